@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI { class App; }
+
+namespace palimpsest {
+
+class MpiWorld;
+
+/// One subcommand: declares its options on the app it is given and returns what to do. Its exit code is the program's; a thrown
+/// palimpsest::Error is printed as one sentence and ends with that error's code.
+using Run = std::function<int(MpiWorld&)>;
+using AddCommand = Run (*)(CLI::App& command);
+
+struct Command {
+  const char* name;
+  const char* help;
+  AddCommand add;
+};
+
+/// The commands of the program, in the order of --help (commands.cc: the one list).
+const std::vector<Command>& commands();
+
+}  // namespace palimpsest

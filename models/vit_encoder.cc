@@ -1,0 +1,1 @@
+#include "models/vit_encoder.h"

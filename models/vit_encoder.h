@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/run_axis.h"
+
+namespace palimpsest {
+
+/// A vision transformer as CLIP builds it (arXiv 2508.04988, 1.1), with what other families need as options. Weights bear the names of
+/// Hugging Face's CLIPVisionModel.
+struct VitConfig {
+  std::int64_t width = 64, depth = 4, heads = 4, mlp_width = 256;
+  std::int64_t patch = 8, side = 64;           // pixels
+  Activation activation = Activation::kQuickGelu;
+  double norm_epsilon = 1e-5;
+  bool patch_bias = false;                     // of the patch embedding
+  bool pre_norm = true;                        // a LayerNorm before the blocks (CLIP's ln_pre)
+  bool class_token = true;
+  bool final_norm = true;                      // weights of a LayerNorm after the last block; no layer's output includes it
+
+  std::int64_t grid() const { return side / patch; }
+  std::int64_t patches() const { return grid() * grid(); }
+  std::int64_t tokens() const { return patches() + (class_token ? 1 : 0); }
+};
+VitConfig vit_size(const std::string& name);   // micro | tiny | small | base (pretraining.md); throws InputError
+
+/// Fresh weights, shared: truncated normal 0.02, zero biases, unit norms.
+Parameters initial_vit(const VitConfig&, const RandomStream&);
+
+/// Fast weights of one linear map, padded to the largest rank of the pack. Own by nature.
+struct Adapter {
+  at::Tensor a, b, scale;                      // [R, r, C], [R, D, r], [R]
+};
+
+/// Images to tokens. The mean and SD that images are normalised with are CLIP's; input is in [0, 1].
+class VitEncoder {
+ public:
+  /// Takes the weights it needs of `parameters` by name; the tensors stay shared with it. Throws InputError on a missing one or a wrong shape.
+  VitEncoder(const VitConfig& config, const Parameters& parameters);
+
+  const VitConfig& config() const { return config_; }
+
+  /// images [R, B, 3, S, S] in [0, 1] (R = 1 is spread over the runs of own weights) -> [R, B, T, C], the input of block 0.
+  at::Tensor embed(const at::Tensor& images) const;
+  /// Block `layer` of x [R, B, T, C]; any T. `probabilities`: as in attention().
+  at::Tensor block(std::int64_t layer, const at::Tensor& x, at::Tensor* probabilities = nullptr) const;
+  at::Tensor final_norm(const at::Tensor& x) const;   // [R, B, T, C] after the last LayerNorm (contrastive reads its class token)
+
+  /// Adds an adapter to a linear map: target is "query", "key", "value" or "output".
+  void set_adapter(std::int64_t layer, const std::string& target, Adapter adapter);
+
+ private:
+  struct Linear {
+    Parameter weight, bias;
+    std::optional<Adapter> adapter;
+  };
+  struct Norm {
+    Parameter weight, bias;
+  };
+  struct Block {
+    Norm norm1, norm2;
+    Linear query, key, value, output, mlp_in, mlp_out;
+  };
+  at::Tensor apply(const Linear&, const at::Tensor& x_RMC) const;
+  VitConfig config_;
+  Parameter class_embedding_, patch_weight_, patch_bias_, positions_;
+  Norm pre_norm_, final_norm_;
+  std::vector<Block> blocks_;
+};
+
+/// [R, B, 3, S, S] -> [R, B, patches, 3 p p], patches row-major, inside one (channel, y, x): the order of a convolution's weight.
+at::Tensor patchify(const at::Tensor& images, std::int64_t patch);
+
+}  // namespace palimpsest

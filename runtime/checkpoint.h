@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace palimpsest {
+
+/// A checkpoint is a folder `FOLDER/step-000001200/` of files and, written last, `manifest.json`: format version, step, and
+/// each file's name, size and XXH3-128. Without a manifest that matches, the folder is torn and counts for nothing.
+///
+///   FOLDER/step-000001200/{weights,optimizer,...}.safetensors  then  manifest.json  (each: temporary, fsync, rename, fsync of folder)
+struct Checkpoint {
+  std::int64_t step = 0;
+  std::filesystem::path folder;
+};
+
+/// Calls `write(folder)` to put the files in place, then seals them with the manifest. Older checkpoints than the newest
+/// `keep` whole ones are removed after that, never before.
+Checkpoint write_checkpoint(const std::filesystem::path& folder, std::int64_t step,
+                            const std::function<void(const std::filesystem::path&)>& write, int keep = 2);
+
+/// The newest whole checkpoint; torn ones on the way to it are told to `refuse` by name with the reason.
+std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder,
+                                            const std::function<void(const std::string&)>& refuse);
+
+}  // namespace palimpsest

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+
+#include <ATen/core/Tensor.h>
+
+namespace palimpsest {
+
+enum class Reduction { kSum, kMean, kMax };
+
+/// Ranks that call the same collectives in the same order. One process is a legal world. Tensors are contiguous, float32
+/// or bfloat16 (broadcast: any type), of the same shape and type on every rank; a sum is formed in rank order, so that it
+/// is the same bits on every rank and in every call.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int world_size() const = 0;
+  virtual void all_reduce(at::Tensor& in_place, Reduction) = 0;
+  /// whole [world_size * n, ...] -> part [n, ...]: the rank-th part of the reduction.
+  virtual void reduce_scatter(at::Tensor& part, const at::Tensor& whole, Reduction) = 0;
+  /// part [n, ...] -> whole [world_size * n, ...], in rank order.
+  virtual void all_gather(at::Tensor& whole, const at::Tensor& part) = 0;
+  virtual void broadcast(at::Tensor& in_place, int root) = 0;
+  virtual void barrier() = 0;
+};
+
+std::unique_ptr<Communicator> single_process();  // every collective leaves its input as it is
+std::unique_ptr<Communicator> over_mpi();        // all ranks of the world this process was started in (mpi_world.h)
+
+}  // namespace palimpsest

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace palimpsest {
+
+/// 8-bit RGB, rows top to bottom, three bytes a pixel.
+struct Image {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> rgb;
+  bool operator==(const Image&) const = default;
+};
+
+/// 8-bit figure mask of an image: 0 ground, 255 figure.
+struct Mask {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> figure;
+};
+
+/// Decodes a JPEG or PNG file (told apart by content, not by name): EXIF orientation applied, grey spread over three
+/// channels, alpha laid over white, 16 bits reduced to 8, CMYK JPEG converted. Throws InputError that names the file and
+/// what is wrong (not an image, truncated, more than `max_pixels`).
+Image decode_image(const std::filesystem::path& file, std::int64_t max_pixels = 200'000'000);
+Image decode_image(std::span<const std::byte> bytes, const std::filesystem::path& name, std::int64_t max_pixels = 200'000'000);
+Mask decode_mask(const std::filesystem::path& file);
+
+/// Pillow's Image.resize(BICUBIC): Keys a = -0.5, antialiased, separable, rounded to 8 bits between the passes. Bit-equal.
+Image resize_bicubic(const Image&, int width, int height);
+/// The same over the box [left, left + box_width) x [top, top + box_height) of the image (Pillow's box argument).
+Image resize_bicubic(const Image&, int width, int height, double left, double top, double box_width, double box_height);
+Mask resize_nearest(const Mask&, int width, int height);
+
+/// CLIP's preprocessing up to the pixels: short side to `side` (bicubic; the long side rounded), centre crop side x side.
+Image square(const Image&, int side);
+Mask square(const Mask&, int side);
+
+void write_png(const std::filesystem::path& file, const Image&);  // written beside, then renamed
+std::vector<std::byte> encode_png(const Image&);
+
+}  // namespace palimpsest

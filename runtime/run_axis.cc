@@ -1,0 +1,1 @@
+#include "runtime/run_axis.h"

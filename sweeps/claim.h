@@ -1,0 +1,43 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/settings.h"
+
+namespace palimpsest {
+
+enum class Direction { kGreater, kLess };
+
+/// Words by axis: {{"layers", "early"}, {"noise", "0.3"}}. "layers" is accepted for the axis "layer".
+using Selection = std::map<std::string, std::string>;
+
+/// One statistic of a claim and what must hold of it. The value of a run is
+///   reduce(metric at `at`), changed: last minus first over `change_axis` (or its log-ratio, or the slope over `trend_axis`),
+///   minus the same with `minus` laid over `at`;
+/// then averaged over the replicates within each unit, treatment minus baseline (paired within the unit) where a baseline is given.
+struct ClaimPart {
+  std::string metric;
+  Selection at;
+  std::string change_axis;                 // "epoch"; empty: no change
+  std::string change_from, change_to;      // labels
+  bool log_ratio = false;                  // log(last / first) instead of last - first
+  std::string trend_axis;                  // slope by least squares over the numeric labels of this axis
+  Selection minus;                         // empty: nothing subtracted
+  std::map<std::string, Value> treatment, baseline;   // keys of the study; baseline may be empty
+  Direction direction = Direction::kGreater;
+  double smallest_effect = 0;              // of interest, > 0; 0: none given, never `negligible`
+};
+
+/// A claim of a definition; it holds where all its parts hold, at every value of each key in `each`.
+struct Claim {
+  std::string name;
+  std::vector<ClaimPart> parts;            // at least one
+  std::vector<std::string> each;
+  double alpha = 0.05;                     // familywise, over the claims of a file
+  std::string hash;                        // of everything but the name: what the ledger keeps from before the first run
+};
+
+}  // namespace palimpsest

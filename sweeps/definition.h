@@ -1,0 +1,40 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/settings.h"
+#include "sweeps/claim.h"
+#include "sweeps/study.h"
+
+namespace palimpsest {
+
+/// One axis of the sweep: a key of the study and the values it takes.
+struct SweepAxis {
+  std::string key;
+  std::vector<Value> values;
+};
+
+/// A sweep file, read and checked: [sweep] image_sets and seeds, [sweep.grid], the claims, and every key of the study resolved.
+struct Definition {
+  std::filesystem::path file;
+  std::string source;                 // the text as given
+  std::string name;
+  const Study* study = nullptr;
+  Settings base;                      // every key of the study; the axes of the grid replace theirs
+  std::int64_t image_sets = 1, seeds = 1;
+  std::vector<SweepAxis> grid;        // the first changes slowest
+  std::vector<Claim> claims;
+};
+
+/// Reads a sweep file. Throws DefinitionError with every mistake of the file at once, each with file:line:column and, for a
+/// mistyped word, "did you mean". Paths become absolute, relative to the file.
+Definition read_definition(const std::filesystem::path& file, std::span<const Override> overrides = {});
+Definition read_definition_text(const std::string& text, const std::filesystem::path& file, std::span<const Override> overrides = {});
+
+/// Every default written out, as TOML that reads back to the same definition: `resolved.toml`.
+std::string resolved_toml(const Definition&);
+
+}  // namespace palimpsest

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sweeps/definition.h"
+
+namespace palimpsest {
+
+/// Where and how a result came to be.
+struct Attempt {
+  RunId run;
+  int number = 1;
+  std::int64_t pack = 0;
+  std::string host, device;
+  int rank = 0;
+  double started = 0, finished = 0;   // seconds since 1970
+};
+
+/// What the coordinator writes, in order. A result counts when the transaction that holds it is committed.
+struct AttemptStarted { std::vector<Attempt> members; };          // a pack is handed out: its members are known from here on
+struct RunSucceeded { Attempt attempt; RunResult result; };
+struct RunFailed { Attempt attempt; std::string reason; };
+using LedgerEntry = std::variant<AttemptStarted, RunSucceeded, RunFailed>;
+
+enum class RunState { kWaiting, kDone, kFailed };
+
+/// A run as the ledger knows it.
+struct LedgerRun {
+  RunSpec spec;
+  RunState state = RunState::kWaiting;
+  int attempts = 0;
+  std::string reason;                 // of the last failure
+  std::string host, device;
+  double started = 0, seconds = 0;
+};
+
+struct LedgerClaim {
+  Claim claim;
+  bool exploratory = false;           // added after its first run was done
+};
+
+/// A sweep's progress: one SQLite file `ledger.sqlite` in the results folder (WAL, synchronous FULL), written by one coordinator.
+///
+/// The writer holds a lock on `ledger.lock` beside it and an epoch that every transaction checks: a second coordinator gets
+/// LedgerHeld (exit code 4), and one that was thought dead cannot write any more. Readers need neither.
+class Ledger {
+ public:
+  /// Opens or creates for writing. Adds the runs of the plan that are new, marks which runs the definition asks for now, records
+  /// claims (exploratory where runs are done already) and provenance. Throws LedgerHeld, InputError, Interrupted.
+  static Ledger open_for_writing(const std::filesystem::path& folder);
+  static Ledger open_for_reading(const std::filesystem::path& folder);   // throws InputError where there is none
+  Ledger(Ledger&&) noexcept;
+  ~Ledger();
+
+  // Writing, from one thread.
+  void record_definition(const Definition&, std::span<const RunSpec> runs, const std::map<std::string, std::string>& provenance);
+  void commit(std::span<const LedgerEntry> entries);          // one transaction; a second result of a run is dropped
+  void retry_failed();                                        // failed runs wait again
+
+  // Reading. Runs are those the definition asks for now, sorted by id; `all`: also those it no longer asks for.
+  std::string study() const;
+  std::string name() const;
+  std::map<std::string, std::string> provenance() const;
+  std::string definition_text() const;                        // resolved.toml
+  std::vector<std::string> axes() const;                      // keys of the grid: what distinguishes conditions
+  std::vector<LedgerClaim> claims() const;
+  std::vector<LedgerRun> runs(bool all = false) const;
+  std::vector<std::string> metrics() const;
+  void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
+  std::vector<Attachment> attachments(const RunId&) const;
+  std::int64_t highest_pack() const;
+
+ private:
+  struct State;
+  explicit Ledger(std::unique_ptr<State>);
+  std::unique_ptr<State> state_;
+};
+
+/// Tidy CSV of every measurement (run, seed, image_set, grid keys, metric, axes..., value) sorted by run id, then metric: no time, host or attempt, so
+/// equal sweeps give equal bytes. One file per metric under `out/`, and runs.csv.
+void export_csv(const Ledger&, const std::filesystem::path& out);
+
+}  // namespace palimpsest

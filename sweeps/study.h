@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/settings.h"
+#include "sweeps/measurement.h"
+
+namespace palimpsest {
+
+/// 128-bit identity of a run, in hex: the hash of everything the run resolves to.
+using RunId = std::string;
+
+/// What one run resolves to. `settings` holds every key of the study.
+struct RunSpec {
+  RunId id;
+  Settings settings;
+  std::int64_t seed = 0;
+  std::int64_t image_set = 0;
+};
+
+/// What came of a run: its measurements, or why it failed.
+struct RunResult {
+  RunId id;
+  std::string failure;  // empty: it went well
+  std::vector<Measurement> measurements;
+  std::vector<Attachment> attachments;
+  double seconds = 0;   // its share of the pack's time
+};
+
+/// What a metric is, for help, reports and `plan`.
+struct MetricInfo {
+  std::string name;
+  std::vector<std::string> axes;
+  std::string unit, meaning;
+};
+
+/// One figure of the report: a metric over `x`, a panel for each place in `panels`, a colour for each condition.
+struct FigureInfo {
+  std::string title, metric, x;                    // x: an axis of the metric
+  std::string panel_axis;                          // empty: one panel
+  std::vector<std::string> panels;                 // words of that axis ("first", "middle", "last"); empty: all of them
+  std::map<std::string, std::string> at;           // the other axes: word to average over, e.g. {"noise", "0.3"}; "readout" is set from the definition
+  std::string split_axis;                          // drawn as line style: "images" (familiar, novel); empty: none
+  std::string caption;
+};
+
+/// Facts of a run's inputs that its identity needs and that only opening them can tell.
+struct Inputs {
+  std::map<std::string, std::string> hashes;  // "slow.weights" -> XXH3-128, "images.familiar" -> ..., sorted by name
+};
+
+/// What a pack is run with. Called from the thread that computes; both may be called at any time between steps.
+struct PackContext {
+  std::function<void(RunResult)> report;                 // a run is done (each run of the pack exactly once)
+  std::function<bool()> should_stop;                     // true: leave by throwing Interrupted; runs not reported are run again
+  std::function<void(double)> progress;                  // share of the pack that is done, in [0, 1]
+  bool keep_pictures = false;
+};
+
+/// What a run does and measures. One value per study, in the list of studies.cc; the functions are free functions.
+struct Study {
+  std::string name;
+  int method_version = 1;                         // grows when the numbers of an unchanged definition would change
+  std::string meaning;
+  std::string unit;                               // the unit of inference: "image_set"
+  KeyTable keys;
+  std::vector<MetricInfo> metrics;
+  std::vector<FigureInfo> figures;
+
+  /// Opens what the settings name and checks that `image_sets` sets can be had; throws InputError. `image_set` < image_sets.
+  Inputs (*inspect)(const Settings&, std::int64_t image_set, std::int64_t image_sets) = nullptr;
+  /// Runs of equal signature may share a pack: same shapes, same operations.
+  std::string (*signature)(const Settings&) = nullptr;
+  /// Bytes one run of these settings needs beside what a pack shares, by measuring a small pack (the memory probe).
+  std::uint64_t (*probe_memory)(const RunSpec&) = nullptr;
+  /// Runs a pack; a run that fails alone is reported with its reason, the others go on.
+  void (*run_pack)(const std::vector<RunSpec>&, const PackContext&) = nullptr;
+  /// Floating-point work of one run, for time estimates before anything was measured.
+  double (*work)(const Settings&) = nullptr;
+};
+
+/// The studies of this program by name (studies.cc); nullptr where there is none.
+const Study* find_study(const std::string& name);
+std::vector<const Study*> all_studies();
+
+/// `planted` (planted.cc): a study without a network whose metric is shifted by a known effect. It is what the machinery of
+/// sweeps and statistics is tested with, and what a user can try a design on before it costs anything.
+extern const Study kPlantedStudy;
+
+}  // namespace palimpsest

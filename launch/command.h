@@ -15,10 +15,14 @@ class MpiWorld;
 using Run = std::function<int(MpiWorld&)>;
 using AddCommand = Run (*)(CLI::App& command);
 
+/// Who runs a command that was started under mpirun.
+enum class Ranks { kFirst, kAll };
+
 struct Command {
   const char* name;
   const char* help;
   AddCommand add;
+  Ranks ranks;
 };
 
 /// The commands of the program, in the order of --help (commands.cc: the one list).

@@ -1,2 +1,106 @@
+#include <CLI/CLI.hpp>
 #include <cstdio>
-int main() { std::puts("palimpsest"); }
+#include <exception>
+#include <fstream>
+#include <new>
+
+#include "launch/command.h"
+#include "runtime/error.h"
+#include "runtime/mpi_world.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr double kMeetingSeconds = 10;  // how long ranks that are through wait for the others before they end the world
+
+struct Declared {
+  CLI::App* app;
+  const Command* command;
+  Run run;
+};
+
+struct Outcome {
+  int exit_code = 0;
+  std::string sentence;  // empty: nothing to say
+};
+
+std::vector<Declared> declare(CLI::App& app) {
+  std::vector<Declared> declared;
+  for (const Command& command : commands()) {
+    CLI::App* sub = app.add_subcommand(command.name, command.help);
+    declared.push_back({sub, &command, command.add(*sub)});
+  }
+  return declared;
+}
+
+Outcome outcome_of(const Run& run, MpiWorld& world) {
+  try {
+    return {run(world), {}};
+  } catch (const Error& error) {
+    return {error.exit_code(), error.what()};
+  } catch (const std::bad_alloc&) {
+    return {3, "out of memory. Run the same command again with fewer ranks or smaller packs."};
+  } catch (const std::exception& error) {
+    return {1, error.what()};
+  }
+}
+
+void say(const Outcome& outcome) {
+  if (!outcome.sentence.empty()) std::fprintf(stderr, "palimpsest: %s\n", outcome.sentence.c_str());
+}
+
+// `palimpsest launch` reads the code from a file, so that mpirun has no exit code to make a page of noise about.
+int hand_over(int exit_code) {
+  const char* file = std::getenv("PALIMPSEST_EXIT_FILE");
+  if (!file) return exit_code;
+  std::ofstream(file) << exit_code << '\n';
+  return 0;
+}
+
+// An error is said once: by rank 0, or, where rank 0 has none and waits for a rank that is gone, by the one that left.
+int run_on_all_ranks(const Run& run, MpiWorld& world) {
+  const Outcome outcome = outcome_of(run, world);
+  if (world.rank() == 0) say(outcome);
+  if (!world.meet(kMeetingSeconds)) {
+    if (world.rank() != 0) say(outcome);
+    hand_over(outcome.exit_code);
+    world.abort(outcome.exit_code);
+  }
+  return world.rank() == 0 ? hand_over(outcome.exit_code) : 0;
+}
+
+int run_on_first_rank(const Run& run) {
+  if (MpiWorld::rank_in_environment() != 0) return 0;
+  MpiWorld alone;
+  const Outcome outcome = outcome_of(run, alone);
+  say(outcome);
+  return hand_over(outcome.exit_code);
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App app{"Palimpsest pretrains slow weights and sweeps fast-weight runs over them.", "palimpsest"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "palimpsest " PALIMPSEST_VERSION);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return "palimpsest: " + std::string(error.what()) + "\nTry: palimpsest --help, or palimpsest COMMAND --help.\n";
+  });
+  const std::vector<Declared> declared = declare(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (MpiWorld::rank_in_environment() != 0) return 0;
+    return hand_over(app.exit(error) == 0 ? 0 : 2);
+  }
+  for (const Declared& one : declared) {
+    if (!one.app->parsed()) continue;
+    if (one.command->ranks == Ranks::kFirst) return run_on_first_rank(one.run);
+    MpiWorld world(argc, argv);
+    return run_on_all_ranks(one.run, world);
+  }
+  return 2;
+}
+
+}  // namespace
+}  // namespace palimpsest
+
+int main(int argc, char** argv) { return palimpsest::main_of(argc, argv); }

@@ -3,16 +3,27 @@
 namespace palimpsest {
 
 /// MPI for the length of main: initialised only where the process was started by an MPI launcher (so that a plain
-/// `palimpsest ...` starts in no time and needs no daemon), finalised at the end.
+/// `palimpsest ...` starts in no time and needs no daemon), finalised at the end. One thread, the main one, speaks MPI.
 class MpiWorld {
  public:
+  MpiWorld() = default;  // a world of one; MPI is not touched
   MpiWorld(int& argc, char**& argv);
   ~MpiWorld();
+  MpiWorld(const MpiWorld&) = delete;
+  MpiWorld& operator=(const MpiWorld&) = delete;
+
   static bool started_by_launcher();   // the environment of mpirun or srun is there
+  static int rank_in_environment();    // this process's rank as that environment tells it, without MPI; 0 where alone
   int rank() const { return rank_; }
   int world_size() const { return world_size_; }
   int local_rank() const { return local_rank_; }    // among the ranks of this host
   int local_size() const { return local_size_; }
+  bool initialised() const { return initialised_; }
+
+  /// Waits until every rank has come here; false when some have not within `seconds`.
+  bool meet(double seconds);
+  /// Ends every rank of the world at once; mpirun returns `exit_code`.
+  [[noreturn]] void abort(int exit_code);
 
  private:
   int rank_ = 0, world_size_ = 1, local_rank_ = 0, local_size_ = 1;

@@ -36,6 +36,7 @@ class Decoder {
   /// The same in two parts, for the masked autoencoder, which puts mask tokens between them: embed [R, B, n, input_width] -> [R, B, n, width].
   at::Tensor embed(const at::Tensor& tokens) const;
   at::Tensor decode(const at::Tensor& embedded, const std::vector<RandomStream>& drop = {}) const;   // [R, B, patches, width]
+  at::Tensor pixels(const at::Tensor& decoded) const;   // last norm and linear map: [R, B, patches, width] -> [R, B, patches, 3 p p]
   const Parameter& mask_token() const { return mask_token_; }   // [width] or own [R, width]; undefined where there is none
 
  private:

@@ -1,1 +1,130 @@
 #include "models/vit_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "models/initial.h"
+#include "models/parameter_lookup.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+// What CLIP's images are normalised with, by channel.
+constexpr float kMean[] = {0.48145466f, 0.4578275f, 0.40821073f};
+constexpr float kSd[] = {0.26862954f, 0.26130258f, 0.27577711f};
+
+at::Tensor normalised(const at::Tensor& images) {
+  const auto channels = [&](const float* v) { return at::tensor(at::ArrayRef<float>(v, 3)).to(images.device()).view({3, 1, 1}); };
+  return (images - channels(kMean)) / channels(kSd);
+}
+
+std::string block_name(std::int64_t layer) { return fmt::format("encoder.layers.{}.", layer); }
+
+}  // namespace
+
+VitConfig vit_size(const std::string& name) {
+  if (name == "micro") return {.width = 64, .depth = 4, .heads = 4, .mlp_width = 256, .patch = 8, .side = 64};
+  if (name == "tiny") return {.width = 192, .depth = 12, .heads = 3, .mlp_width = 768, .patch = 8, .side = 64};
+  if (name == "small") return {.width = 384, .depth = 12, .heads = 6, .mlp_width = 1536, .patch = 16, .side = 224};
+  if (name == "base") return {.width = 768, .depth = 12, .heads = 12, .mlp_width = 3072, .patch = 16, .side = 224};
+  throw InputError(fmt::format("there is no encoder size \"{}\". Sizes are micro, tiny, small and base.", name));
+}
+
+Parameters initial_vit(const VitConfig& c, const RandomStream& stream) {
+  Initial initial(stream);
+  const std::int64_t width = c.width;
+  if (c.class_token) initial.truncated_normal("embeddings.class_embedding", {width});
+  initial.truncated_normal("embeddings.patch_embedding.weight", {width, 3, c.patch, c.patch});
+  if (c.patch_bias) initial.constant("embeddings.patch_embedding.bias", {width}, 0);
+  initial.truncated_normal("embeddings.position_embedding.weight", {c.tokens(), width});
+  if (c.pre_norm) initial.norm("pre_layrnorm", width);
+  for (std::int64_t layer = 0; layer < c.depth; ++layer) {
+    const auto name = block_name(layer);
+    initial.norm(name + "layer_norm1", width);
+    for (const char* map : {"q_proj", "k_proj", "v_proj", "out_proj"}) {
+      initial.truncated_normal(name + "self_attn." + map + ".weight", {width, width});
+      initial.constant(name + "self_attn." + map + ".bias", {width}, 0);
+    }
+    initial.norm(name + "layer_norm2", width);
+    initial.truncated_normal(name + "mlp.fc1.weight", {c.mlp_width, width});
+    initial.constant(name + "mlp.fc1.bias", {c.mlp_width}, 0);
+    initial.truncated_normal(name + "mlp.fc2.weight", {width, c.mlp_width});
+    initial.constant(name + "mlp.fc2.bias", {width}, 0);
+  }
+  if (c.final_norm) initial.norm("post_layernorm", width);
+  return initial.take();
+}
+
+VitEncoder::VitEncoder(const VitConfig& config, const Parameters& parameters) : config_(config) {
+  const ParameterLookup find(parameters, "encoder");
+  const std::int64_t width = config.width;
+  const auto norm = [&](const std::string& name) { return Norm{find(name + ".weight", {width}), find(name + ".bias", {width})}; };
+  const auto linear = [&](const std::string& name, std::int64_t out, std::int64_t in) {
+    return Linear{find(name + ".weight", {out, in}), find(name + ".bias", {out}), {}};
+  };
+  if (config.class_token) class_embedding_ = find("embeddings.class_embedding", {width});
+  patch_weight_ = find("embeddings.patch_embedding.weight", {width, 3, config.patch, config.patch});
+  if (config.patch_bias) patch_bias_ = find("embeddings.patch_embedding.bias", {width});
+  positions_ = find("embeddings.position_embedding.weight", {config.tokens(), width});
+  if (config.pre_norm) pre_norm_ = norm("pre_layrnorm");
+  for (std::int64_t layer = 0; layer < config.depth; ++layer) {
+    const auto name = block_name(layer);
+    blocks_.push_back({norm(name + "layer_norm1"), norm(name + "layer_norm2"), linear(name + "self_attn.q_proj", width, width),
+                       linear(name + "self_attn.k_proj", width, width), linear(name + "self_attn.v_proj", width, width),
+                       linear(name + "self_attn.out_proj", width, width), linear(name + "mlp.fc1", config.mlp_width, width),
+                       linear(name + "mlp.fc2", width, config.mlp_width)});
+  }
+  if (config.final_norm) final_norm_ = norm("post_layernorm");
+}
+
+void VitEncoder::set_adapter(std::int64_t layer, const std::string& target, Adapter adapter) {
+  auto& block = blocks_.at(static_cast<std::size_t>(layer));
+  const auto linear = target == "query" ? &block.query : target == "key" ? &block.key : target == "value" ? &block.value : &block.output;
+  linear->adapter = std::move(adapter);
+}
+
+at::Tensor VitEncoder::apply(const Linear& map, const at::Tensor& x_RMC) const {
+  const auto slow = linear(x_RMC, map.weight, map.bias);
+  return map.adapter ? slow + adapt(x_RMC, map.adapter->a, map.adapter->b, map.adapter->scale) : slow;
+}
+
+at::Tensor VitEncoder::embed(const at::Tensor& images) const {
+  const std::int64_t R = images.size(0), B = images.size(1), C = config_.width, patches = config_.patches();
+  const auto pixels = patchify(normalised(images), config_.patch).reshape({R, B * patches, -1});
+  const Parameter weight{patch_weight_.own ? patch_weight_.value.flatten(2) : patch_weight_.value.flatten(1), patch_weight_.own};
+  auto x = linear(pixels, weight, patch_bias_).view({R, B, patches, C});
+  if (config_.class_token) {
+    const auto token = class_embedding_.own ? class_embedding_.value.view({R, 1, 1, C}) : class_embedding_.value.view({1, 1, 1, C});
+    x = at::cat({token.expand({R, B, 1, C}), x}, 2);
+  }
+  x = x + (positions_.own ? positions_.value.unsqueeze(1) : positions_.value);
+  return config_.pre_norm ? layer_norm(x, pre_norm_.weight, pre_norm_.bias, config_.norm_epsilon) : x;
+}
+
+at::Tensor VitEncoder::block(std::int64_t layer, const at::Tensor& x, at::Tensor* probabilities) const {
+  const auto& b = blocks_.at(static_cast<std::size_t>(layer));
+  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2), C = config_.width;
+  const auto rows = [&](const at::Tensor& t) { return t.reshape({R, B * T, -1}); };
+  const auto tokens = [&](const at::Tensor& t) { return t.view({R, B, T, -1}); };
+
+  const auto n1 = rows(layer_norm(x, b.norm1.weight, b.norm1.bias, config_.norm_epsilon));
+  const auto heads = attention(tokens(apply(b.query, n1)), tokens(apply(b.key, n1)), tokens(apply(b.value, n1)), config_.heads, {}, probabilities);
+  const auto y = x + apply(b.output, rows(heads)).view({R, B, T, C});
+  const auto n2 = rows(layer_norm(y, b.norm2.weight, b.norm2.bias, config_.norm_epsilon));
+  return y + apply(b.mlp_out, activate(apply(b.mlp_in, n2), config_.activation)).view({R, B, T, C});
+}
+
+at::Tensor VitEncoder::final_norm(const at::Tensor& x) const {
+  return config_.final_norm ? layer_norm(x, final_norm_.weight, final_norm_.bias, config_.norm_epsilon) : x;
+}
+
+at::Tensor patchify(const at::Tensor& images, std::int64_t p) {
+  const std::int64_t R = images.size(0), B = images.size(1), g = images.size(3) / p;
+  return images.view({R, B, 3, g, p, g, p}).permute({0, 1, 3, 5, 2, 4, 6}).reshape({R, B, g * g, 3 * p * p});
+}
+
+}  // namespace palimpsest

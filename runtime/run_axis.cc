@@ -1,1 +1,94 @@
 #include "runtime/run_axis.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+namespace palimpsest {
+namespace {
+
+// A batched product even for a shared weight: each run's product then has the same shape, hence the same order of summation, whatever R is.
+at::Tensor per_run(const Parameter& parameter, std::int64_t runs) {
+  return parameter.own ? parameter.value : parameter.value.unsqueeze(0).expand({runs, -1, -1});
+}
+
+// [C] or own [R, C] as something that broadcasts over x [R, ..., C].
+at::Tensor along_last(const Parameter& parameter, std::int64_t dimensions) {
+  if (!parameter.own) return parameter.value;
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(dimensions), 1);
+  shape.front() = parameter.value.size(0);
+  shape.back() = parameter.value.size(1);
+  return parameter.value.view(shape);
+}
+
+}  // namespace
+
+at::Tensor own_copies(const at::Tensor& value, std::int64_t count) {
+  return value.unsqueeze(0).repeat_interleave(count, 0).contiguous();
+}
+
+at::Tensor linear(const at::Tensor& x, const Parameter& weight, const Parameter& bias) {
+  const auto transposed = per_run(weight, x.size(0)).transpose(1, 2);
+  if (!bias.value.defined()) return at::bmm(x, transposed);
+  return at::baddbmm(along_last(bias, 3), x, transposed);
+}
+
+at::Tensor adapt(const at::Tensor& x, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale) {
+  const auto low = at::bmm(x, a.transpose(1, 2)) * scale.view({-1, 1, 1});
+  return at::bmm(low, b.transpose(1, 2));
+}
+
+at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parameter& bias, double epsilon) {
+  const auto normal = at::layer_norm(x, {x.size(-1)}, {}, {}, epsilon);
+  return at::addcmul(along_last(bias, x.dim()), normal, along_last(weight, x.dim()));
+}
+
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads, const at::Tensor& drop,
+                     at::Tensor* probabilities) {
+  const auto R = q.size(0), B = q.size(1), T = q.size(2), width = q.size(3), d = width / heads;
+  const auto split = [&](const at::Tensor& x) { return x.view({R, B, T, heads, d}).transpose(2, 3).reshape({R * B * heads, T, d}); };
+  const auto scores = at::bmm(split(q * (1.0 / std::sqrt(static_cast<double>(d)))), split(k).transpose(1, 2));
+  auto weights = at::softmax(scores, -1);
+  if (probabilities) *probabilities = weights.view({R, B, heads, T, T});
+  if (drop.defined()) weights = weights * drop.view({R * B * heads, T, T});
+  return at::bmm(weights, split(v)).view({R, B, heads, T, d}).transpose(2, 3).reshape({R, B, T, width});
+}
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kQuickGelu: return x * at::sigmoid(x * 1.702);
+    case Activation::kGelu: return at::gelu(x);
+    case Activation::kGeluTanh: return at::gelu(x, "tanh");
+    case Activation::kRelu: return at::relu(x);
+  }
+  return x;
+}
+
+at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector<std::int64_t>& shape, double p) {
+  std::vector<std::int64_t> whole{static_cast<std::int64_t>(runs.size())};
+  whole.insert(whole.end(), shape.begin(), shape.end());
+  auto mask = at::empty(whole, at::kFloat);
+  const std::int64_t n = mask.numel() / whole[0];
+  const auto threshold = static_cast<std::uint32_t>(std::lround(p * 65536.0));
+  const auto kept = static_cast<float>(1.0 / (1.0 - p));
+  float* out = mask.data_ptr<float>();
+  for (const auto& run : runs) {
+    // 16 random bits decide one element: p is met to 1 part in 65,536, and a block of 128 bits serves eight elements.
+    for (std::int64_t i = 0; i < n; i += 8) {
+      const auto block = run.block(static_cast<std::uint64_t>(i / 8));
+      for (std::int64_t j = i; j < n && j < i + 8; ++j) {
+        const std::uint32_t half = (block[(j - i) / 2] >> (16 * ((j - i) % 2))) & 0xffff;
+        out[j] = half < threshold ? 0.0f : kept;
+      }
+    }
+    out += n;
+  }
+  return mask;
+}
+
+at::Tensor pixel_loss(const at::Tensor& x, const at::Tensor& y, double l1) {
+  const auto difference = (x - y).flatten(1);
+  return difference.square().mean(1) + l1 * difference.abs().mean(1);
+}
+
+}  // namespace palimpsest

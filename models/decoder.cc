@@ -1,0 +1,139 @@
+#include "models/decoder.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "models/initial.h"
+#include "models/parameter_lookup.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr double kNormEpsilon = 1e-5;
+
+std::string block_name(std::int64_t layer) { return fmt::format("blocks.{}.", layer); }
+
+// The places of a layer that drop, each with numbers of its own.
+enum DropSite : std::uint64_t { kAttentionWeights, kAfterAttention, kInsideFeedForward, kAfterFeedForward };
+
+// Dropout of one layer and step; without streams it is the identity.
+class Drop {
+ public:
+  Drop(const std::vector<RandomStream>& runs, std::uint64_t layer, double p) : runs_(runs), layer_(layer), p_(p) {}
+
+  at::Tensor mask(DropSite site, const std::vector<std::int64_t>& shape) const {
+    if (runs_.empty() || p_ == 0) return {};
+    std::vector<RandomStream> streams;
+    for (const auto& run : runs_) streams.push_back(run.child(layer_ * 4 + site));
+    return dropout_mask(streams, shape, p_);
+  }
+  at::Tensor operator()(const at::Tensor& x, DropSite site) const {
+    const auto kept = mask(site, x.sizes().slice(1).vec());
+    return kept.defined() ? x * kept : x;
+  }
+
+ private:
+  const std::vector<RandomStream>& runs_;
+  std::uint64_t layer_;
+  double p_;
+};
+
+}  // namespace
+
+DecoderConfig decoder_size(const std::string& name) {
+  if (name == "micro") return {.input_width = 64, .width = 64, .depth = 2, .heads = 4, .patch = 8, .side = 64};
+  if (name == "tiny") return {.input_width = 192, .width = 128, .depth = 4, .heads = 4, .patch = 8, .side = 64};
+  if (name == "small") return {.input_width = 384, .width = 256, .depth = 4, .heads = 8, .patch = 16, .side = 224};
+  if (name == "base") return {.input_width = 768, .width = 512, .depth = 8, .heads = 8, .patch = 16, .side = 224};
+  throw InputError(fmt::format("there is no decoder size \"{}\". Sizes are micro, tiny, small and base.", name));
+}
+
+Parameters initial_decoder(const DecoderConfig& c, const RandomStream& stream, bool mask_token) {
+  Initial initial(stream);
+  initial.linear("embed", c.width, c.input_width);
+  initial.truncated_normal("position", {1, c.patches(), c.width});
+  for (std::int64_t layer = 0; layer < c.depth; ++layer) {
+    const auto name = block_name(layer);
+    initial.uniform(name + "self_attn.in_proj_weight", {3 * c.width, c.width}, std::sqrt(6.0 / (4.0 * c.width)));   // Xavier of [3 D, D]
+    initial.constant(name + "self_attn.in_proj_bias", {3 * c.width}, 0);
+    initial.uniform(name + "self_attn.out_proj.weight", {c.width, c.width}, 1.0 / std::sqrt(static_cast<double>(c.width)));
+    initial.constant(name + "self_attn.out_proj.bias", {c.width}, 0);
+    initial.linear(name + "linear1", 4 * c.width, c.width);
+    initial.linear(name + "linear2", c.width, 4 * c.width);
+    initial.norm(name + "norm1", c.width);
+    initial.norm(name + "norm2", c.width);
+  }
+  initial.norm("norm", c.width);
+  initial.linear("pixels", 3 * c.patch * c.patch, c.width);
+  if (mask_token) initial.truncated_normal("mask_token", {c.width});
+  return initial.take();
+}
+
+Decoder::Decoder(const DecoderConfig& c, const Parameters& parameters) : config_(c) {
+  const ParameterLookup find(parameters, "decoder");
+  const std::int64_t D = c.width;
+  embed_weight_ = find("embed.weight", {D, c.input_width});
+  embed_bias_ = find("embed.bias", {D});
+  position_ = find("position", {1, c.patches(), D});
+  for (std::int64_t layer = 0; layer < c.depth; ++layer) {
+    const auto n = block_name(layer);
+    blocks_.push_back({find(n + "self_attn.in_proj_weight", {3 * D, D}), find(n + "self_attn.in_proj_bias", {3 * D}),
+                       find(n + "self_attn.out_proj.weight", {D, D}), find(n + "self_attn.out_proj.bias", {D}),
+                       find(n + "linear1.weight", {4 * D, D}), find(n + "linear1.bias", {4 * D}), find(n + "linear2.weight", {D, 4 * D}),
+                       find(n + "linear2.bias", {D}), find(n + "norm1.weight", {D}), find(n + "norm1.bias", {D}), find(n + "norm2.weight", {D}),
+                       find(n + "norm2.bias", {D})});
+  }
+  norm_weight_ = find("norm.weight", {D});
+  norm_bias_ = find("norm.bias", {D});
+  pixels_weight_ = find("pixels.weight", {3 * c.patch * c.patch, D});
+  pixels_bias_ = find("pixels.bias", {3 * c.patch * c.patch});
+  if (parameters.contains("mask_token")) mask_token_ = find("mask_token", {D});
+}
+
+at::Tensor Decoder::embed(const at::Tensor& tokens) const {
+  const std::int64_t R = tokens.size(0), B = tokens.size(1), n = tokens.size(2);
+  return linear(tokens.reshape({R, B * n, -1}), embed_weight_, embed_bias_).view({R, B, n, config_.width});
+}
+
+at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomStream>& runs) const {
+  const std::int64_t R = embedded.size(0), B = embedded.size(1), T = embedded.size(2);
+  const auto rows = [&](const at::Tensor& t) { return t.reshape({R, B * T, -1}); };
+  const auto tokens = [&](const at::Tensor& t) { return t.view({R, B, T, -1}); };
+  auto x = embedded + position_.value;   // own: [R, 1, T, D]; shared: [1, T, D]
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    const auto& b = blocks_[layer];
+    const Drop drop(runs, layer, config_.dropout);
+    const auto qkv = tokens(linear(rows(x), b.in_weight, b.in_bias)).chunk(3, -1);
+    const auto heads = attention(qkv[0].contiguous(), qkv[1].contiguous(), qkv[2].contiguous(), config_.heads,
+                                 drop.mask(kAttentionWeights, {B, config_.heads, T, T}));
+    const auto attended = drop(tokens(linear(rows(heads), b.out_weight, b.out_bias)), kAfterAttention);
+    x = layer_norm(x + attended, b.norm1_weight, b.norm1_bias, kNormEpsilon);
+    const auto inside = drop(activate(linear(rows(x), b.in1_weight, b.in1_bias), Activation::kGelu), kInsideFeedForward);
+    const auto fed = drop(tokens(linear(inside, b.in2_weight, b.in2_bias)), kAfterFeedForward);
+    x = layer_norm(x + fed, b.norm2_weight, b.norm2_bias, kNormEpsilon);
+  }
+  return x;
+}
+
+at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<RandomStream>& runs) const { return pixels(decode(embed(tokens), runs)); }
+
+at::Tensor Decoder::pixels(const at::Tensor& decoded) const {
+  const auto x = layer_norm(decoded, norm_weight_, norm_bias_, kNormEpsilon);
+  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2);
+  return linear(x.reshape({R, B * T, -1}), pixels_weight_, pixels_bias_).view({R, B, T, -1});
+}
+
+at::Tensor unpatchify(const at::Tensor& patches, std::int64_t p) {
+  const std::int64_t R = patches.size(0), B = patches.size(1), g = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(patches.size(2)))));
+  return patches.view({R, B, g, g, p, p, 3}).permute({0, 1, 6, 2, 4, 3, 5}).reshape({R, B, 3, g * p, g * p});
+}
+
+at::Tensor pixel_patches(const at::Tensor& images, std::int64_t p) {
+  const std::int64_t R = images.size(0), B = images.size(1), g = images.size(3) / p;
+  return images.view({R, B, 3, g, p, g, p}).permute({0, 1, 3, 5, 4, 6, 2}).reshape({R, B, g * g, p * p * 3});
+}
+
+}  // namespace palimpsest

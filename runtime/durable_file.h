@@ -12,6 +12,7 @@ namespace palimpsest {
 /// a full disk (the temporary file is removed), InputError where the folder cannot be written to.
 void write_durably(const std::filesystem::path& file, std::span<const std::byte> bytes);
 void write_durably(const std::filesystem::path& file, std::string_view text);
+void write_durably(const std::filesystem::path& file, std::span<const std::span<const std::byte>> parts);  // one after another
 
 std::string read_file(const std::filesystem::path& file);  // throws InputError that names it
 

@@ -1,0 +1,163 @@
+#include "runtime/durable_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <xxhash.h>
+
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+[[noreturn]] void cannot_write(const std::filesystem::path& file, int error) {
+  if (error == ENOSPC || error == EDQUOT)
+    throw Interrupted(file.string() + ": the disk is full (" + reason(error) + "). Free some space and run the same command again.");
+  throw InputError(file.string() + ": cannot be written: " + reason(error) + ". Name a folder that can be written to.");
+}
+
+[[noreturn]] void cannot_read(const std::filesystem::path& file, int error) {
+  throw InputError(file.string() + ": cannot be read: " + reason(error) + ". Check the path and its permissions.");
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { if (number_ >= 0) ::close(number_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return number_; }
+  bool ok() const { return number_ >= 0; }
+  int close() { return ::close(std::exchange(number_, -1)); }
+
+ private:
+  int number_;
+};
+
+/// A temporary file that is gone again unless it was renamed into place.
+class Temporary {
+ public:
+  explicit Temporary(const std::filesystem::path& target)
+      : path_(target.string() + ".writing-" + std::to_string(::getpid())),
+        descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    if (!descriptor_.ok()) cannot_write(target, errno);
+  }
+  ~Temporary() { if (!kept_) ::unlink(path_.c_str()); }
+
+  int write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(descriptor_.get(), bytes.data(), bytes.size());
+      if (written < 0 && errno != EINTR) return errno;
+      if (written > 0) bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+    return 0;
+  }
+  int sync_and_close() {
+    if (::fsync(descriptor_.get()) != 0) return errno;
+    return descriptor_.close() != 0 ? errno : 0;
+  }
+  int rename_to(const std::filesystem::path& target) {
+    if (::rename(path_.c_str(), target.c_str()) != 0) return errno;
+    kept_ = true;
+    return 0;
+  }
+
+ private:
+  std::string path_;
+  Descriptor descriptor_;
+  bool kept_ = false;
+};
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+int sync_folder(const std::filesystem::path& folder) {
+  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!descriptor.ok()) return errno;
+  // Some file systems cannot sync a folder (EINVAL) and need not.
+  return ::fsync(descriptor.get()) != 0 && errno != EINVAL ? errno : 0;
+}
+
+std::string hex(const XXH128_hash_t& hash) {
+  XXH128_canonical_t bytes;
+  XXH128_canonicalFromHash(&bytes, hash);
+  std::string out;
+  for (const unsigned char byte : bytes.digest) (out += "0123456789abcdef"[byte >> 4]) += "0123456789abcdef"[byte & 15];
+  return out;
+}
+
+template <class Take>
+void read_in_parts(const std::filesystem::path& file, Take take) {
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!descriptor.ok()) cannot_read(file, errno);
+  std::vector<char> part(1 << 18);
+  for (;;) {
+    const ssize_t got = ::read(descriptor.get(), part.data(), part.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) cannot_read(file, errno);
+    if (got == 0) return;
+    take(std::string_view(part.data(), static_cast<std::size_t>(got)));
+  }
+}
+
+}  // namespace
+
+void write_durably(const std::filesystem::path& file, std::span<const std::byte> bytes) {
+  write_durably(file, std::span(&bytes, 1));
+}
+
+void write_durably(const std::filesystem::path& file, std::span<const std::span<const std::byte>> parts) {
+  Temporary temporary(file);
+  int error = 0;
+  for (const auto& part : parts)
+    if (!error) error = temporary.write(part);
+  if (!error) error = temporary.sync_and_close();
+  if (!error) error = temporary.rename_to(file);
+  if (!error) error = sync_folder(folder_of(file));
+  if (error) cannot_write(file, error);
+}
+
+void write_durably(const std::filesystem::path& file, std::string_view text) { write_durably(file, std::as_bytes(std::span(text))); }
+
+std::string read_file(const std::filesystem::path& file) {
+  std::string text;
+  read_in_parts(file, [&](std::string_view part) { text += part; });
+  return text;
+}
+
+std::string content_hash(std::span<const std::byte> bytes) { return hex(XXH3_128bits(bytes.data(), bytes.size())); }
+
+std::string content_hash(std::string_view text) { return content_hash(std::as_bytes(std::span(text))); }
+
+std::string file_hash(const std::filesystem::path& file) {
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
+  if (!state) throw std::bad_alloc();
+  XXH3_128bits_reset(state.get());
+  read_in_parts(file, [&](std::string_view part) { XXH3_128bits_update(state.get(), part.data(), part.size()); });
+  return hex(XXH3_128bits_digest(state.get()));
+}
+
+void prepare_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw InputError(folder.string() + ": this folder cannot be made: " + error.message() + ". Name one that can be written to.");
+  const std::filesystem::path probe = folder / (".palimpsest-" + std::to_string(::getpid()));
+  {
+    const Descriptor descriptor(::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!descriptor.ok()) cannot_write(folder, errno);
+  }
+  ::unlink(probe.c_str());
+}
+
+}  // namespace palimpsest

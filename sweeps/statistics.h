@@ -2,25 +2,29 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace palimpsest {
 
 struct Interval { double low = 0, high = 0; };
 
-/// Mean and t interval (n - 1 degrees of freedom). n < 2: an interval without bounds.
+/// Mean and t interval (n - 1 degrees of freedom). No values: NaN. n < 2: an interval without bounds.
 double mean(std::span<const double>);
 Interval t_interval(std::span<const double> values, double confidence);
-/// Two-sided p of the sign-flip test of mean 0: all 2^n flips for n <= 16, else 10,000 drawn from `seed` (the observed one counted in).
+
+/// Two-sided p of the sign-flip test of mean 0 (Fisher 1935): the share of sign patterns whose |sum| is at least that seen. All 2^n patterns
+/// for n <= 16, else 10,000 drawn from `seed` with the one seen counted in. No values: 1.
 double sign_flip_p(std::span<const double> values, std::uint64_t seed = 0);
-/// Hedges' g of paired differences: mean / SD with the small-sample correction.
+
+/// Hedges' g of paired differences: mean / SD times gamma(k/2) / (sqrt(k/2) gamma((k-1)/2)), k = n - 1 (Hedges 1981, exact). NaN below three
+/// values or where all are equal.
 double hedges_g(std::span<const double> values);
-/// Holm's step-down: adjusted p-values, in the order given.
+
+/// Adjusted p-values, in the order given: Holm's step-down (1979), Benjamini and Hochberg's step-up (1995).
 std::vector<double> holm(std::span<const double> p);
-/// Benjamini-Hochberg: adjusted p-values, in the order given.
 std::vector<double> benjamini_hochberg(std::span<const double> p);
-/// p of the equivalence test (two one-sided t tests) of |mean| < bound.
+
+/// p of the equivalence test |mean| < bound: the larger of two one-sided t tests (Schuirmann 1987). 1 without a bound or below two values.
 double equivalence_p(std::span<const double> values, double bound);
 
 }  // namespace palimpsest

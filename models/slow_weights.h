@@ -7,6 +7,7 @@
 
 #include "models/decoder.h"
 #include "models/vit_encoder.h"
+#include "runtime/tensor_file.h"
 
 namespace palimpsest {
 
@@ -23,6 +24,9 @@ struct SlowWeights {
 
 /// Throws InputError: not a safetensors file, keys missing (each named), shapes that do not fit. `heads`: 0, or overrides.
 SlowWeights read_slow_weights(const std::filesystem::path& file, std::int64_t heads = 0);
+/// The same of tensors already in memory; `file` names them in errors.
+SlowWeights slow_weights_of(const TensorMap& tensors, const std::map<std::string, std::string>& metadata, const std::filesystem::path& file,
+                            std::int64_t heads = 0);
 void write_slow_weights(const std::filesystem::path& file, const SlowWeights&);
 
 }  // namespace palimpsest

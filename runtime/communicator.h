@@ -10,7 +10,7 @@ enum class Reduction { kSum, kMean, kMax };
 
 /// Ranks that call the same collectives in the same order. One process is a legal world. Tensors are contiguous, float32
 /// or bfloat16 (broadcast: any type), of the same shape and type on every rank; a sum is formed in rank order, so that it
-/// is the same bits on every rank and in every call.
+/// is the same bits on every rank and in every call. bfloat16 is reduced in float32 and rounded once.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -26,6 +26,9 @@ class Communicator {
 };
 
 std::unique_ptr<Communicator> single_process();  // every collective leaves its input as it is
-std::unique_ptr<Communicator> over_mpi();        // all ranks of the world this process was started in (mpi_world.h)
+
+/// The ranks of the world this process was started in (mpi_world.h) that give the same `group`, in their order. A collective itself: every
+/// rank of that world calls it. Where a rank is lost later on, the world ends with exit code 3.
+std::unique_ptr<Communicator> over_mpi(int group = 0);
 
 }  // namespace palimpsest

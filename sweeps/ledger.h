@@ -39,8 +39,10 @@ struct LedgerRun {
   RunState state = RunState::kWaiting;
   int attempts = 0;
   std::string reason;                 // of the last failure
-  std::string host, device;
-  double started = 0, seconds = 0;
+  std::string host, device;           // of the attempt that counts, as are started, finished and seconds
+  double started = 0, finished = 0;   // seconds since 1970
+  double seconds = 0;                 // its share of its pack's time
+  bool asked = true;                  // by the definition as it is now
 };
 
 struct LedgerClaim {
@@ -48,36 +50,46 @@ struct LedgerClaim {
   bool exploratory = false;           // added after its first run was done
 };
 
-/// A sweep's progress: one SQLite file `ledger.sqlite` in the results folder (WAL, synchronous FULL), written by one coordinator.
+/// A sweep's progress: one SQLite file `ledger.sqlite` in the results folder (WAL, synchronous FULL), written by one coordinator
+/// (tables: ledger_schema.cc).
 ///
 /// The writer holds a lock on `ledger.lock` beside it and an epoch that every transaction checks: a second coordinator gets
-/// LedgerHeld (exit code 4), and one that was thought dead cannot write any more. Readers need neither.
+/// LedgerHeld (exit code 4), and one that was thought dead cannot write any more. Readers need neither, may read at
+/// any time, and see the ledger as it was when they opened it.
+/// Every function throws InputError where the file is no ledger, is damaged or was written by a newer program, and Interrupted where
+/// the disk is full; nothing of a transaction that throws is in the ledger.
 class Ledger {
  public:
-  /// Opens or creates for writing. Adds the runs of the plan that are new, marks which runs the definition asks for now, records
-  /// claims (exploratory where runs are done already) and provenance. Throws LedgerHeld, InputError, Interrupted.
-  static Ledger open_for_writing(const std::filesystem::path& folder);
+  /// Opens or creates for writing, with a new epoch; waits up to `patience` seconds for a writer that is about to end.
+  static Ledger open_for_writing(const std::filesystem::path& folder, double patience = 0);
   static Ledger open_for_reading(const std::filesystem::path& folder);   // throws InputError where there is none
+  static bool held(const std::filesystem::path& folder);                 // whether a coordinator is at work on it now
   Ledger(Ledger&&) noexcept;
   ~Ledger();
 
   // Writing, from one thread.
+
+  /// Adds the runs that are new and marks which the definition asks for now. Records its claims: one that was recorded before keeps its
+  /// status, a new one is exploratory where any run is done already.
   void record_definition(const Definition&, std::span<const RunSpec> runs, const std::map<std::string, std::string>& provenance);
-  void commit(std::span<const LedgerEntry> entries);          // one transaction; a second result of a run is dropped
+  /// One transaction. A second result of a run is dropped (but a success replaces a failure).
+  void commit(std::span<const LedgerEntry> entries);
   void retry_failed();                                        // failed runs wait again
 
   // Reading. Runs are those the definition asks for now, sorted by id; `all`: also those it no longer asks for.
   std::string study() const;
   std::string name() const;
-  std::map<std::string, std::string> provenance() const;
+  std::map<std::string, std::string> provenance() const;      // of the last session
+  double session_started() const;                             // when the last coordinator began, seconds since 1970
   std::string definition_text() const;                        // resolved.toml
   std::vector<std::string> axes() const;                      // keys of the grid: what distinguishes conditions
-  std::vector<LedgerClaim> claims() const;
+  std::vector<LedgerClaim> claims() const;                    // in the order of the definition
   std::vector<LedgerRun> runs(bool all = false) const;
-  std::vector<std::string> metrics() const;
+  std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
   std::vector<Attachment> attachments(const RunId&) const;
-  std::int64_t highest_pack() const;
+  std::vector<Attempt> in_flight() const;                     // handed out in the last session, without an outcome
+  std::int64_t highest_pack() const;                          // 0: none was handed out
 
  private:
   struct State;

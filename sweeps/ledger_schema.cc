@@ -1,0 +1,171 @@
+#include "sweeps/ledger_schema.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+namespace palimpsest {
+namespace {
+
+// The ledger, version 1. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
+// 1970. JSON is as in ledger_json.h.
+//
+//   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by
+//   sessions      one row per coordinator that opened it; the highest epoch is the only one that may write
+//   settings      every key of a run; runs that differ in seed and image set alone share a row
+//   runs          state 0 waiting, 1 done, 2 failed; asked: by the definition as it is now; attempts: highest number given out;
+//                 reason: of the last failure; host ... seconds: of the attempt that counts
+//   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or lost with its worker),
+//                 1 done, 2 failed, 3 came second and was dropped
+//   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for
+//   shapes        axes of measurements, shared by all rows with the same ones
+//   measurements  row-major float32, little-endian, one number for each combination of the labels of its shape
+//   attachments   files for the report
+//
+// Worked example: a run of two epochs with one metric.
+//
+//   settings      1 | {"epochs":["i",2]}
+//   runs          1 | 5e0c... | 1 | seed 0 | image_set 3 | asked 1 | state 1 | attempts 1 | "" | node1 | cpu | ...
+//   attempts      run 1 | number 1 | pack 7 | epoch 2 | node1 | cpu | rank 0 | ... | outcome 1
+//   shapes        1 | [{"name":"epoch","labels":["0","1"]}]
+//   metrics       1 | loss
+//   measurements  metric 1 | run 1 | shape 1 | 00 00 80 3f 00 00 00 3f      (1.0, 0.5)
+constexpr const char* kTables = R"sql(
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sessions (epoch INTEGER PRIMARY KEY, started REAL NOT NULL, provenance TEXT NOT NULL);
+CREATE TABLE settings (id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE);
+CREATE TABLE runs (
+  row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, settings INTEGER NOT NULL REFERENCES settings,
+  seed INTEGER NOT NULL, image_set INTEGER NOT NULL, asked INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '',
+  device TEXT NOT NULL DEFAULT '', started REAL NOT NULL DEFAULT 0, finished REAL NOT NULL DEFAULT 0,
+  seconds REAL NOT NULL DEFAULT 0);
+CREATE TABLE attempts (
+  run INTEGER NOT NULL REFERENCES runs, number INTEGER NOT NULL, pack INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  host TEXT NOT NULL, device TEXT NOT NULL, rank INTEGER NOT NULL, started REAL NOT NULL, finished REAL NOT NULL DEFAULT 0,
+  outcome INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', PRIMARY KEY (run, number)) WITHOUT ROWID;
+CREATE TABLE claims (hash TEXT PRIMARY KEY, position INTEGER NOT NULL, json TEXT NOT NULL, exploratory INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE metrics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE shapes (id INTEGER PRIMARY KEY, axes TEXT NOT NULL UNIQUE);
+CREATE TABLE measurements (
+  metric INTEGER NOT NULL REFERENCES metrics, run INTEGER NOT NULL REFERENCES runs, shape INTEGER NOT NULL REFERENCES shapes,
+  numbers BLOB NOT NULL, UNIQUE (metric, run));
+CREATE TABLE attachments (
+  run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, media_type TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE (run, name));
+)sql";
+
+constexpr int kApplicationId = 0x506c6d70;  // "Plmp"
+constexpr int kBusyMilliseconds = 20'000;   // a reader's or checkpoint's lock passes in far less
+
+std::filesystem::path ledger_file(const std::filesystem::path& folder) { return folder / "ledger.sqlite"; }
+
+int pragma(SQLite::Database& db, const std::string& name) { return db.execAndGet("PRAGMA " + name).getInt(); }
+
+void sync_folder(const std::filesystem::path& folder) {
+  const int handle = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle < 0) return;
+  fsync(handle);
+  close(handle);
+}
+
+void create_tables(SQLite::Database& db, const std::filesystem::path& folder) {
+  SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+  db.exec(kTables);
+  SQLite::Statement(db, "INSERT INTO meta VALUES ('written_by', 'palimpsest " PALIMPSEST_VERSION "')").exec();
+  db.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kLedgerVersion));
+  transaction.commit();
+  sync_folder(folder);
+}
+
+std::string writer(SQLite::Database& db) {
+  try {
+    return db.execAndGet("SELECT value FROM meta WHERE key = 'written_by'").getString();
+  } catch (const SQLite::Exception&) {
+    return "its name is not where this program looks for it";
+  }
+}
+
+void check_version(SQLite::Database& db) {
+  if (pragma(db, "application_id") != kApplicationId)
+    throw FormatError("is an SQLite file but no ledger of palimpsest. Name another folder.");
+  const int version = pragma(db, "user_version");
+  if (version != kLedgerVersion)
+    throw FormatError(fmt::format("written by version {} of the ledger's format, this program reads version {}. Use the program "
+                                  "that wrote it ({}), or name another folder.",
+                                  version, kLedgerVersion, writer(db)));
+}
+
+// A new file is empty until its tables are committed, together with their version: a crash in between leaves an empty file, not a half.
+bool is_new(SQLite::Database& db) { return db.execAndGet("SELECT count(*) FROM sqlite_master").getInt() == 0; }
+
+SQLite::Database opened_for_reading(const std::filesystem::path& folder) {
+  const auto file = ledger_file(folder);
+  try {
+    SQLite::Database db(file.string(), SQLite::OPEN_READONLY, kBusyMilliseconds);
+    pragma(db, "user_version");  // what tells whether it can be read
+    return db;
+  } catch (const SQLite::Exception& error) {
+    // A write-ahead log needs a writable folder even to read, unless nothing of it is left to take over.
+    if (error.getErrorCode() == SQLITE_NOTADB || std::filesystem::exists(file.string() + "-wal")) throw;
+    std::string escaped;
+    for (char c : file.string()) escaped += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02x}", c) : std::string(1, c);
+    return SQLite::Database("file:" + escaped + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI, kBusyMilliseconds);
+  }
+}
+
+}  // namespace
+
+SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder) {
+  const auto file = ledger_file(folder);
+  return guarded(file, [&] {
+    SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyMilliseconds);
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+    if (is_new(db)) create_tables(db, folder);
+    check_version(db);
+    return db;
+  });
+}
+
+SQLite::Database open_ledger_for_reading(const std::filesystem::path& folder) {
+  const auto file = ledger_file(folder);
+  if (!std::filesystem::exists(file))
+    throw InputError(fmt::format("{}: no sweep's results are here (there is no ledger.sqlite). Name the folder given to "
+                                 "`palimpsest sweep ... --out`.",
+                                 folder.string()));
+  return guarded(file, [&] {
+    SQLite::Database db = opened_for_reading(folder);
+    db.exec("BEGIN");  // one state of the ledger, however much is committed meanwhile
+    if (is_new(db))
+      throw FormatError("the sweep that made it was stopped before it wrote anything. Run `palimpsest sweep` again.");
+    check_version(db);
+    return db;
+  });
+}
+
+void throw_for(const std::filesystem::path& file, const SQLite::Exception& error) {
+  const int extended = error.getExtendedErrorCode();
+  switch (error.getErrorCode()) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+      throw InputError(fmt::format("{}: is damaged, or no ledger: {}. Put a copy of it back, or move it away and sweep anew.",
+                                   file.string(), error.what()));
+    case SQLITE_FULL:
+      throw Interrupted(fmt::format("{}: the disk is full. What was committed is safe; make room and run the same command again.",
+                                    file.string()));
+    case SQLITE_IOERR:
+      throw Interrupted(fmt::format("{}: the disk failed or is full: {} (SQLite {}). Run the same command again when it is well.",
+                                    file.string(), error.what(), extended));
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+      throw InputError(fmt::format("{}: cannot be opened or written to: {}. Make it writable, or name another folder.",
+                                   file.string(), error.what()));
+    case SQLITE_BUSY:
+      throw Interrupted(fmt::format("{}: another program keeps it locked. Close it and run the same command again.", file.string()));
+    default:
+      throw InputError(fmt::format("{}: {} (SQLite {}).", file.string(), error.what(), extended));
+  }
+}
+
+}  // namespace palimpsest

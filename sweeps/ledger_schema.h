@@ -1,0 +1,33 @@
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <filesystem>
+
+#include "sweeps/ledger_json.h"
+
+namespace palimpsest {
+
+constexpr int kLedgerVersion = 1;  // of the tables; grows when an older program could not read them any more
+
+/// Opens `ledger.sqlite` of a folder, making its tables where it is new.
+SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder);
+/// The same to read; also from a folder that cannot be written to.
+SQLite::Database open_ledger_for_reading(const std::filesystem::path& folder);
+
+/// What SQLite says in our words: InputError (damaged, no ledger, not writable) or Interrupted (disk full).
+[[noreturn]] void throw_for(const std::filesystem::path& file, const SQLite::Exception&);
+
+/// Runs `work`; what SQLite throws becomes one of our errors and names the file.
+template <class Work>
+auto guarded(const std::filesystem::path& file, Work work) {
+  try {
+    return work();
+  } catch (const SQLite::Exception& error) {
+    throw_for(file, error);
+  } catch (const FormatError& error) {
+    throw InputError(file.string() + ": " + error.what());
+  }
+}
+
+}  // namespace palimpsest

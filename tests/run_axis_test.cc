@@ -1,0 +1,134 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "models/fast_weights.h"
+#include "runtime/run_axis.h"
+
+namespace palimpsest {
+namespace {
+
+// What a pack of runs computes, seen from one of its runs.
+struct Seen {
+  at::Tensor loss, last_loss, gradient, weight;
+};
+
+FastConfig config_of_seed(std::uint64_t seed) {
+  return {.rank = 1 + static_cast<std::int64_t>(seed % 8), .scale = 4, .layers = {0, 1}, .adapters = RandomStream(seed).child(1), .decoder = RandomStream(seed).child(2)};
+}
+
+// Trains the runs of these seeds for three steps in one pack and returns what run `place` saw.
+Seen trained(const std::vector<std::uint64_t>& seeds, std::size_t place, Qkv qkv) {
+  at::set_num_threads(1);
+  const VitConfig config{.width = 32, .depth = 2, .heads = 2, .mlp_width = 128, .patch = 8, .side = 32};
+  const DecoderConfig decoder{.input_width = 32, .width = 32, .depth = 1, .heads = 2, .patch = 8, .side = 32};
+  const SlowWeights slow{.config = config, .encoder = initial_vit(config, RandomStream(99)), .decoder_config = {}, .decoder = {}, .metadata = {}};
+  std::vector<FastConfig> runs;
+  std::vector<at::Tensor> images;
+  AdamW::Options options;
+  for (auto seed : seeds) {
+    runs.push_back(config_of_seed(seed));
+    auto pixels = at::empty({2, 3, 32, 32});
+    RandomStream(seed).child(3).fill_uniform(pixels.data_ptr<float>(), pixels.numel());
+    images.push_back(pixels);
+    options.learning_rate.push_back(1e-3 * static_cast<double>(1 + seed % 3));
+    options.weight_decay.push_back(0.01);
+  }
+  auto network = build_fast_network(slow, decoder, qkv, {"query", "key", "value"}, runs);
+  AdamW optimizer(network.trained, options);
+  const auto x = at::stack(images), target = pixel_patches(x, 8);
+  Seen seen;
+  for (std::uint64_t step = 0; step < 3; ++step) {
+    std::vector<RandomStream> drop;
+    for (auto seed : seeds) drop.push_back(RandomStream(seed).child(4).child(step));
+    auto tokens = network.encoder.embed(x);
+    for (int layer = 0; layer < 2; ++layer) tokens = network.encoder.block(layer, tokens);
+    const auto loss = pixel_loss(at::sigmoid(network.decoder.forward(tokens.slice(2, 1).contiguous(), drop)), target, 0.1);
+    optimizer.zero_grad();
+    loss.sum().backward();
+    const auto row = static_cast<std::int64_t>(place);
+    if (step == 0) seen.loss = loss.detach()[row].clone(), seen.gradient = network.trained[7].value.grad()[row].clone();
+    seen.last_loss = loss.detach()[row].clone();
+    optimizer.step();
+  }
+  seen.weight = network.trained[7].value.detach()[static_cast<std::int64_t>(place)].clone();
+  return seen;
+}
+
+void expect_same_bits(const Seen& a, const Seen& b) {
+  EXPECT_TRUE(at::equal(a.loss, b.loss)) << a.loss << b.loss;
+  EXPECT_TRUE(at::equal(a.gradient, b.gradient));
+  EXPECT_TRUE(at::equal(a.last_loss, b.last_loss));
+  EXPECT_TRUE(at::equal(a.weight, b.weight));
+}
+
+class Company : public ::testing::TestWithParam<Qkv> {};
+
+TEST_P(Company, OfOneThreeOrSixteenLeavesARunItsBits) {
+  const auto alone = trained({5}, 0, GetParam());
+  expect_same_bits(alone, trained({1, 5, 2}, 1, GetParam()));
+  expect_same_bits(alone, trained({0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 5}, 15, GetParam()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Conditions, Company, ::testing::Values(Qkv::kAdapter, Qkv::kFull, Qkv::kFrozen));
+
+TEST(RunAxis, AdapterThatIsZeroAddsNothingAndItsPaddingStaysZero) {
+  const auto config = config_of_seed(1);   // rank 2, padded to 8
+  const VitConfig vit{.width = 32, .depth = 2, .heads = 2, .mlp_width = 128, .patch = 8, .side = 32};
+  const DecoderConfig decoder{.input_width = 32, .width = 32, .depth = 1, .heads = 2, .patch = 8, .side = 32};
+  const SlowWeights slow{.config = vit, .encoder = initial_vit(vit, RandomStream(99)), .decoder_config = {}, .decoder = {}, .metadata = {}};
+  auto network = build_fast_network(slow, decoder, Qkv::kAdapter, {"query"}, {config});
+  const auto plain = VitEncoder(vit, slow.encoder);
+  const auto images = at::rand({1, 2, 3, 32, 32});
+  EXPECT_TRUE(at::equal(network.encoder.block(0, network.encoder.embed(images)), plain.block(0, plain.embed(images))));
+
+  AdamW optimizer(network.trained, {.learning_rate = {1e-2}, .weight_decay = {0.01}});
+  for (int step = 0; step < 3; ++step) {
+    optimizer.zero_grad();
+    network.encoder.block(1, network.encoder.block(0, network.encoder.embed(images))).square().mean().backward();
+    optimizer.step();
+  }
+  const auto& a = network.trained[network.trained.size() - 2].value;
+  const auto& b = network.trained[network.trained.size() - 1].value;
+  EXPECT_GT(b.abs().max().item<float>(), 0);
+  EXPECT_EQ(a.slice(1, 2).abs().max().item<float>(), 0);
+  EXPECT_EQ(b.slice(2, 2).abs().max().item<float>(), 0);
+}
+
+TEST(RunAxis, NanInOneRunLeavesTheOthersAlone) {
+  const Parameter weight{at::randn({2, 8, 16}), true};
+  auto x = at::randn({2, 4, 16});
+  x[0].fill_(std::nan(""));
+  const auto y = layer_norm(linear(x, weight, {}), {at::ones({8}), false}, {at::zeros({8}), false}, 1e-5);
+  EXPECT_TRUE(y[0].isnan().all().item<bool>());
+  EXPECT_TRUE(y[1].isfinite().all().item<bool>());
+}
+
+TEST(RunAxis, DropoutKeepsTheMeanAndIsAFunctionOfTheStreamAlone) {
+  const auto mask = dropout_mask({RandomStream(1), RandomStream(2)}, {100, 100}, 0.1);
+  EXPECT_NEAR(mask.mean().item<float>(), 1.0, 0.01);
+  EXPECT_NEAR((mask == 0).to(at::kFloat).mean().item<float>(), 0.1, 0.01);
+  EXPECT_TRUE(at::equal(mask[1], dropout_mask({RandomStream(2)}, {100, 100}, 0.1)[0]));
+}
+
+TEST(AdamW, GivesTheNumbersOfThePublishedAlgorithmForEachRun) {
+  auto value = at::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({2, 2}).requires_grad_(true);
+  AdamW optimizer({{value, true, true, {}, {}}}, {.learning_rate = {0.1, 0.01}, .weight_decay = {0.0, 0.5}});
+  double expected[2] = {1.0, 3.0}, m[2] = {}, v[2] = {};
+  const double rate[2] = {0.1, 0.01}, decay[2] = {0.0, 0.5};
+  for (int step = 1; step <= 5; ++step) {
+    optimizer.zero_grad();
+    value.square().sum().backward();
+    for (int run = 0; run < 2; ++run) {
+      const double g = 2 * expected[run];
+      m[run] = 0.9 * m[run] + 0.1 * g, v[run] = 0.999 * v[run] + 0.001 * g * g;
+      expected[run] -= rate[run] * decay[run] * expected[run];
+      expected[run] -= rate[run] * (m[run] / (1 - std::pow(0.9, step))) / (std::sqrt(v[run] / (1 - std::pow(0.999, step))) + 1e-8);
+    }
+    optimizer.step();
+  }
+  for (int run = 0; run < 2; ++run) EXPECT_NEAR(value[run][0].item<float>(), expected[run], 1e-5);
+}
+
+}  // namespace
+}  // namespace palimpsest

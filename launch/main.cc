@@ -7,6 +7,7 @@
 #include "launch/command.h"
 #include "runtime/error.h"
 #include "runtime/mpi_world.h"
+#include "sweeps/study.h"
 
 namespace palimpsest {
 namespace {
@@ -78,6 +79,7 @@ int run_on_first_rank(const Run& run) {
 }
 
 int main_of(int argc, char** argv) {
+  add_network_studies();
   CLI::App app{"Palimpsest pretrains slow weights and sweeps fast-weight runs over them.", "palimpsest"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "palimpsest " PALIMPSEST_VERSION);

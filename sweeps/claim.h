@@ -29,6 +29,7 @@ struct ClaimPart {
   std::map<std::string, Value> treatment, baseline;   // keys of the study; baseline may be empty
   Direction direction = Direction::kGreater;
   double smallest_effect = 0;              // of interest, > 0; 0: none given, never `negligible`
+  bool operator==(const ClaimPart&) const = default;
 };
 
 /// A claim of a definition; it holds where all its parts hold, at every value of each key in `each`.
@@ -38,6 +39,13 @@ struct Claim {
   std::vector<std::string> each;
   double alpha = 0.05;                     // familywise, over the claims of a file
   std::string hash;                        // of everything but the name: what the ledger keeps from before the first run
+  bool operator==(const Claim&) const = default;
 };
+
+/// XXH3-128 of everything a claim says but its name.
+std::string claim_hash(const Claim&);
+
+/// A claim as TOML: [[claim]] with its fields, and a [[claim.part]] for each part where there are several.
+std::string claim_toml(const Claim&);
 
 }  // namespace palimpsest

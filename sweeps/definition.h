@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/settings.h"
@@ -15,6 +16,7 @@ namespace palimpsest {
 struct SweepAxis {
   std::string key;
   std::vector<Value> values;
+  bool operator==(const SweepAxis&) const = default;
 };
 
 /// A sweep file, read and checked: [sweep] image_sets and seeds, [sweep.grid], the claims, and every key of the study resolved.
@@ -27,7 +29,15 @@ struct Definition {
   std::int64_t image_sets = 1, seeds = 1;
   std::vector<SweepAxis> grid;        // the first changes slowest
   std::vector<Claim> claims;
+  std::int64_t pack_size = 0;         // [packs] size: runs that share a device and a launch per operation; 0: sized by the memory probe
 };
+
+/// The key of a study by name; nullptr where it has none.
+const Key* find_key(const Study&, std::string_view name);
+/// Whether a key holds a path or paths, which say where something lies and not what.
+bool names_a_place(const Study&, std::string_view key);
+/// The axis of the grid that sweeps a key; nullptr where it is not swept.
+const SweepAxis* axis_of(const Definition&, std::string_view key);
 
 /// Reads a sweep file. Throws DefinitionError with every mistake of the file at once, each with file:line:column and, for a
 /// mistyped word, "did you mean". Paths become absolute, relative to the file.

@@ -9,6 +9,9 @@
 
 namespace palimpsest {
 
+/// What one worker is taken to compute in a second (floating-point operations) before anything was measured: a CPU core of such work.
+constexpr double kWorkPerSecond = 3e10;
+
 /// The runs of a definition by number: grid (first axis slowest), then image set, then seed (fastest). Nothing is laid out:
 /// run_at computes a run from its number.
 class Plan {
@@ -21,24 +24,38 @@ class Plan {
   std::string signature_of(std::int64_t number) const;
   /// The values of the grid's axes for this run, by key: what a report groups by.
   std::map<std::string, Value> condition_of(std::int64_t number) const;
+  std::int64_t cell_of(std::int64_t number) const;                  // its point of the grid: runs of a cell differ in image set and seed alone
   const Definition& definition() const { return definition_; }
 
  private:
-  std::int64_t cell_of(std::int64_t number) const;                  // the place in the grid
+  struct Place {
+    std::vector<std::size_t> values;                                // one per axis of the grid
+    std::int64_t image_set = 0, seed = 0;
+  };
+  Place place_of(std::int64_t number) const;
+  Settings settings_at(const Place&) const;
+  std::size_t inputs_row(const Place&) const;
+  Place place_of_row(std::size_t row) const;
+  void refuse_twins() const;                                        // two paths of an axis that hold the same content would be the same runs
+  std::string same_content(std::size_t row, std::size_t twin) const;
+
   Definition definition_;
-  std::vector<Settings> cells_;                                     // one per point of the grid
-  std::vector<std::string> signatures_;                             // likewise
-  std::vector<std::vector<Inputs>> inputs_;                         // [cell, image set]; cells that read the same share a row
-  std::vector<std::size_t> inputs_of_cell_;
+  std::vector<std::size_t> input_axes_;                             // the axes of the grid that change what a run reads
+  std::vector<std::vector<Inputs>> inputs_;                         // [point of those axes, image set]
 };
 
 /// The hash of everything a run resolves to: study, method version, every key (paths by their content), seed, image set, inputs.
 RunId run_id(const Study&, const Settings&, std::int64_t seed, std::int64_t image_set, const Inputs&);
 
 /// Waiting runs cut into packs: equal signature, in order of their numbers, at most `pack_size(signature)` each and, where runs are
-/// few, small enough that every one of `workers` has a pack.
+/// few, small enough that every one of `workers` has a pack. Packs of a signature differ by at most one run, and their number is a multiple
+/// of the workers where that makes them smaller only: so no worker waits for the last pack of another.
 std::vector<std::vector<std::int64_t>> cut_packs(const Plan&, const std::vector<std::int64_t>& waiting,
                                                  const std::map<std::string, std::int64_t>& pack_size, int workers);
+
+/// The largest pack of each signature among the waiting runs: the definition's [packs] size or, where that is "auto", at most `largest` runs
+/// and as many as fit into `memory` bytes of a worker by the study's memory probe, which is asked once per signature; never less than 1.
+std::map<std::string, std::int64_t> pack_sizes(const Plan&, const std::vector<std::int64_t>& waiting, std::uint64_t memory, std::int64_t largest = 16);
 
 /// A warning for each claim the design cannot decide: too few units for the smallest sign-flip p-value under Holm.
 std::vector<std::string> design_warnings(const Definition&);

@@ -72,6 +72,8 @@ struct Study {
   KeyTable keys;
   std::vector<MetricInfo> metrics;
   std::vector<FigureInfo> figures;
+  /// Axes of metrics whose place a key of the definition chooses: {"readout", "slow.readout"}. A claim that does not name such an axis is read there.
+  std::map<std::string, std::string> axis_keys = {};
 
   /// Opens what the settings name and checks that `image_sets` sets can be had; throws InputError. `image_set` < image_sets.
   Inputs (*inspect)(const Settings&, std::int64_t image_set, std::int64_t image_sets) = nullptr;
@@ -85,9 +87,12 @@ struct Study {
   double (*work)(const Settings&) = nullptr;
 };
 
-/// The studies of this program by name (studies.cc); nullptr where there is none.
+/// The studies of this program by name (studies.cc); nullptr where there is none. `planted` is always there; those that need LibTorch join by
+/// add_network_studies() (network_studies.cc, the one list of them), which main calls first: what reads definitions stays free of LibTorch.
 const Study* find_study(const std::string& name);
-std::vector<const Study*> all_studies();
+const std::vector<const Study*>& all_studies();
+void add_study(const Study&);   // a study that is there already stays once
+void add_network_studies();
 
 /// `planted` (planted.cc): a study without a network whose metric is shifted by a known effect. It is what the machinery of
 /// sweeps and statistics is tested with, and what a user can try a design on before it costs anything.

@@ -1,0 +1,204 @@
+#include "sweeps/definition.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "runtime/durable_file.h"
+#include "sweeps/definition_toml.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr double kMostRuns = 1e7;  // far above any sweep: more is a slip, and the ledger holds a row for each
+
+const Key kName = {.name = "name", .type = KeyType::kString, .default_value = std::string(), .meaning = "what results and reports call the sweep", .required = true};
+const Key kStudy = {.name = "study", .type = KeyType::kString, .default_value = std::string(), .meaning = "what a run does and measures", .required = true};
+const Key kImageSets = {.name = "sweep.image_sets", .type = KeyType::kInteger, .default_value = std::int64_t{1},
+                        .meaning = "Independent units.", .unit = "sets of images", .minimum = 1, .maximum = 1e6};
+const Key kSeeds = {.name = "sweep.seeds", .type = KeyType::kInteger, .default_value = std::int64_t{1},
+                    .meaning = "Replicates within each unit.", .unit = "seeds", .minimum = 1, .maximum = 1e6};
+const Key kPackSize = {.name = "packs.size", .type = KeyType::kInteger, .default_value = std::int64_t{0},
+                       .meaning = "Runs of a pack.", .unit = "runs, or \"auto\"", .minimum = 1, .maximum = 1e6};
+
+/// What design documents name and this version does not do yet, and what to write instead.
+struct NotYet {
+  const char* name;
+  const char* instead;
+};
+constexpr std::array kNotYet = {
+    NotYet{"include", "write its keys into this file"},
+    NotYet{"keep", "leave it out: the weights of runs are not kept"},
+    NotYet{"sweep.zip", "use [sweep.grid]"},
+    NotYet{"sweep.random", "use [sweep.grid]"},
+    NotYet{"sweep.exclude", "use [sweep.grid]"},
+    NotYet{"sweep.ablation", "use [sweep.grid]"},
+};
+
+const NotYet* not_yet(const std::string& name) {
+  const auto found = std::find_if(kNotYet.begin(), kNotYet.end(), [&](const NotYet& one) { return name == one.name; });
+  return found == kNotYet.end() ? nullptr : &*found;
+}
+
+/// Reads a sweep file from its head to its claims; every mistake is told before any is thrown.
+class DefinitionReader {
+ public:
+  DefinitionReader(const std::string& source, const std::filesystem::path& file, std::span<const Override> overrides)
+      : root_(parse_toml(source, file)), mistakes_(file) {
+    definition_.file = file;
+    definition_.source = source;
+    lay_over_file(overrides);
+  }
+
+  Definition read() {
+    read_study();
+    if (auto name = read_one(kName)) definition_.name = std::get<std::string>(*name);
+    if (definition_.name.empty() && root_.get_as<std::string>("name")) mistakes_.add(*root_.get("name"), "name is empty. Write a word for the sweep.");
+    read_sweep();
+    read_packs();
+    if (definition_.study) read_what_the_study_declares();
+    mistakes_.throw_if_any();
+    return std::move(definition_);
+  }
+
+ private:
+  /// Overrides go into the tree first, so that they are checked like what stands in the file. The study may be one of them.
+  void lay_over_file(std::span<const Override> overrides) {
+    KeyTable keys = {kName, kStudy};
+    for (const Override& given : overrides)
+      if (given.key == "study") definition_.study = find_study(given.value);
+    if (!definition_.study) definition_.study = find_study(root_["study"].value_or(std::string()));
+    if (definition_.study) keys.insert(keys.end(), definition_.study->keys.begin(), definition_.study->keys.end());
+    for (const Override& given : overrides) make_way(given);
+    lay_over(root_, overrides, keys, mistakes_);
+  }
+
+  /// An axis given on the command line replaces the one of the file, which is written as one quoted key. A swept key's base value would be
+  /// overridden without any effect, so that is refused.
+  void make_way(const Override& given) {
+    toml::table* grid = root_["sweep"]["grid"].as_table();
+    if (!grid) return;
+    constexpr std::string_view kGrid = "sweep.grid.";
+    if (given.key.starts_with(kGrid)) grid->erase(std::string_view(given.key).substr(kGrid.size()));
+    else if (std::find_if(grid->begin(), grid->end(), [&](const auto& entry) { return entry.first.str() == given.key; }) != grid->end())
+      command_line_mistake(given, fmt::format("{} is swept, so its base value has no effect. Write --set 'sweep.grid.{}=[{}]'.", given.key, given.key, given.value));
+  }
+
+  void command_line_mistake(const Override& given, const std::string& what) {
+    toml::source_region where;
+    where.path = std::make_shared<const std::string>("--set " + given.key + "=" + given.value);
+    mistakes_.add(where, what);
+  }
+
+  std::optional<Value> read_one(const Key& key) {
+    const toml::node* node = root_.at_path(key.name).node();
+    if (node) return checked_value(*node, key, key.name, mistakes_);
+    if (key.required) mistakes_.add(fmt::format("the key {} is missing. Write {} = \"...\" at the top: {}.", key.name, key.name, key.meaning));
+    return key.default_value;
+  }
+
+  void read_study() {
+    std::vector<std::string> names;
+    for (const Study* study : all_studies()) names.push_back(study->name);
+    const auto name = read_one(kStudy);
+    definition_.study = name ? find_study(std::get<std::string>(*name)) : nullptr;
+    const toml::node* node = root_.get("study");
+    if (definition_.study || !name || !node) return;
+    const std::string hint = did_you_mean(std::get<std::string>(*name), names);
+    mistakes_.add(*node, fmt::format("unknown study {}.{}", std::get<std::string>(*name), hint.empty() ? fmt::format(" There are: {}.", fmt::join(names, ", ")) : hint));
+  }
+
+  const toml::table* table_at(const char* name) {
+    const toml::node* node = root_.get(name);
+    if (node && !node->is_table()) mistakes_.add(*node, fmt::format("{} is no table. Write [{}] and its keys below it.", name, name));
+    return node ? node->as_table() : nullptr;
+  }
+
+  void check_names(const toml::table& table, const std::string& prefix, const std::vector<std::string>& known) {
+    for (const auto& [key, node] : table) {
+      const std::string name = prefix + std::string(key.str());
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      if (const NotYet* later = not_yet(name)) mistakes_.add(key, fmt::format("{} is not supported by this version; {}.", name, later->instead));
+      else mistakes_.add(key, fmt::format("unknown key {}.{}", name, did_you_mean(name, known)));
+    }
+  }
+
+  void read_sweep() {
+    const toml::table* sweep = table_at("sweep");
+    if (!sweep) return;
+    check_names(*sweep, "sweep.", {kImageSets.name, kSeeds.name, "sweep.grid"});
+    if (const auto count = read_one(kImageSets)) definition_.image_sets = std::get<std::int64_t>(*count);
+    if (const auto count = read_one(kSeeds)) definition_.seeds = std::get<std::int64_t>(*count);
+  }
+
+  void read_packs() {
+    const toml::table* packs = table_at("packs");
+    if (!packs) return;
+    check_names(*packs, "packs.", {kPackSize.name});
+    if ((*packs)["size"].value_or(std::string()) == "auto") return;
+    if (const auto size = read_one(kPackSize)) definition_.pack_size = std::get<std::int64_t>(*size);
+  }
+
+  void read_what_the_study_declares() {
+    read_axes();
+    definition_.base = read_base();
+    if (const toml::node* claims = root_.get("claim")) definition_.claims = read_claims(*claims, definition_, mistakes_);
+  }
+
+  void read_axes() {
+    const toml::node* grid = root_.at_path("sweep.grid").node();
+    if (!grid) return;
+    if (!grid->is_table()) return mistakes_.add(*grid, "sweep.grid is no table. Write [sweep.grid] and below it lists of values, like \"fast.rank\" = [4, 8].");
+    definition_.grid = read_grid(*grid->as_table(), *definition_.study, mistakes_);
+    double runs = static_cast<double>(definition_.image_sets) * static_cast<double>(definition_.seeds);
+    for (const SweepAxis& axis : definition_.grid) runs *= static_cast<double>(std::max<std::size_t>(axis.values.size(), 1));
+    if (runs > kMostRuns) mistakes_.add(*grid, fmt::format("the sweep has {:.3g} runs, and at most {:.0f} are allowed. Take out values, image sets or seeds.", runs, kMostRuns));
+  }
+
+  /// A required key that is swept needs no base value: it takes the first of its axis.
+  Settings read_base() {
+    KeyTable keys = definition_.study->keys;
+    for (Key& key : keys)
+      if (const SweepAxis* axis = axis_of(definition_, key.name); axis && !axis->values.empty()) key.default_value = axis->values.front(), key.required = false;
+    std::vector<std::string> others = {"study", "name", "sweep", "packs", "claim"};
+    for (const NotYet& later : kNotYet) {
+      if (std::string(later.name).find('.') != std::string::npos) continue;
+      others.emplace_back(later.name);
+      if (const auto entry = root_.find(later.name); entry != root_.end())
+        mistakes_.add(entry->first, fmt::format("{} is not supported by this version; {}.", later.name, later.instead));
+    }
+    return read_keys(root_, keys, others, mistakes_);
+  }
+
+  toml::table root_;
+  Mistakes mistakes_;
+  Definition definition_;
+};
+
+}  // namespace
+
+const Key* find_key(const Study& study, std::string_view name) {
+  const auto key = std::find_if(study.keys.begin(), study.keys.end(), [&](const Key& k) { return k.name == name; });
+  return key == study.keys.end() ? nullptr : &*key;
+}
+
+bool names_a_place(const Study& study, std::string_view name) {
+  const Key* key = find_key(study, name);
+  return key && (key->type == KeyType::kPath || key->type == KeyType::kPaths);
+}
+
+const SweepAxis* axis_of(const Definition& definition, std::string_view key) {
+  const auto axis = std::find_if(definition.grid.begin(), definition.grid.end(), [&](const SweepAxis& a) { return a.key == key; });
+  return axis == definition.grid.end() ? nullptr : &*axis;
+}
+
+Definition read_definition(const std::filesystem::path& file, std::span<const Override> overrides) {
+  return read_definition_text(read_file(file), file, overrides);
+}
+
+Definition read_definition_text(const std::string& text, const std::filesystem::path& file, std::span<const Override> overrides) {
+  return DefinitionReader(text, file, overrides).read();
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,32 @@
+#pragma once
+
+// The parts of reading a sweep file that see toml++: definition.cc joins them, and nobody else includes this.
+
+#include <string>
+#include <vector>
+
+#include "runtime/settings_toml.h"
+#include "sweeps/definition.h"
+
+namespace palimpsest {
+
+/// A key of a table whose names are dotted ("fast.qkv"), however it was written: quoted, dotted, or as a table of its own.
+struct NamedNode {
+  std::string name;
+  const toml::key* key;
+  const toml::node* node;
+};
+
+/// The entries of such a table in the order of the file; what was given on the command line last.
+std::vector<NamedNode> flattened(const toml::table& table);
+
+/// " Did you mean training.epochs?" for a mistyped key of a study, also where only its table was left out; or nothing.
+std::string did_you_mean_key(const Study& study, const std::string& name);
+
+/// [sweep.grid]: each axis checked like the base value of its key.
+std::vector<SweepAxis> read_grid(const toml::table& grid, const Study& study, Mistakes& mistakes);
+
+/// [[claim]]: checked against the study's metrics and their axes, and against the base and grid of `definition`.
+std::vector<Claim> read_claims(const toml::node& claims, const Definition& definition, Mistakes& mistakes);
+
+}  // namespace palimpsest

@@ -1,0 +1,37 @@
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "sweeps/plan.h"
+
+namespace palimpsest {
+namespace {
+
+double smallest_p(std::int64_t units) { return std::ldexp(1.0, static_cast<int>(std::max<std::int64_t>(1 - units, -1000))); }
+
+/// The two-sided sign-flip test over G units has 2^G flips, of which two are as extreme as any: p >= 2^(1 - G). Holm's first step
+/// over m claims asks for p <= alpha / m.
+std::int64_t units_needed(double alpha, std::size_t claims) {
+  std::int64_t units = 2;
+  while (smallest_p(units) > alpha / static_cast<double>(claims)) ++units;
+  return units;
+}
+
+std::string too_few_units(const Claim& claim, std::int64_t units, std::size_t claims) {
+  return fmt::format("claim \"{}\" cannot be decided with {} image set{}; at least {} are needed: the sign-flip test gives no p below {:.3g}, and alpha = {}{} asks for {:.3g}.",
+                     claim.name, units, units == 1 ? "" : "s", units_needed(claim.alpha, claims), smallest_p(units), claim.alpha,
+                     claims == 1 ? "" : fmt::format(" over {} claims (Holm)", claims), claim.alpha / static_cast<double>(claims));
+}
+
+}  // namespace
+
+std::vector<std::string> design_warnings(const Definition& definition) {
+  std::vector<std::string> warnings;
+  for (const Claim& claim : definition.claims)
+    if (definition.image_sets < units_needed(claim.alpha, definition.claims.size()))
+      warnings.push_back(too_few_units(claim, definition.image_sets, definition.claims.size()));
+  return warnings;
+}
+
+}  // namespace palimpsest

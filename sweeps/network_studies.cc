@@ -1,0 +1,8 @@
+#include "sweeps/study.h"
+
+namespace palimpsest {
+
+// The studies that compute with LibTorch: a new one adds its line here, as add_study(kItsStudy).
+void add_network_studies() {}
+
+}  // namespace palimpsest

@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <numeric>
+
+#include "sweeps/plan.h"
+
+namespace palimpsest {
+namespace {
+
+/// Waiting runs of one signature, and into how many packs they are cut.
+struct Group {
+  std::string signature;
+  std::vector<std::int64_t> runs;
+  std::int64_t packs = 1;
+
+  std::int64_t largest_pack() const { return (size() + packs - 1) / packs; }
+  std::int64_t size() const { return static_cast<std::int64_t>(runs.size()); }
+};
+
+/// In the order in which the signatures are first met. Runs of a cell share their signature, so it is asked once a cell.
+std::vector<Group> groups_of(const Plan& plan, const std::vector<std::int64_t>& waiting) {
+  std::vector<Group> groups;
+  std::map<std::string, std::size_t> of_signature;
+  std::map<std::int64_t, std::size_t> of_cell;
+  for (const std::int64_t run : waiting) {
+    auto place = of_cell.find(plan.cell_of(run));
+    if (place == of_cell.end()) {
+      const std::string signature = plan.signature_of(run);
+      const auto [found, is_new] = of_signature.emplace(signature, groups.size());
+      if (is_new) groups.push_back({signature, {}, 1});
+      place = of_cell.emplace(plan.cell_of(run), found->second).first;
+    }
+    groups[place->second].runs.push_back(run);
+  }
+  return groups;
+}
+
+std::int64_t packs_of(const std::vector<Group>& groups) {
+  return std::accumulate(groups.begin(), groups.end(), std::int64_t{0}, [](std::int64_t sum, const Group& g) { return sum + g.packs; });
+}
+
+/// One pack more, where packs are largest: until every worker has one in every round, or there is nothing left to cut.
+void even_out(std::vector<Group>& groups, int workers) {
+  while (packs_of(groups) % std::max(workers, 1) != 0) {
+    const auto coarsest = std::max_element(groups.begin(), groups.end(),
+                                           [](const Group& a, const Group& b) { return a.largest_pack() < b.largest_pack(); });
+    if (coarsest->largest_pack() <= 1) return;
+    ++coarsest->packs;
+  }
+}
+
+void cut(const Group& group, std::vector<std::vector<std::int64_t>>& packs) {
+  for (std::int64_t pack = 0; pack < group.packs; ++pack) {
+    const auto begin = group.runs.begin() + group.size() * pack / group.packs;
+    const auto end = group.runs.begin() + group.size() * (pack + 1) / group.packs;
+    packs.emplace_back(begin, end);
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<std::int64_t>> cut_packs(const Plan& plan, const std::vector<std::int64_t>& waiting,
+                                                 const std::map<std::string, std::int64_t>& pack_size, int workers) {
+  std::vector<Group> groups = groups_of(plan, waiting);
+  for (Group& group : groups) {
+    const auto given = pack_size.find(group.signature);
+    const std::int64_t most = given == pack_size.end() ? 1 : std::max<std::int64_t>(given->second, 1);
+    group.packs = (group.size() + most - 1) / most;
+  }
+  even_out(groups, workers);
+  std::vector<std::vector<std::int64_t>> packs;
+  for (const Group& group : groups) cut(group, packs);
+  return packs;
+}
+
+std::map<std::string, std::int64_t> pack_sizes(const Plan& plan, const std::vector<std::int64_t>& waiting, std::uint64_t memory,
+                                               std::int64_t largest) {
+  std::map<std::string, std::int64_t> sizes;
+  for (const Group& group : groups_of(plan, waiting)) {
+    std::int64_t size = plan.definition().pack_size;
+    if (size == 0) {
+      const std::uint64_t need = std::max<std::uint64_t>(plan.definition().study->probe_memory(plan.run_at(group.runs.front())), 1);
+      size = static_cast<std::int64_t>(std::min(memory / need, static_cast<std::uint64_t>(largest)));
+    }
+    sizes[group.signature] = std::max<std::int64_t>(size, 1);
+  }
+  return sizes;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,217 @@
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "runtime/random_stream.h"
+#include "sweeps/plan.h"
+#include "sweeps/study.h"
+
+// What is planted. Run of unit g (image set) and seed s in condition c; value at epoch e, images i (familiar, novel), layer l:
+//
+//   score = 10 + u_g + e/10 (w_gi + v_gc + effect [c = b and i = familiar]) + n_gsceil
+//
+//   u, w  SD cluster_sd     of the unit: all its seeds and both conditions have them
+//   v     SD response_sd    how the unit takes to the condition: all its seeds have it, so runs are no independent units
+//   n     SD noise_sd       of each value
+//
+// All means are 0, also when skewed. So a claim about b against a is true by `effect`, and without effect every claim is null.
+
+namespace palimpsest {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+const std::vector<std::string> kEpochs = {"0", "5", "10"};
+const std::vector<std::string> kImages = {"familiar", "novel"};
+
+/// One unit's or one run's random numbers: mean 0, SD 1, symmetric or log-normal (skewness 6.2).
+struct Draws {
+  RandomStream stream;
+  bool skew;
+  double operator()(std::uint64_t index) const {
+    const double z = stream.normal(index);
+    if (!skew) return z;
+    return (std::exp(z) - std::exp(0.5)) / std::sqrt(std::exp(2.0) - std::exp(1.0));
+  }
+};
+
+RandomStream world_of(const Settings& settings) {
+  return RandomStream(purpose("planted")).child(static_cast<std::uint64_t>(settings.integer("planted.world")));
+}
+
+bool in_b(const Settings& settings) { return settings.string("planted.condition") == "b"; }
+
+Draws of_unit(const RunSpec& run) {
+  return {world_of(run.settings).child(purpose("unit")).child(static_cast<std::uint64_t>(run.image_set)),
+          run.settings.flag("planted.skew")};
+}
+
+/// The stream of a run: of its unit, seed and condition.
+RandomStream of_run(const RandomStream& root, const RunSpec& run) {
+  return root.child(static_cast<std::uint64_t>(run.image_set)).child(static_cast<std::uint64_t>(run.seed)).child(in_b(run.settings));
+}
+
+Axis numbered(const char* name, std::int64_t count) {
+  Axis axis{name, {}};
+  for (std::int64_t i = 0; i < count; ++i) axis.labels.push_back(std::to_string(i));
+  return axis;
+}
+
+Measurement score(const RunSpec& run) {
+  const Settings& settings = run.settings;
+  const Draws unit = of_unit(run);
+  const Draws noise{of_run(world_of(settings).child(purpose("noise")), run), settings.flag("planted.skew")};
+  const double cluster_sd = settings.number("planted.cluster_sd");
+  const double response = settings.number("planted.response_sd") * unit(in_b(settings) ? 4 : 3);
+  const double effect = in_b(settings) ? settings.number("planted.effect") : 0.0;
+  const Axis layers = numbered("layer", settings.integer("planted.size"));
+
+  Measurement out{"planted.score", {{"epoch", kEpochs}, {"images", kImages}, layers}, {}};
+  for (std::size_t e = 0; e < kEpochs.size(); ++e)
+    for (std::size_t i = 0; i < kImages.size(); ++i) {
+      const double change = cluster_sd * unit(1 + i) + response + (i == 0 ? effect : 0.0);
+      const double share = static_cast<double>(e) / static_cast<double>(kEpochs.size() - 1);
+      for (std::size_t l = 0; l < layers.labels.size(); ++l) {
+        const double n = settings.number("planted.noise_sd") * noise(out.values.size());
+        out.values.push_back(static_cast<float>(10.0 + cluster_sd * unit(0) + share * change + n));
+      }
+    }
+  return out;
+}
+
+/// A training curve to look at: falls as 1 / (1 + step), with a little of the run's own noise.
+Measurement loss(const RunSpec& run) {
+  const RandomStream noise = of_run(world_of(run.settings).child(purpose("loss")), run);
+  Measurement out{"loss", {numbered("step", run.settings.integer("planted.steps"))}, {}};
+  for (std::size_t step = 0; step < out.axes[0].labels.size(); ++step)
+    out.values.push_back(static_cast<float>((1.0 + 0.05 * noise.normal(step)) / (1.0 + static_cast<double>(step))));
+  return out;
+}
+
+bool fails(const RunSpec& run) {
+  const Settings& settings = run.settings;
+  const std::string& file = settings.string("planted.fail_while");
+  if (!file.empty() && !std::filesystem::exists(file)) return false;
+  const RandomStream root(static_cast<std::uint64_t>(settings.integer("planted.fail_seed")));
+  return of_run(root.child(purpose("failure")), run).uniform(0) < settings.number("planted.fail_share");
+}
+
+/// Sleeps in slices, so that a request to stop is heard within a few milliseconds.
+void pass_time(double seconds, const PackContext& context) {
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  do {
+    if (context.should_stop && context.should_stop()) throw Interrupted("A pack of planted runs was stopped; run the sweep again to resume.");
+    const auto left = std::chrono::duration<double>(end - Clock::now());
+    std::this_thread::sleep_for(std::min(left, std::chrono::duration<double>(0.005)));
+  } while (Clock::now() < end);
+}
+
+RunResult run_one(const RunSpec& run, const PackContext& context, const std::function<void(std::int64_t)>& after_step) {
+  const auto start = Clock::now();
+  for (std::int64_t step = 0; step < run.settings.integer("planted.steps"); ++step) {
+    pass_time(run.settings.number("planted.seconds"), context);
+    after_step(step + 1);
+  }
+  RunResult result;
+  result.id = run.id;
+  if (fails(run))
+    result.failure = fmt::format("planted to fail (planted.fail_share = {})", run.settings.number("planted.fail_share"));
+  else
+    result.measurements = {score(run), loss(run)};
+  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return result;
+}
+
+/// One run after the other, so that a pack that is killed has reported some of its runs and not the others.
+void run_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const double steps = static_cast<double>(runs[i].settings.integer("planted.steps"));
+    RunResult result = run_one(runs[i], context, [&](std::int64_t done) {
+      if (context.progress)
+        context.progress((static_cast<double>(i) + static_cast<double>(done) / steps) / static_cast<double>(runs.size()));
+    });
+    context.report(std::move(result));
+  }
+}
+
+/// Units are made, and made alike everywhere: their number says all.
+Inputs inspect(const Settings&, std::int64_t image_set, std::int64_t) {
+  return {{{"planted.unit", fmt::format("{:032x}", image_set)}}};
+}
+
+std::string signature(const Settings& settings) {
+  return fmt::format("condition {} size {} steps {}", settings.string("planted.condition"), settings.integer("planted.size"),
+                     settings.integer("planted.steps"));
+}
+
+std::uint64_t probe_memory(const RunSpec& run) {
+  const std::uint64_t values = kEpochs.size() * kImages.size() * static_cast<std::uint64_t>(run.settings.integer("planted.size")) +
+                               static_cast<std::uint64_t>(run.settings.integer("planted.steps"));
+  return 4096 + values * sizeof(float);
+}
+
+/// The time it passes, as the work a core would do in it, and some hundred operations a value.
+double work(const Settings& settings) {
+  const double values = static_cast<double>(kEpochs.size() * kImages.size() * settings.integer("planted.size") + settings.integer("planted.steps"));
+  return settings.number("planted.seconds") * static_cast<double>(settings.integer("planted.steps")) * kWorkPerSecond + 300.0 * values;
+}
+
+KeyTable keys() {
+  return {
+      {.name = "planted.condition", .type = KeyType::kString, .default_value = std::string("a"),
+       .meaning = "Condition of the run; the effect is planted in b.", .choices = {"a", "b"}},
+      {.name = "planted.effect", .type = KeyType::kNumber, .default_value = 0.0,
+       .meaning = "Shift of planted.score in condition b, on familiar images, at the last epoch."},
+      {.name = "planted.cluster_sd", .type = KeyType::kNumber, .default_value = 1.0,
+       .meaning = "SD of the unit's own level and course, shared by its seeds and both conditions.", .minimum = 0},
+      {.name = "planted.response_sd", .type = KeyType::kNumber, .default_value = 0.3,
+       .meaning = "SD of how a unit takes to a condition, shared by its seeds.", .minimum = 0},
+      {.name = "planted.noise_sd", .type = KeyType::kNumber, .default_value = 0.5, .meaning = "SD of the noise of each value.", .minimum = 0},
+      {.name = "planted.skew", .type = KeyType::kBool, .default_value = false,
+       .meaning = "Units and noise are log-normal (skewness 6.2) instead of normal; means stay 0."},
+      {.name = "planted.world", .type = KeyType::kInteger, .default_value = std::int64_t{0},
+       .meaning = "Another number gives other units and other noise: a replication.", .minimum = 0},
+      {.name = "planted.size", .type = KeyType::kInteger, .default_value = std::int64_t{4},
+       .meaning = "Places of the axis layer; planted.score holds six values for each.", .minimum = 1, .maximum = 1e6},
+      {.name = "planted.steps", .type = KeyType::kInteger, .default_value = std::int64_t{10},
+       .meaning = "Steps a run takes, and values of loss.", .unit = "steps", .minimum = 1, .maximum = 1e6},
+      {.name = "planted.seconds", .type = KeyType::kNumber, .default_value = 0.0, .meaning = "Time each step of a run takes.",
+       .unit = "s", .minimum = 0, .maximum = 3600},
+      {.name = "planted.fail_share", .type = KeyType::kNumber, .default_value = 0.0, .meaning = "Share of the runs that fail.",
+       .minimum = 0, .maximum = 1},
+      {.name = "planted.fail_seed", .type = KeyType::kInteger, .default_value = std::int64_t{0},
+       .meaning = "Which runs fail: another number, other runs.", .minimum = 0},
+      {.name = "planted.fail_while", .type = KeyType::kPath, .default_value = std::string(),
+       .meaning = "Runs that are planted to fail do so only while this file exists; empty: always.", .sweepable = false},
+  };
+}
+
+std::vector<FigureInfo> figures() {
+  return {
+      {.title = "Score by epoch", .metric = "planted.score", .x = "epoch", .panel_axis = "layer", .panels = {"first", "middle", "last"},
+       .at = {}, .split_axis = "images", .caption = "The planted effect is in condition b on familiar images and grows with the epoch."},
+      {.title = "Loss", .metric = "loss", .x = "step", .panel_axis = "", .panels = {}, .at = {}, .split_axis = "", .caption = "A course to look at; no effect is planted in it."},
+  };
+}
+
+}  // namespace
+
+const Study kPlantedStudy = {
+    .name = "planted",
+    .method_version = 1,
+    .meaning = "A study without a network: its metric is shifted by a known effect. Try a design on it before it costs anything.",
+    .unit = "image_set",
+    .keys = keys(),
+    .metrics = {{"planted.score", {"epoch", "images", "layer"}, "", "Unit's level, its course over epochs, the planted effect, and noise."},
+                {"loss", {"step"}, "", "A falling course with a little noise."}},
+    .figures = figures(),
+    .inspect = inspect,
+    .signature = signature,
+    .probe_memory = probe_memory,
+    .run_pack = run_pack,
+    .work = work,
+};
+
+}  // namespace palimpsest

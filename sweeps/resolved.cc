@@ -1,0 +1,51 @@
+#include <algorithm>
+
+#include "sweeps/definition.h"
+
+namespace palimpsest {
+namespace {
+
+/// "training.epochs" -> {"training", "epochs"}; a key without a dot has no table.
+std::pair<std::string, std::string> table_and_leaf(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return {"", name};
+  return {name.substr(0, dot), name.substr(dot + 1)};
+}
+
+/// The study's keys, each under its table: tables in the order of their first key, keys in the order of the study.
+std::string base_toml(const Definition& definition) {
+  std::vector<std::pair<std::string, std::string>> tables;
+  for (const Key& key : definition.study->keys) {
+    const auto [table, leaf] = table_and_leaf(key.name);
+    auto found = std::find_if(tables.begin(), tables.end(), [&, name = table](const auto& one) { return one.first == name; });
+    if (found == tables.end()) found = tables.insert(table.empty() ? tables.begin() : tables.end(), {table, ""});
+    found->second += leaf + " = " + text(definition.base.at(key.name)) + "\n";
+  }
+  std::string out;
+  for (const auto& [table, lines] : tables) out += (table.empty() ? "" : "\n[" + table + "]\n") + lines;
+  return out;
+}
+
+std::string sweep_toml(const Definition& definition) {
+  std::string out = "\n[sweep]\nimage_sets = " + std::to_string(definition.image_sets) + "\nseeds = " + std::to_string(definition.seeds) + "\n";
+  if (!definition.grid.empty()) out += "\n[sweep.grid]\n";
+  for (const SweepAxis& axis : definition.grid) {
+    std::string values;
+    for (const Value& value : axis.values) values += (values.empty() ? "" : ", ") + text(value);
+    out += text(Value(axis.key)) + " = [" + values + "]\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string resolved_toml(const Definition& definition) {
+  std::string out = "study = " + text(Value(definition.study->name)) + "\nname = " + text(Value(definition.name)) + "\n";
+  out += base_toml(definition);
+  out += "\n[packs]\nsize = " + (definition.pack_size == 0 ? "\"auto\"" : std::to_string(definition.pack_size)) + "\n";
+  out += sweep_toml(definition);
+  for (const Claim& claim : definition.claims) out += "\n" + claim_toml(claim);
+  return out;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace palimpsest {
+
+/// Bytes this process and others on its host may still take: what the kernel calls available, or what the control group leaves, whichever is
+/// less. `root`: where proc and sys are looked for (tests).
+std::uint64_t available_memory(const std::filesystem::path& root = "/");
+
+}  // namespace palimpsest

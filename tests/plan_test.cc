@@ -1,0 +1,197 @@
+#include "sweeps/plan.h"
+
+#include <set>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "runtime/durable_file.h"
+
+namespace palimpsest {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Packs = std::vector<std::vector<std::int64_t>>;
+
+/// What lies at a path, for the toy study below: a file system of three words.
+std::map<std::string, std::string>& disk() {
+  static std::map<std::string, std::string> files = {{"/photos", "cats"}, {"/moved", "cats"}, {"/others", "dogs"}};
+  return files;
+}
+int opened = 0;
+
+/// Reads images.path and images.count; fast.rank changes the shapes, fast.rate does not.
+const Study& toy() {
+  static const Study study = [] {
+    Study s;
+    s.name = "toy";
+    s.unit = "image_set";
+    s.keys = {{.name = "images.path", .type = KeyType::kPath, .default_value = std::string("/photos"), .meaning = "Images."},
+              {.name = "images.count", .type = KeyType::kInteger, .default_value = std::int64_t{4}, .meaning = "Images of a set."},
+              {.name = "fast.rank", .type = KeyType::kInteger, .default_value = std::int64_t{8}, .meaning = "Rank."},
+              {.name = "fast.rate", .type = KeyType::kNumber, .default_value = 1e-4, .meaning = "Rate."}};
+    s.metrics = {{"m", {"epoch"}, "", ""}};
+    s.inspect = [](const Settings& settings, std::int64_t set, std::int64_t) {
+      ++opened;
+      return Inputs{{{"images", fmt::format("{} {} {}", disk().at(settings.string("images.path")), settings.integer("images.count"), set)}}};
+    };
+    s.signature = [](const Settings& settings) { return fmt::format("rank {}", settings.integer("fast.rank")); };
+    s.probe_memory = [](const RunSpec& run) { return static_cast<std::uint64_t>(run.settings.integer("fast.rank")) * 100; };
+    return s;
+  }();
+  return study;
+}
+
+Definition toy_definition(const std::string& rest) {
+  add_study(toy());
+  return read_definition_text("study = \"toy\"\nname = \"t\"\n" + rest, "/folder/t.toml");
+}
+
+RunId first_id(const std::string& rest) { return Plan(toy_definition(rest)).run_at(0).id; }
+
+std::vector<std::int64_t> first(std::int64_t count) {
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t i = 0; i < count; ++i) numbers.push_back(i);
+  return numbers;
+}
+
+std::vector<std::size_t> sizes(const Packs& packs) {
+  std::vector<std::size_t> out;
+  for (const auto& pack : packs) out.push_back(pack.size());
+  return out;
+}
+
+TEST(Plan, NumbersRunsByGridThenImageSetThenSeed) {
+  const Plan plan(toy_definition("[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n\"fast.rate\" = [0.1, 0.2]\n\"fast.rank\" = [4, 8, 16]\n"));
+  ASSERT_EQ(plan.size(), 24);
+  std::string all;
+  for (std::int64_t i : {0, 1, 2, 4, 12, 23}) {
+    const RunSpec run = plan.run_at(i);
+    all += fmt::format("{} {} {} {}\n", run.settings.number("fast.rate"), run.settings.integer("fast.rank"), run.image_set, run.seed);
+  }
+  EXPECT_EQ(all, "0.1 4 0 0\n0.1 4 0 1\n0.1 4 1 0\n0.1 8 0 0\n0.2 4 0 0\n0.2 16 1 1\n");
+  EXPECT_EQ(plan.condition_of(23), (std::map<std::string, Value>{{"fast.rate", 0.2}, {"fast.rank", std::int64_t{16}}}));
+  EXPECT_EQ(plan.cell_of(3), 0);
+  EXPECT_EQ(plan.cell_of(4), 1);
+}
+
+TEST(Plan, GivesEveryRunItsOwnId) {
+  const Plan plan(toy_definition("[sweep]\nimage_sets = 5\nseeds = 4\n[sweep.grid]\n\"fast.rate\" = [0.1, 0.2]\n\"images.count\" = [4, 8]\n"));
+  std::set<RunId> ids;
+  for (std::int64_t i = 0; i < plan.size(); ++i) ids.insert(plan.run_at(i).id);
+  EXPECT_EQ(static_cast<std::int64_t>(ids.size()), plan.size());
+  EXPECT_EQ(ids.begin()->size(), 32u);
+}
+
+TEST(Plan, ARunKeepsItsIdWhenTheSweepAroundItChanges) {
+  const RunId id = first_id("");
+  EXPECT_EQ(first_id("[sweep]\nimage_sets = 7\nseeds = 3\n"), id);
+  EXPECT_EQ(first_id("[sweep.grid]\n\"fast.rank\" = [8, 16]\n"), id);
+  EXPECT_EQ(first_id("[packs]\nsize = 3\n"), id);
+  EXPECT_EQ(first_id("[[claim]]\nname = \"c\"\nmetric = \"m\"\ndirection = \"less\"\n"), id);
+}
+
+TEST(Plan, ARunKeepsItsIdWhenItsFolderMoves) {
+  EXPECT_EQ(first_id("[images]\npath = \"/moved\"\n"), first_id("[images]\npath = \"/photos\"\n"));
+}
+
+TEST(Plan, ARunIsAnotherWhenItsInputsOrKeysChange) {
+  const RunId id = first_id("");
+  EXPECT_NE(first_id("[images]\npath = \"/others\"\n"), id);
+  EXPECT_NE(first_id("[images]\ncount = 5\n"), id);
+  EXPECT_NE(first_id("[fast]\nrate = 1.1e-4\n"), id);
+  disk()["/photos"] = "cats, one pixel changed";
+  EXPECT_NE(first_id(""), id);
+  disk()["/photos"] = "cats";
+  EXPECT_EQ(first_id(""), id);
+}
+
+TEST(Plan, ARunIsAnotherWhenTheMethodChanges) {
+  const Settings settings = toy_definition("").base;
+  Study newer = toy();
+  newer.method_version = 2;
+  EXPECT_NE(run_id(newer, settings, 0, 0, {}), run_id(toy(), settings, 0, 0, {}));
+  EXPECT_NE(run_id(toy(), settings, 1, 0, {}), run_id(toy(), settings, 0, 0, {}));
+  EXPECT_NE(run_id(toy(), settings, 0, 1, {}), run_id(toy(), settings, 0, 0, {}));
+  EXPECT_NE(run_id(toy(), settings, 0, 0, {{{"a", "b"}}}), run_id(toy(), settings, 0, 0, {}));
+}
+
+// A ledger of today must be found by a program of tomorrow: this id may change only with a new method version.
+TEST(Plan, AnIdIsTheSameInEveryBuild) {
+  EXPECT_EQ(first_id(""), content_hash("study \"toy\"\nmethod 1\nkey fast.rank = 8\nkey fast.rate = 0.0001\nkey images.count = 4\nseed 0\nimage_set 0\n"
+                                       "input images = cats 4 0\n"));
+  EXPECT_EQ(first_id(""), "24cb65be171762183a5cad27e4236231");
+}
+
+TEST(Plan, OpensInputsOncePerDistinctCombination) {
+  const Definition definition = toy_definition("[sweep]\nimage_sets = 3\nseeds = 10\n[sweep.grid]\n\"fast.rank\" = [1, 2, 4]\n\"images.count\" = [4, 8]\n\"fast.rate\" = [1, 2]\n");
+  opened = 0;
+  const Plan plan(definition);
+  for (std::int64_t i = 0; i < plan.size(); ++i) plan.run_at(i);
+  EXPECT_EQ(opened, 2 * 3);
+}
+
+TEST(Plan, RefusesTwoPathsOfEqualContentAsAnAxis) {
+  const Definition definition = toy_definition("[sweep]\nimage_sets = 2\n[sweep.grid]\n\"images.path\" = [\"/others\", \"/photos\", \"/moved\"]\n");
+  try {
+    Plan plan(definition);
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "/folder/t.toml: images.path = \"/photos\" and \"/moved\" hold the same content, so their runs would be the same runs. "
+                               "Leave one of them out of [sweep.grid].");
+  }
+}
+
+TEST(Packs, HoldRunsOfOneSignatureInOrder) {
+  const Plan plan(toy_definition("[sweep]\nseeds = 3\n[sweep.grid]\n\"fast.rate\" = [0.1, 0.2]\n\"fast.rank\" = [4, 8]\n"));
+  EXPECT_EQ(cut_packs(plan, first(12), {{"rank 4", 16}, {"rank 8", 2}}, 1), (Packs{{0, 1, 2, 6, 7, 8}, {3, 4}, {5, 9}, {10, 11}}));
+}
+
+TEST(Packs, AreNoLargerThanAllowedAndDifferByOneRunAtMost) {
+  const Plan plan(toy_definition("[sweep]\nseeds = 17\n"));
+  EXPECT_THAT(sizes(cut_packs(plan, first(17), {{"rank 8", 16}}, 1)), ElementsAre(8, 9));
+  EXPECT_THAT(sizes(cut_packs(plan, first(16), {{"rank 8", 16}}, 1)), ElementsAre(16));
+  EXPECT_THAT(sizes(cut_packs(plan, first(3), {{"rank 8", 1}}, 1)), ElementsAre(1, 1, 1));
+}
+
+TEST(Packs, GiveEveryWorkerOneWhereRunsAreFew) {
+  const Plan plan(toy_definition("[sweep]\nseeds = 9\n[sweep.grid]\n\"fast.rank\" = [4, 8]\n"));
+  const std::map<std::string, std::int64_t> most = {{"rank 4", 16}, {"rank 8", 16}};
+  EXPECT_THAT(sizes(cut_packs(plan, first(9), most, 4)), ElementsAre(2, 2, 2, 3));
+  EXPECT_THAT(sizes(cut_packs(plan, first(3), most, 8)), ElementsAre(1, 1, 1));
+  EXPECT_THAT(sizes(cut_packs(plan, {0, 1, 9}, most, 3)), ElementsAre(1, 1, 1));
+  EXPECT_TRUE(cut_packs(plan, {}, most, 3).empty());
+}
+
+TEST(Packs, FillTheLastRoundOfAllWorkers) {
+  const Plan plan(toy_definition("[sweep]\nseeds = 117\n"));
+  EXPECT_EQ(sizes(cut_packs(plan, first(117), {{"rank 8", 16}}, 3)), std::vector<std::size_t>(9, 13));
+}
+
+TEST(Packs, AreSizedByTheMemoryProbeUnlessTheDefinitionSaysSo) {
+  const Plan automatic(toy_definition("[sweep.grid]\n\"fast.rank\" = [1, 4, 100]\n"));
+  EXPECT_EQ(pack_sizes(automatic, first(3), 3000), (std::map<std::string, std::int64_t>{{"rank 1", 16}, {"rank 4", 7}, {"rank 100", 1}}));
+  EXPECT_EQ(pack_sizes(automatic, {1}, 3000, 4), (std::map<std::string, std::int64_t>{{"rank 4", 4}}));
+  const Plan given(toy_definition("[packs]\nsize = 5\n"));
+  EXPECT_EQ(pack_sizes(given, {0}, 3000), (std::map<std::string, std::int64_t>{{"rank 8", 5}}));
+}
+
+std::string claims(int count, const std::string& field = "") {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += fmt::format("[[claim]]\nname = \"c{}\"\nmetric = \"m\"\ndirection = \"less\"\n{}\n", i, field);
+  return out;
+}
+
+TEST(Design, IsWarnedAboutWhereTooFewUnitsCanDecideAClaim) {
+  EXPECT_THAT(design_warnings(toy_definition("[sweep]\nimage_sets = 5\n" + claims(1))),
+              ElementsAre("claim \"c0\" cannot be decided with 5 image sets; at least 6 are needed: the sign-flip test gives no p below 0.0625, and alpha = 0.05 asks for 0.05."));
+  EXPECT_THAT(design_warnings(toy_definition("[sweep]\nimage_sets = 6\n" + claims(1))), ElementsAre());
+  EXPECT_EQ(design_warnings(toy_definition("[sweep]\nimage_sets = 7\n" + claims(4))).size(), 4u);
+  EXPECT_EQ(design_warnings(toy_definition("[sweep]\nimage_sets = 8\n" + claims(4))).size(), 0u);
+  EXPECT_THAT(design_warnings(toy_definition("[sweep]\nimage_sets = 6\n" + claims(1, "alpha = 0.01"))), ElementsAre(HasSubstr("at least 8 are needed")));
+}
+
+}  // namespace
+}  // namespace palimpsest

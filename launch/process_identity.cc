@@ -1,0 +1,48 @@
+#include "launch/process_identity.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+namespace palimpsest {
+namespace {
+
+struct Stat {
+  char state = 0;
+  std::uint64_t born = 0;
+};
+
+// /proc/PID/stat: "4711 (name, which may hold anything) S 1 ...", the start time being field 22.
+std::optional<Stat> stat_of(std::int64_t pid) {
+  std::string line;
+  if (!std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/stat"), line)) return std::nullopt;
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  Stat stat;
+  std::string skipped;
+  fields >> stat.state;
+  for (int field = 4; field < 22; ++field) fields >> skipped;
+  fields >> stat.born;
+  return stat;
+}
+
+}  // namespace
+
+std::string host_name() {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+ProcessIdentity this_process() {
+  const auto stat = stat_of(getpid());
+  return {host_name(), getpid(), stat ? stat->born : 0};
+}
+
+bool alive(const ProcessIdentity& process) {
+  const auto stat = stat_of(process.pid);
+  return stat && stat->born == process.born && stat->state != 'Z' && stat->state != 'X';
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace palimpsest {
+
+/// A process among all there were: the host, its number there, and when it was started (so that a number used again is told apart).
+struct ProcessIdentity {
+  std::string host;
+  std::int64_t pid = 0;
+  std::uint64_t born = 0;   // clock ticks since the host was booted
+  bool operator==(const ProcessIdentity&) const = default;
+};
+
+ProcessIdentity this_process();
+std::string host_name();
+/// Whether a process of this host is still there and no zombie.
+bool alive(const ProcessIdentity&);
+
+}  // namespace palimpsest

@@ -1,0 +1,167 @@
+#include "launch/wire.h"
+
+#include <fmt/core.h>
+
+#include "runtime/error.h"
+#include "sweeps/ledger_json.h"
+#include "wire.pb.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr std::uint32_t kWireVersion = 1;
+
+void put(wire::Process* out, const ProcessIdentity& in) {
+  out->set_host(in.host);
+  out->set_pid(in.pid);
+  out->set_born(in.born);
+}
+ProcessIdentity process_of(const wire::Process& in) { return {in.host(), in.pid(), in.born()}; }
+
+void put(wire::Measurement* out, const Measurement& in) {
+  out->set_metric(in.metric);
+  for (const Axis& axis : in.axes) {
+    auto* to = out->add_axes();
+    to->set_name(axis.name);
+    for (const std::string& label : axis.labels) to->add_labels(label);
+  }
+  out->mutable_values()->Add(in.values.begin(), in.values.end());
+}
+Measurement measurement_of(const wire::Measurement& in) {
+  Measurement out{in.metric(), {}, {in.values().begin(), in.values().end()}};
+  for (const auto& axis : in.axes()) out.axes.push_back({axis.name(), {axis.labels().begin(), axis.labels().end()}});
+  return out;
+}
+
+void put(wire::Attachment* out, const Attachment& in) {
+  out->set_name(in.name);
+  out->set_media_type(in.media_type);
+  out->set_content(in.bytes.data(), in.bytes.size());
+}
+Attachment attachment_of(const wire::Attachment& in) {
+  const auto* first = reinterpret_cast<const std::byte*>(in.content().data());
+  return {in.name(), in.media_type(), {first, first + in.content().size()}};
+}
+
+void put(wire::Run* out, const RunSpec& in) {
+  out->set_id(in.id);
+  out->set_settings(to_json(in.settings));
+  out->set_seed(in.seed);
+  out->set_image_set(in.image_set);
+}
+RunSpec run_of(const wire::Run& in) { return {in.id(), settings_of_json(in.settings()), in.seed(), in.image_set()}; }
+
+void put(wire::FromWorker& out, const Hello& in) {
+  put(out.mutable_hello()->mutable_process(), in.process);
+  out.mutable_hello()->set_device(in.device);
+  out.mutable_hello()->set_rank(in.rank);
+  out.mutable_hello()->set_program(in.program);
+}
+void put(wire::FromWorker& out, const Report& in) {
+  auto* report = out.mutable_report();
+  report->set_pack(in.pack.value);
+  report->set_run(in.result.id);
+  report->set_failure(in.result.failure);
+  report->set_seconds(in.result.seconds);
+  for (const Measurement& one : in.result.measurements) put(report->add_measurements(), one);
+  for (const Attachment& one : in.result.attachments) put(report->add_attachments(), one);
+}
+void put(wire::FromWorker& out, const Left& in) {
+  out.mutable_left()->set_pack(in.pack.value);
+  out.mutable_left()->set_leaving(static_cast<int>(in.leaving));
+}
+void put(wire::FromWorker& out, const Beat& in) {
+  out.mutable_beat()->set_pack(in.pack.value);
+  out.mutable_beat()->set_share(in.share);
+}
+void put(wire::FromWorker& out, const AskStop& in) { out.mutable_ask_stop()->set_reason(in.reason); }
+void put(wire::FromWorker& out, const Bye&) { out.mutable_bye(); }
+
+void put(wire::FromCoordinator& out, const Welcome& in) {
+  put(out.mutable_welcome()->mutable_process(), in.process);
+  out.mutable_welcome()->set_study(in.study);
+  out.mutable_welcome()->set_keep_pictures(in.keep_pictures);
+}
+void put(wire::FromCoordinator& out, const PackOrder& in) {
+  out.mutable_pack()->set_pack(in.pack.value);
+  for (const RunSpec& run : in.runs) put(out.mutable_pack()->add_runs(), run);
+}
+void put(wire::FromCoordinator& out, const HaltPack&) { out.mutable_halt(); }
+void put(wire::FromCoordinator& out, const GoHome&) { out.mutable_go_home(); }
+void put(wire::FromCoordinator& out, const Answer&) { out.mutable_answer(); }
+
+Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.rank(), in.program()}; }
+
+Report report_of(const wire::Report& in) {
+  Report out{PackId{in.pack()}, {}};
+  out.result.id = in.run();
+  out.result.failure = in.failure();
+  out.result.seconds = in.seconds();
+  for (const auto& one : in.measurements()) out.result.measurements.push_back(measurement_of(one));
+  for (const auto& one : in.attachments()) out.result.attachments.push_back(attachment_of(one));
+  return out;
+}
+
+Left left_of(const wire::Left& in) {
+  if (in.leaving() < 0 || in.leaving() > static_cast<int>(Leaving::kOutOfMemory)) throw FormatError("a pack was left for an unknown reason");
+  return {PackId{in.pack()}, static_cast<Leaving>(in.leaving())};
+}
+
+Welcome welcome_of(const wire::Welcome& in) { return {process_of(in.process()), in.study(), in.keep_pictures()}; }
+
+PackOrder pack_of(const wire::Pack& in) {
+  PackOrder out{PackId{in.pack()}, {}};
+  for (const auto& run : in.runs()) out.runs.push_back(run_of(run));
+  return out;
+}
+
+template <class Envelope, class Message>
+std::string enveloped(const Message& message) {
+  Envelope envelope;
+  envelope.set_version(kWireVersion);
+  std::visit([&](const auto& one) { put(envelope, one); }, message);
+  return envelope.SerializeAsString();
+}
+
+template <class Envelope>
+Envelope opened(std::string_view bytes) {
+  Envelope envelope;
+  if (!envelope.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    throw FormatError("bytes that are no message. All ranks must run the same palimpsest.");
+  if (envelope.version() != kWireVersion)
+    throw FormatError(fmt::format("a message of version {}, this program reads version {}. All ranks must run the same palimpsest.",
+                                  envelope.version(), kWireVersion));
+  return envelope;
+}
+
+}  // namespace
+
+std::string encode(const FromWorker& message) { return enveloped<wire::FromWorker>(message); }
+std::string encode(const FromCoordinator& message) { return enveloped<wire::FromCoordinator>(message); }
+
+FromWorker from_worker(std::string_view bytes) {
+  const auto envelope = opened<wire::FromWorker>(bytes);
+  switch (envelope.body_case()) {
+    case wire::FromWorker::kHello: return hello_of(envelope.hello());
+    case wire::FromWorker::kReport: return report_of(envelope.report());
+    case wire::FromWorker::kLeft: return left_of(envelope.left());
+    case wire::FromWorker::kBeat: return Beat{PackId{envelope.beat().pack()}, envelope.beat().share()};
+    case wire::FromWorker::kAskStop: return AskStop{envelope.ask_stop().reason()};
+    case wire::FromWorker::kBye: return Bye{};
+    default: throw FormatError("a message without a body. All ranks must run the same palimpsest.");
+  }
+}
+
+FromCoordinator from_coordinator(std::string_view bytes) {
+  const auto envelope = opened<wire::FromCoordinator>(bytes);
+  switch (envelope.body_case()) {
+    case wire::FromCoordinator::kWelcome: return welcome_of(envelope.welcome());
+    case wire::FromCoordinator::kPack: return pack_of(envelope.pack());
+    case wire::FromCoordinator::kHalt: return HaltPack{};
+    case wire::FromCoordinator::kGoHome: return GoHome{};
+    case wire::FromCoordinator::kAnswer: return Answer{};
+    default: throw FormatError("a message without a body. All ranks must run the same palimpsest.");
+  }
+}
+
+}  // namespace palimpsest

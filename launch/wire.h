@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "launch/process_identity.h"
+#include "sweeps/coordinator.h"
+#include "sweeps/study.h"
+
+namespace palimpsest {
+
+// The messages of a sweep (wire.proto) as plain structs.
+
+struct Hello {
+  ProcessIdentity process;
+  std::string device;
+  int rank = 0;
+  std::string program;   // its version: coordinator and workers are one program
+};
+struct Report { PackId pack; RunResult result; };
+struct Left { PackId pack; Leaving leaving = Leaving::kEnded; };
+struct Beat { PackId pack; double share = 0; };   // every second; pack 0: waiting
+struct AskStop { std::string reason; };           // the worker was told to stop, or cannot go on
+struct Bye {};                                    // its last message
+using FromWorker = std::variant<Hello, Report, Left, Beat, AskStop, Bye>;
+
+struct Welcome {
+  ProcessIdentity process;
+  std::string study;
+  bool keep_pictures = false;
+};
+struct PackOrder { PackId pack; std::vector<RunSpec> runs; };
+struct HaltPack {};
+struct GoHome {};
+struct Answer {};                                 // to a beat
+using FromCoordinator = std::variant<Welcome, PackOrder, HaltPack, GoHome, Answer>;
+
+std::string encode(const FromWorker&);
+std::string encode(const FromCoordinator&);
+/// Throws InputError when the bytes are no message, or one of another version.
+FromWorker from_worker(std::string_view bytes);
+FromCoordinator from_coordinator(std::string_view bytes);
+
+}  // namespace palimpsest

@@ -1,0 +1,127 @@
+#include "launch/wire.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "runtime/error.h"
+#include "runtime/random_stream.h"
+
+namespace palimpsest {
+namespace {
+
+template <class Message>
+Message through_the_wire(const Message& message) {
+  if constexpr (std::is_constructible_v<FromWorker, Message>)
+    return std::get<Message>(from_worker(encode(FromWorker(message))));
+  else
+    return std::get<Message>(from_coordinator(encode(FromCoordinator(message))));
+}
+
+RunSpec some_run() {
+  RunSpec run{"5e0c", {}, 3, 12};
+  run.settings.set("training.learning_rate", 1e-4);
+  run.settings.set("training.epochs", std::int64_t{100});
+  run.settings.set("images.path", std::string("caf\u00e9/\"a\"\n"));
+  run.settings.set("fast.bias", true);
+  run.settings.set("at", std::vector<std::int64_t>{0, 20});
+  run.settings.set("noise", std::vector<double>{0.0, 0.3, std::numeric_limits<double>::infinity()});
+  run.settings.set("targets", std::vector<std::string>{});
+  return run;
+}
+
+TEST(Wire, CarriesAPackWithEverySettingInItsType) {
+  const PackOrder sent{PackId{7}, {some_run(), {"00ff", {}, 0, 0}}};
+  const PackOrder got = through_the_wire(sent);
+  ASSERT_EQ(got.runs.size(), 2u);
+  EXPECT_EQ(got.pack, sent.pack);
+  EXPECT_EQ(got.runs[0].id, "5e0c");
+  EXPECT_EQ(got.runs[0].settings, sent.runs[0].settings);
+  EXPECT_EQ(got.runs[0].seed, 3);
+  EXPECT_EQ(got.runs[0].image_set, 12);
+}
+
+TEST(Wire, CarriesAResultBitForBit) {
+  Report sent{PackId{1}, {}};
+  sent.result.id = "5e0c";
+  sent.result.failure = "not UTF-8: \xff";
+  sent.result.seconds = 0.1;
+  sent.result.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {-0.0f, 0.1f}},
+                              {"scope", {}, {std::numeric_limits<float>::denorm_min()}}};
+  sent.result.attachments = {{"picture", "image/png", {std::byte{0}, std::byte{255}}}};
+  const Report got = through_the_wire(sent);
+  EXPECT_EQ(got.result.failure, sent.result.failure);
+  EXPECT_EQ(got.result.seconds, 0.1);
+  ASSERT_EQ(got.result.measurements.size(), 2u);
+  EXPECT_EQ(got.result.measurements[0].axes, sent.result.measurements[0].axes);
+  EXPECT_EQ(got.result.measurements[0].values, sent.result.measurements[0].values);
+  EXPECT_TRUE(std::signbit(got.result.measurements[0].values[0]));
+  EXPECT_EQ(got.result.measurements[1].values, sent.result.measurements[1].values);
+  ASSERT_EQ(got.result.attachments.size(), 1u);
+  EXPECT_EQ(got.result.attachments[0].bytes, sent.result.attachments[0].bytes);
+}
+
+TEST(Wire, CarriesNumbersThatAreNone) {
+  Report sent{PackId{1}, {}};
+  sent.result.measurements = {{"loss", {}, {std::nanf(""), -std::numeric_limits<float>::infinity()}}};
+  const Report got = through_the_wire(sent);
+  EXPECT_TRUE(std::isnan(got.result.measurements[0].values[0]));
+  EXPECT_EQ(got.result.measurements[0].values[1], -std::numeric_limits<float>::infinity());
+}
+
+TEST(Wire, CarriesTheSmallMessages) {
+  const ProcessIdentity process{"node1", 4711, 123456789012ull};
+  const Hello hello = through_the_wire(Hello{process, "cpu", 3, "0.1.0"});
+  EXPECT_EQ(hello.process, process);
+  EXPECT_EQ(hello.rank, 3);
+  EXPECT_EQ(hello.program, "0.1.0");
+  const Welcome welcome = through_the_wire(Welcome{process, "planted", true});
+  EXPECT_EQ(welcome.process, process);
+  EXPECT_TRUE(welcome.keep_pictures);
+  EXPECT_EQ(through_the_wire(Left{PackId{2}, Leaving::kOutOfMemory}).leaving, Leaving::kOutOfMemory);
+  EXPECT_EQ(through_the_wire(Beat{PackId{2}, 0.25}).share, 0.25);
+  EXPECT_EQ(through_the_wire(AskStop{"full disk"}).reason, "full disk");
+  through_the_wire(Bye{});
+  through_the_wire(GoHome{});
+  through_the_wire(HaltPack{});
+  through_the_wire(Answer{});
+}
+
+TEST(Wire, RefusesBytesThatAreNoMessage) {
+  EXPECT_THROW(from_worker(""), InputError);  // no version, no body
+  EXPECT_THROW(from_coordinator("palimpsest"), InputError);
+  EXPECT_THROW(from_worker(encode(FromCoordinator(PackOrder{PackId{1}, {{"id", {}, 0, 0}}})).substr(0, 5)), InputError);
+}
+
+TEST(Wire, RefusesAMessageOfAnotherVersion) {
+  std::string bytes = encode(FromWorker(Bye{}));
+  ASSERT_EQ(bytes.substr(0, 2), std::string("\x08\x01"));  // field 1, the version
+  bytes[1] = 2;
+  try {
+    from_worker(bytes);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("version 2"), std::string::npos) << error.what();
+  }
+}
+
+// Whatever arrives is a message or refused; seeds 0 to 4999.
+TEST(Wire, NeverStumblesOverChangedOrCutBytes) {
+  Report report{PackId{1}, {}};
+  report.result.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {1, 2}}};
+  const std::vector<std::string> whole = {encode(FromWorker(report)), encode(FromCoordinator(PackOrder{PackId{7}, {some_run()}}))};
+  for (std::uint64_t seed = 0; seed < 5000; ++seed) {
+    const RandomStream random(seed);
+    std::string bytes = whole[seed % 2];
+    for (std::uint64_t i = 0; i < 4; ++i) bytes[random.below(2 * i, bytes.size())] = static_cast<char>(random.bits(40 + i));
+    bytes.resize(random.below(20, bytes.size() + 1));
+    try {
+      seed % 2 ? (void)from_coordinator(bytes) : (void)from_worker(bytes);
+    } catch (const InputError&) {
+    }
+  }
+}
+
+}  // namespace
+}  // namespace palimpsest

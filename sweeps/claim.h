@@ -17,6 +17,8 @@ using Selection = std::map<std::string, std::string>;
 /// One statistic of a claim and what must hold of it. The value of a run is
 ///   reduce(metric at `at`), changed: last minus first over `change_axis` (or its log-ratio, or the slope over `trend_axis`),
 ///   minus the same with `minus` laid over `at`;
+/// (a change or log-ratio is formed at each place of the other axes and averaged after that; an axis that `at` does not name is averaged over,
+/// but "readout" is set to the definition's "slow.readout"; several words stand between commas, "first,middle,last")
 /// then averaged over the replicates within each unit, treatment minus baseline (paired within the unit) where a baseline is given.
 struct ClaimPart {
   std::string metric;

@@ -32,7 +32,8 @@ boost::math::students_t t_of(std::span<const double> values) {
   return boost::math::students_t(static_cast<double>(values.size() - 1));
 }
 
-/// The sums of `values` under every pattern of signs that keeps the first one: |sum| is the same for a pattern and its mirror image.
+/// The sums of `values` under every pattern of signs that keeps the first one: |sum| is the same for a pattern and its
+/// mirror image.
 std::vector<double> flipped_sums(std::span<const double> values) {
   std::vector<double> sums = {values[0]};
   sums.reserve(std::size_t{1} << (values.size() - 1));

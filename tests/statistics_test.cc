@@ -1,6 +1,7 @@
 // The constants were computed with SciPy 1.17.1; the line that makes each stands beside it, after
 //   import numpy as np, scipy.stats as st, scipy.special as sp
-//   x = np.array([0.31, -0.12, 0.45, 0.08, 0.27, -0.05, 0.19, 0.22, 0.36, 0.01, -0.09, 0.15, 0.24]); n = len(x); k = n - 1
+//   x = np.array([0.31, -0.12, 0.45, 0.08, 0.27, -0.05, 0.19, 0.22, 0.36, 0.01, -0.09, 0.15, 0.24]); n = len(x); k = n
+//   - 1
 #include "sweeps/statistics.h"
 
 #include <cmath>
@@ -24,7 +25,8 @@ std::vector<double> shifted(std::vector<double> values, double by) {
 }
 
 TEST(Statistics, GiveSciPysTInterval) {
-  const auto i95 = t_interval(kX, 0.95), i99 = t_interval(kX, 0.99);  // st.t.interval(0.95, n - 1, x.mean(), st.sem(x)); 0.99
+  const auto i95 = t_interval(kX, 0.95),
+             i99 = t_interval(kX, 0.99);  // st.t.interval(0.95, n - 1, x.mean(), st.sem(x)); 0.99
   EXPECT_NEAR(mean(kX), 0.15538461538461534, 1e-14);
   EXPECT_NEAR(i95.low, 0.04738054890274104, 1e-12);
   EXPECT_NEAR(i95.high, 0.26338868186648967, 1e-12);
@@ -79,7 +81,8 @@ TEST(Statistics, CorrectHedgesGForSmallSamples) {
 }
 
 TEST(Statistics, TestEquivalenceByTwoOneSidedTests) {
-  // max(st.ttest_1samp(x, -b, alternative='greater').pvalue, st.ttest_1samp(x, b, alternative='less').pvalue), b = 0.25, 0.1
+  // max(st.ttest_1samp(x, -b, alternative='greater').pvalue, st.ttest_1samp(x, b, alternative='less').pvalue), b =
+  // 0.25, 0.1
   EXPECT_NEAR(equivalence_p(kX, 0.25), 0.04025005555892205, 1e-12);
   EXPECT_NEAR(equivalence_p(kX, 0.1), 0.8571310238870784, 1e-12);
   EXPECT_EQ(equivalence_p(kX, 0), 1);

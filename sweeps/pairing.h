@@ -1,0 +1,36 @@
+#pragma once
+
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "sweeps/claim.h"
+#include "sweeps/condition.h"
+#include "sweeps/rows.h"
+#include "sweeps/statistics.h"
+
+namespace palimpsest {
+
+/// What is compared within a unit: runs that agree in the replicate and in every key of the grid that the claim does
+/// not name. Without a baseline, the runs of one side alone.
+struct Pair {
+  std::int64_t unit = 0;
+  std::vector<const LedgerRun*> treatment, baseline;
+};
+std::vector<Pair> pairs_of(const Rows&, const ClaimPart&, const Condition& each);
+
+/// The value of each run that has a row; NaN where it is no number (the run diverged).
+using RunValues = std::unordered_map<RunId, double>;
+
+/// Pairs averaged within their units. A pair counts when all its runs have a value; a unit when one of its pairs does.
+struct PairedUnits {
+  std::vector<std::pair<std::int64_t, double>> units;  // sorted by unit
+  std::int64_t failed_runs = 0;                        // failed, or diverged in this metric
+  std::int64_t missing_runs = 0;                       // not done yet, or without this metric
+  std::int64_t left_out_units = 0;                     // without a whole pair
+  Interval
+      worst_case;  // of the mean over units, when pairs with failed runs take the lowest, or the highest, value seen
+};
+PairedUnits paired_units(const std::vector<Pair>&, bool has_baseline, const RunValues&);
+
+}  // namespace palimpsest

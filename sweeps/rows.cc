@@ -1,0 +1,12 @@
+#include "sweeps/rows.h"
+
+namespace palimpsest {
+
+Rows rows_of(const Ledger& ledger, const std::string& unit) {
+  return {unit, ledger.axes(), ledger.runs(), ledger.claims(),
+          [&ledger](const std::string& metric, const Rows::TakeMeasurement& take) {
+            ledger.for_each_measurement(metric, take);
+          }};
+}
+
+}  // namespace palimpsest

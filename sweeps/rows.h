@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sweeps/ledger.h"
+
+namespace palimpsest {
+
+/// What claims are judged and figures drawn from: the rows of a ledger, or rows made up by a test.
+struct Rows {
+  using TakeMeasurement = std::function<void(const RunId&, const Measurement&)>;
+
+  std::string unit = "image_set";  // of inference: "image_set" or "seed"
+  std::vector<std::string> axes;   // keys of the grid: what distinguishes conditions
+  std::vector<LedgerRun> runs;     // those asked for, in whatever state
+  std::vector<LedgerClaim> claims;
+  std::function<void(const std::string& metric, const TakeMeasurement&)> for_each_measurement;
+};
+
+/// The rows of a ledger; measurements are read when asked for, so the ledger must outlive them.
+Rows rows_of(const Ledger&, const std::string& unit);
+
+inline std::int64_t unit_of(const Rows& rows, const LedgerRun& run) {
+  return rows.unit == "seed" ? run.spec.seed : run.spec.image_set;
+}
+/// The other one of image set and seed: crossed with the unit, and averaged over.
+inline std::int64_t replicate_of(const Rows& rows, const LedgerRun& run) {
+  return rows.unit == "seed" ? run.spec.image_set : run.spec.seed;
+}
+
+}  // namespace palimpsest

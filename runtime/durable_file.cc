@@ -22,7 +22,8 @@ std::string reason(int error) { return std::generic_category().message(error); }
 
 [[noreturn]] void cannot_write(const std::filesystem::path& file, int error) {
   if (error == ENOSPC || error == EDQUOT)
-    throw Interrupted(file.string() + ": the disk is full (" + reason(error) + "). Free some space and run the same command again.");
+    throw Interrupted(file.string() + ": the disk is full (" + reason(error) +
+                      "). Free some space and run the same command again.");
   throw InputError(file.string() + ": cannot be written: " + reason(error) + ". Name a folder that can be written to.");
 }
 
@@ -33,7 +34,9 @@ std::string reason(int error) { return std::generic_category().message(error); }
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { if (number_ >= 0) ::close(number_); }
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return number_; }
@@ -52,7 +55,9 @@ class Temporary {
         descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
     if (!descriptor_.ok()) cannot_write(target, errno);
   }
-  ~Temporary() { if (!kept_) ::unlink(path_.c_str()); }
+  ~Temporary() {
+    if (!kept_) ::unlink(path_.c_str());
+  }
 
   int write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
@@ -97,6 +102,7 @@ std::string hex(const XXH128_hash_t& hash) {
   return out;
 }
 
+/// Hands the file's bytes to `take` in order, until it returns false.
 template <class Take>
 void read_in_parts(const std::filesystem::path& file, Take take) {
   const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
@@ -107,7 +113,7 @@ void read_in_parts(const std::filesystem::path& file, Take take) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) cannot_read(file, errno);
     if (got == 0) return;
-    take(std::string_view(part.data(), static_cast<std::size_t>(got)));
+    if (!take(std::string_view(part.data(), static_cast<std::size_t>(got)))) return;
   }
 }
 
@@ -128,12 +134,20 @@ void write_durably(const std::filesystem::path& file, std::span<const std::span<
   if (error) cannot_write(file, error);
 }
 
-void write_durably(const std::filesystem::path& file, std::string_view text) { write_durably(file, std::as_bytes(std::span(text))); }
+void write_durably(const std::filesystem::path& file, std::string_view text) {
+  write_durably(file, std::as_bytes(std::span(text)));
+}
 
 std::string read_file(const std::filesystem::path& file) {
   std::string text;
-  read_in_parts(file, [&](std::string_view part) { text += part; });
+  read_in_parts(file, [&](std::string_view part) { return text += part, true; });
   return text;
+}
+
+std::string read_start(const std::filesystem::path& file, std::size_t most) {
+  std::string text;
+  read_in_parts(file, [&](std::string_view part) { return (text += part).size() < most; });
+  return text.substr(0, most);
 }
 
 std::string content_hash(std::span<const std::byte> bytes) { return hex(XXH3_128bits(bytes.data(), bytes.size())); }
@@ -144,14 +158,18 @@ std::string file_hash(const std::filesystem::path& file) {
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
   if (!state) throw std::bad_alloc();
   XXH3_128bits_reset(state.get());
-  read_in_parts(file, [&](std::string_view part) { XXH3_128bits_update(state.get(), part.data(), part.size()); });
+  read_in_parts(file, [&](std::string_view part) {
+    return XXH3_128bits_update(state.get(), part.data(), part.size()) == XXH_OK;
+  });
   return hex(XXH3_128bits_digest(state.get()));
 }
 
 void prepare_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) throw InputError(folder.string() + ": this folder cannot be made: " + error.message() + ". Name one that can be written to.");
+  if (error)
+    throw InputError(folder.string() + ": this folder cannot be made: " + error.message() +
+                     ". Name one that can be written to.");
   const std::filesystem::path probe = folder / (".palimpsest-" + std::to_string(::getpid()));
   {
     const Descriptor descriptor(::open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

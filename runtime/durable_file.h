@@ -15,6 +15,7 @@ void write_durably(const std::filesystem::path& file, std::string_view text);
 void write_durably(const std::filesystem::path& file, std::span<const std::span<const std::byte>> parts);  // one after another
 
 std::string read_file(const std::filesystem::path& file);  // throws InputError that names it
+std::string read_start(const std::filesystem::path& file, std::size_t most);  // its first bytes
 
 /// XXH3-128 as 32 hex digits.
 std::string content_hash(std::span<const std::byte> bytes);

@@ -26,7 +26,16 @@ struct Mask {
 /// what is wrong (not an image, truncated, more than `max_pixels`).
 Image decode_image(const std::filesystem::path& file, std::int64_t max_pixels = 200'000'000);
 Image decode_image(std::span<const std::byte> bytes, const std::filesystem::path& name, std::int64_t max_pixels = 200'000'000);
+
+/// A grey PNG or JPEG: figure where a pixel is 128 or more. Throws InputError, also where no pixel is figure.
 Mask decode_mask(const std::filesystem::path& file);
+
+/// Width and height of an image as decode_image would return it, from its header alone.
+struct ImageSize {
+  int width = 0, height = 0;
+  bool operator==(const ImageSize&) const = default;
+};
+ImageSize image_size(const std::filesystem::path& file, std::int64_t max_pixels = 200'000'000);
 
 /// Pillow's Image.resize(BICUBIC): Keys a = -0.5, antialiased, separable, rounded to 8 bits between the passes. Bit-equal.
 Image resize_bicubic(const Image&, int width, int height);

@@ -11,23 +11,29 @@ namespace {
 
 std::string number_text(double value) {
   char digits[40];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value == 0 ? 0.0 : value).ptr;  // -0 and 0 are one value
+  const auto end =
+      std::to_chars(digits, digits + sizeof digits, value == 0 ? 0.0 : value).ptr;  // -0 and 0 are one value
   std::string shortest(digits, end);
-  return shortest.find_first_of(".en") == std::string::npos ? shortest + ".0" : shortest;  // "3" would read back as an integer
+  return shortest.find_first_of(".en") == std::string::npos ? shortest + ".0"
+                                                            : shortest;  // "3" would read back as an integer
 }
 
 std::string toml_string(std::string_view plain) {
   std::string out = "\"";
   for (const char c : plain) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') (out += '\\') += c;
-    else if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
+    if (c == '"' || c == '\\')
+      (out += '\\') += c;
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
     else if (byte < 0x20 || byte == 0x7f) {
       char escape[8];
       std::snprintf(escape, sizeof escape, "\\u%04X", byte);
       out += escape;
-    } else out += c;
+    } else
+      out += c;
   }
   return out + '"';
 }
@@ -47,8 +53,10 @@ struct Spell {
 
 bool not_given(const Value& value) {
   const auto empty = [](const auto& held) {
-    if constexpr (requires { held.empty(); }) return held.empty();
-    else return false;
+    if constexpr (requires { held.empty(); })
+      return held.empty();
+    else
+      return false;
   };
   return std::visit(empty, value);
 }
@@ -95,23 +103,32 @@ bool Settings::flag(std::string_view key) const { return get<bool>(*this, key); 
 std::int64_t Settings::integer(std::string_view key) const { return get<std::int64_t>(*this, key); }
 double Settings::number(std::string_view key) const { return get<double>(*this, key); }
 const std::string& Settings::string(std::string_view key) const { return get<std::string>(*this, key); }
-const std::vector<std::int64_t>& Settings::integers(std::string_view key) const { return get<std::vector<std::int64_t>>(*this, key); }
-const std::vector<double>& Settings::numbers(std::string_view key) const { return get<std::vector<double>>(*this, key); }
-const std::vector<std::string>& Settings::strings(std::string_view key) const { return get<std::vector<std::string>>(*this, key); }
+const std::vector<std::int64_t>& Settings::integers(std::string_view key) const {
+  return get<std::vector<std::int64_t>>(*this, key);
+}
+const std::vector<double>& Settings::numbers(std::string_view key) const {
+  return get<std::vector<double>>(*this, key);
+}
+const std::vector<std::string>& Settings::strings(std::string_view key) const {
+  return get<std::vector<std::string>>(*this, key);
+}
 
-DefinitionError::DefinitionError(std::vector<std::string> mistakes) : InputError(joined(mistakes)), mistakes_(std::move(mistakes)) {}
+DefinitionError::DefinitionError(std::vector<std::string> mistakes)
+    : InputError(joined(mistakes)), mistakes_(std::move(mistakes)) {}
 
 Override parse_override(std::string_view argument) {
   const std::size_t equals = argument.find('=');
   if (equals == std::string_view::npos || equals == 0)
-    throw InputError("--set " + std::string(argument) + ": no key and value. Write --set key=value, for example --set training.epochs=20.");
+    throw InputError("--set " + std::string(argument) +
+                     ": no key and value. Write --set key=value, for example --set training.epochs=20.");
   return {std::string(argument.substr(0, equals)), std::string(argument.substr(equals + 1))};
 }
 
 Settings default_settings(const KeyTable& table) {
   Settings settings;
   for (const Key& key : table) {
-    if (key.required && not_given(key.default_value)) throw InputError("The key " + key.name + " has no default and must be given: " + key.meaning);
+    if (key.required && not_given(key.default_value))
+      throw InputError("The key " + key.name + " has no default and must be given: " + key.meaning);
     settings.set(key.name, key.default_value);
   }
   return settings;

@@ -18,13 +18,20 @@ bool from_command_line(const toml::source_region& where) { return where.path && 
 
 std::string kind(const toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table: return "a table";
-    case toml::node_type::array: return "a list";
-    case toml::node_type::string: return "a string";
-    case toml::node_type::integer: return "an integer";
-    case toml::node_type::floating_point: return "a number";
-    case toml::node_type::boolean: return "true or false";
-    default: return "a date or time";
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "a list";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a number";
+    case toml::node_type::boolean:
+      return "true or false";
+    default:
+      return "a date or time";
   }
 }
 
@@ -41,25 +48,37 @@ std::string written(const toml::node& node) {
 bool holds_text(KeyType type) { return type == KeyType::kString || type == KeyType::kPath; }
 
 /// Where a key stands; of one that an override put in, where its value does.
-const toml::source_region& place(const toml::key& key, const toml::node& node) { return key.source().begin ? key.source() : node.source(); }
+const toml::source_region& place(const toml::key& key, const toml::node& node) {
+  return key.source().begin ? key.source() : node.source();
+}
 
 const char* wanted(KeyType type) {
   switch (type) {
-    case KeyType::kBool: return "true or false";
-    case KeyType::kInteger: return "an integer";
-    case KeyType::kNumber: return "a number";
-    case KeyType::kString: return "a string in quotes";
-    case KeyType::kIntegers: return "a list of integers, like [0, 10]";
-    case KeyType::kNumbers: return "a list of numbers, like [0.1, 0.3]";
-    case KeyType::kStrings: return "a list of strings, like [\"a\", \"b\"]";
-    case KeyType::kPath: return "a path in quotes";
-    case KeyType::kPaths: return "a list of paths, like [\"a\", \"b\"]";
+    case KeyType::kBool:
+      return "true or false";
+    case KeyType::kInteger:
+      return "an integer";
+    case KeyType::kNumber:
+      return "a number";
+    case KeyType::kString:
+      return "a string in quotes";
+    case KeyType::kIntegers:
+      return "a list of integers, like [0, 10]";
+    case KeyType::kNumbers:
+      return "a list of numbers, like [0.1, 0.3]";
+    case KeyType::kStrings:
+      return "a list of strings, like [\"a\", \"b\"]";
+    case KeyType::kPath:
+      return "a path in quotes";
+    case KeyType::kPaths:
+      return "a list of paths, like [\"a\", \"b\"]";
   }
   return "";
 }
 
 std::string short_number(double value) {
-  return value == std::floor(value) && std::abs(value) < 1e15 ? std::to_string(static_cast<std::int64_t>(value)) : text(Value(value));
+  return value == std::floor(value) && std::abs(value) < 1e15 ? std::to_string(static_cast<std::int64_t>(value))
+                                                              : text(Value(value));
 }
 
 std::string listed(const std::vector<std::string>& words) {
@@ -71,19 +90,27 @@ std::string listed(const std::vector<std::string>& words) {
 /// Reads one value, or each of a list, telling every mistake.
 class ValueReader {
  public:
-  ValueReader(const Key& key, const std::string& shown, Mistakes& mistakes) : key_(key), shown_(shown), mistakes_(mistakes) {}
+  ValueReader(const Key& key, const std::string& shown, Mistakes& mistakes)
+      : key_(key), shown_(shown), mistakes_(mistakes) {}
 
   std::optional<Value> read(const toml::node& node) const {
     switch (key_.type) {
-      case KeyType::kBool: return one<bool>(node);
-      case KeyType::kInteger: return one<std::int64_t>(node);
-      case KeyType::kNumber: return one<double>(node);
+      case KeyType::kBool:
+        return one<bool>(node);
+      case KeyType::kInteger:
+        return one<std::int64_t>(node);
+      case KeyType::kNumber:
+        return one<double>(node);
       case KeyType::kString:
-      case KeyType::kPath: return one<std::string>(node);
-      case KeyType::kIntegers: return list<std::int64_t>(node);
-      case KeyType::kNumbers: return list<double>(node);
+      case KeyType::kPath:
+        return one<std::string>(node);
+      case KeyType::kIntegers:
+        return list<std::int64_t>(node);
+      case KeyType::kNumbers:
+        return list<double>(node);
       case KeyType::kStrings:
-      case KeyType::kPaths: return list<std::string>(node);
+      case KeyType::kPaths:
+        return list<std::string>(node);
     }
     return std::nullopt;
   }
@@ -114,13 +141,16 @@ class ValueReader {
     } else {
       if (node.is<T>()) value = node.value_exact<T>();
     }
-    if (!value) wrong_type(node);
-    else if (!fits(node, *value)) value.reset();
+    if (!value)
+      wrong_type(node);
+    else if (!fits(node, *value))
+      value.reset();
     return value;
   }
 
   void wrong_type(const toml::node& node) const {
-    mistakes_.add(node, shown_ + " = " + written(node) + " is " + kind(node) + ". Write " + wanted(key_.type) + unit() + ".");
+    mistakes_.add(node,
+                  shown_ + " = " + written(node) + " is " + kind(node) + ". Write " + wanted(key_.type) + unit() + ".");
   }
 
   bool fits(const toml::node&, bool) const { return true; }
@@ -137,21 +167,25 @@ class ValueReader {
   }
   bool fits(const toml::node& node, std::string& value) const {
     if (key_.type == KeyType::kPath || key_.type == KeyType::kPaths) make_absolute(node, value);
-    if (key_.choices.empty() || std::find(key_.choices.begin(), key_.choices.end(), value) != key_.choices.end()) return true;
-    mistakes_.add(node, shown_ + " = " + written(node) + " is none of: " + listed(key_.choices) + "." + did_you_mean(value, key_.choices));
+    if (key_.choices.empty() || std::find(key_.choices.begin(), key_.choices.end(), value) != key_.choices.end())
+      return true;
+    mistakes_.add(node, shown_ + " = " + written(node) + " is none of: " + listed(key_.choices) + "." +
+                            did_you_mean(value, key_.choices));
     return false;
   }
 
   void make_absolute(const toml::node& node, std::string& path) const {
     if (path.empty()) return;  // not given
     const auto& where = node.source();
-    const std::filesystem::path base = where.path && !from_command_line(where) ? std::filesystem::absolute(*where.path).parent_path()
-                                                                              : std::filesystem::current_path();
+    const std::filesystem::path base = where.path && !from_command_line(where)
+                                           ? std::filesystem::absolute(*where.path).parent_path()
+                                           : std::filesystem::current_path();
     path = (base / path).lexically_normal().string();
   }
 
   std::string range() const {
-    if (key_.minimum && key_.maximum) return " from " + short_number(*key_.minimum) + " to " + short_number(*key_.maximum);
+    if (key_.minimum && key_.maximum)
+      return " from " + short_number(*key_.minimum) + " to " + short_number(*key_.maximum);
     if (key_.minimum) return " of at least " + short_number(*key_.minimum);
     return key_.maximum ? " of at most " + short_number(*key_.maximum) : "";
   }
@@ -165,11 +199,13 @@ class ValueReader {
 /// Walks a definition and its tables, and sorts what it finds into keys of the table and mistakes.
 class KeyReader {
  public:
-  KeyReader(const KeyTable& keys, std::span<const std::string> others, Mistakes& mistakes) : mistakes_(mistakes), others_(others) {
+  KeyReader(const KeyTable& keys, std::span<const std::string> others, Mistakes& mistakes)
+      : mistakes_(mistakes), others_(others) {
     for (const Key& key : keys) {
       keys_.emplace(key.name, &key);
       names_.push_back(key.name);
-      for (std::size_t dot = key.name.find('.'); dot != std::string::npos; dot = key.name.find('.', dot + 1)) add_table(key.name.substr(0, dot));
+      for (std::size_t dot = key.name.find('.'); dot != std::string::npos; dot = key.name.find('.', dot + 1))
+        add_table(key.name.substr(0, dot));
     }
   }
 
@@ -177,7 +213,8 @@ class KeyReader {
     read_table(root, "");
     for (const auto& [name, key] : keys_) {
       if (settings_.has(name) || found_wrong_.contains(name)) continue;
-      if (key->required) mistakes_.add("the key " + name + " is missing (" + key->meaning + "). Write " + example(*key) + ".");
+      if (key->required)
+        mistakes_.add("the key " + name + " is missing (" + key->meaning + "). Write " + example(*key) + ".");
       settings_.set(name, key->default_value);
     }
     return std::move(settings_);
@@ -193,20 +230,26 @@ class KeyReader {
       const std::string name = prefix + std::string(key.str());
       if (prefix.empty() && std::find(others_.begin(), others_.end(), name) != others_.end()) continue;
       const bool quoted_dots = key.str().find('.') != std::string_view::npos;
-      if (const auto known = keys_.find(name); known != keys_.end() && !quoted_dots) read_key(*known->second, node);
-      else if (std::find(tables_.begin(), tables_.end(), name) != tables_.end() && !quoted_dots) enter_table(key, node, name);
-      else unknown(key, node, name);
+      if (const auto known = keys_.find(name); known != keys_.end() && !quoted_dots)
+        read_key(*known->second, node);
+      else if (std::find(tables_.begin(), tables_.end(), name) != tables_.end() && !quoted_dots)
+        enter_table(key, node, name);
+      else
+        unknown(key, node, name);
     }
   }
 
   void read_key(const Key& key, const toml::node& node) {
-    if (auto value = checked_value(node, key, key.name, mistakes_)) settings_.set(key.name, std::move(*value));
-    else found_wrong_.insert(key.name);
+    if (auto value = checked_value(node, key, key.name, mistakes_))
+      settings_.set(key.name, std::move(*value));
+    else
+      found_wrong_.insert(key.name);
   }
 
   void enter_table(const toml::key& key, const toml::node& node, const std::string& name) {
     if (const toml::table* inner = node.as_table()) return read_table(*inner, name + ".");
-    mistakes_.add(place(key, node), name + " = " + written(node) + " is " + kind(node) + ", but it is a table of keys. Write [" + name + "] and its keys below it.");
+    mistakes_.add(place(key, node), name + " = " + written(node) + " is " + kind(node) +
+                                        ", but it is a table of keys. Write [" + name + "] and its keys below it.");
   }
 
   void unknown(const toml::key& key, const toml::node& node, const std::string& name) {
@@ -216,7 +259,8 @@ class KeyReader {
     std::string hint = did_you_mean(name, known);
     if (hint.empty() && !table) hint = elsewhere(std::string(key.str()));
     if (hint.empty() && !table) hint = " The keys are listed by --help.";
-    mistakes_.add(place(key, node), std::string(table ? "unknown table [" : "unknown key ") + name + (table ? "]." : ".") + hint);
+    mistakes_.add(place(key, node),
+                  std::string(table ? "unknown table [" : "unknown key ") + name + (table ? "]." : ".") + hint);
   }
 
   // A key that is known in another table was put under the wrong heading.
@@ -262,9 +306,11 @@ void lay_over_one(toml::table& root, const Override& given, const KeyTable& keys
   std::string_view rest = given.key;
   for (std::size_t dot; (dot = rest.find('.')) != std::string_view::npos; rest.remove_prefix(dot + 1)) {
     toml::table fresh = toml::parse("value = {}", source_of(given));  // parsed, so that it knows where it comes from
-    toml::node& inner = table->emplace<toml::table>(rest.substr(0, dot), std::move(*fresh["value"].as_table())).first->second;
+    toml::node& inner =
+        table->emplace<toml::table>(rest.substr(0, dot), std::move(*fresh["value"].as_table())).first->second;
     if (!(table = inner.as_table()))
-      return mistakes.add(node, std::string(given.key.substr(0, rest.data() - given.key.data() + dot)) + " is no table of keys.");
+      return mistakes.add(
+          node, std::string(given.key.substr(0, rest.data() - given.key.data() + dot)) + " is no table of keys.");
   }
   std::move(node).visit([&](auto&& held) { table->insert_or_assign(rest, std::forward<decltype(held)>(held)); });
 }
@@ -290,7 +336,8 @@ void Mistakes::throw_if_any() const {
     const int part = from_command_line(m.where) ? 2 : m.where.begin ? 0 : 1;
     return std::make_tuple(part, part ? 0u : m.where.begin.line, part ? 0u : m.where.begin.column);
   };
-  std::stable_sort(sorted.begin(), sorted.end(), [&](const Mistake& a, const Mistake& b) { return order(a) < order(b); });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](const Mistake& a, const Mistake& b) { return order(a) < order(b); });
   std::vector<std::string> lines;
   for (const Mistake& mistake : sorted) lines.push_back(mistake.line);
   throw DefinitionError(std::move(lines));
@@ -300,7 +347,8 @@ toml::table parse_toml(std::string_view text, const std::filesystem::path& file)
   try {
     return toml::parse(text, file.string());
   } catch (const toml::parse_error& error) {
-    throw DefinitionError({as_written(file, error.source()) + ": " + std::string(error.description()) + ". This is not TOML; mend it here first."});
+    throw DefinitionError({as_written(file, error.source()) + ": " + std::string(error.description()) +
+                           ". This is not TOML; mend it here first."});
   }
 }
 
@@ -308,11 +356,13 @@ void lay_over(toml::table& root, std::span<const Override> overrides, const KeyT
   for (const Override& given : overrides) lay_over_one(root, given, keys, mistakes);
 }
 
-std::optional<Value> checked_value(const toml::node& node, const Key& key, const std::string& shown, Mistakes& mistakes) {
+std::optional<Value> checked_value(const toml::node& node, const Key& key, const std::string& shown,
+                                   Mistakes& mistakes) {
   return ValueReader(key, shown, mistakes).read(node);
 }
 
-Settings read_keys(const toml::table& root, const KeyTable& keys, std::span<const std::string> others, Mistakes& mistakes) {
+Settings read_keys(const toml::table& root, const KeyTable& keys, std::span<const std::string> others,
+                   Mistakes& mistakes) {
   return KeyReader(keys, others, mistakes).read(root);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The part of reading definitions that sees toml++: shared by the readers of pretraining and of sweeps, and by nobody else.
+// The part of reading definitions that sees toml++: shared by the readers of pretraining and of sweeps, and by nobody
+// else.
 
 #include <filesystem>
 #include <optional>
@@ -26,7 +27,7 @@ class Mistakes {
   void add(const toml::source_region& where, const std::string& what);
   void add(const std::string& what);  // of the file as a whole: "file: what"
   bool empty() const { return mistakes_.empty(); }
-  void throw_if_any() const;          // throws DefinitionError
+  void throw_if_any() const;  // throws DefinitionError
 
  private:
   struct Mistake {
@@ -40,17 +41,22 @@ class Mistakes {
 /// Parses TOML. Throws DefinitionError with the place of the first mistake of syntax.
 toml::table parse_toml(std::string_view text, const std::filesystem::path& file);
 
-/// Lays overrides over a parsed definition as if they had been written there. A key of `keys` that holds text takes the override's text as
-/// it is; every other one is read as TOML, and as a bare string where it is none. Unknown keys are found later, with the file's.
+/// Lays overrides over a parsed definition as if they had been written there. A key of `keys` that holds text takes the
+/// override's text as it is; every other one is read as TOML, and as a bare string where it is none. Unknown keys are
+/// found later, with the file's.
 void lay_over(toml::table& root, std::span<const Override> overrides, const KeyTable& keys, Mistakes& mistakes);
 
-/// The value of one node, checked against its key's type, range and choices; paths are made absolute, relative to the file (of overrides: to
-/// the working folder). Nothing, and a mistake told, where it does not fit. `shown`: how the mistake names it ("training.epochs").
-std::optional<Value> checked_value(const toml::node& node, const Key& key, const std::string& shown, Mistakes& mistakes);
+/// The value of one node, checked against its key's type, range and choices; paths are made absolute, relative to the
+/// file (of overrides: to the working folder). Nothing, and a mistake told, where it does not fit. `shown`: how the
+/// mistake names it ("training.epochs").
+std::optional<Value> checked_value(const toml::node& node, const Key& key, const std::string& shown,
+                                   Mistakes& mistakes);
 
-/// Reads every key of `keys` that stands in `root` or in its tables; those not given get their default, and required ones that are missing are a mistake.
-/// Top-level names in `others` belong to another reader. Any other name is a mistake, with the nearest known one.
-Settings read_keys(const toml::table& root, const KeyTable& keys, std::span<const std::string> others, Mistakes& mistakes);
+/// Reads every key of `keys` that stands in `root` or in its tables; those not given get their default, and required
+/// ones that are missing are a mistake. Top-level names in `others` belong to another reader. Any other name is a
+/// mistake, with the nearest known one.
+Settings read_keys(const toml::table& root, const KeyTable& keys, std::span<const std::string> others,
+                   Mistakes& mistakes);
 
 /// " Did you mean X?" with a leading space, or nothing.
 std::string did_you_mean(std::string_view word, std::span<const std::string> known);

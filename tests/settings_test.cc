@@ -14,12 +14,38 @@ using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
 const KeyTable kKeys = {
-    {.name = "training.epochs", .type = KeyType::kInteger, .default_value = std::int64_t{100}, .meaning = "Passes.", .unit = "epochs", .minimum = 1},
-    {.name = "training.learning_rate", .type = KeyType::kNumber, .default_value = 1e-4, .meaning = "Rate.", .minimum = 0, .maximum = 1},
-    {.name = "fast.qkv", .type = KeyType::kString, .default_value = std::string("adapter"), .meaning = "How.", .choices = {"adapter", "full", "frozen"}},
-    {.name = "fast.layers", .type = KeyType::kIntegers, .default_value = std::vector<std::int64_t>{0, 1}, .meaning = "Which."},
-    {.name = "noise.levels", .type = KeyType::kNumbers, .default_value = std::vector<double>{0.3}, .meaning = "Levels.", .minimum = 0, .maximum = 1},
-    {.name = "fast.targets", .type = KeyType::kStrings, .default_value = std::vector<std::string>{"query"}, .meaning = "What.", .choices = {"query", "key"}},
+    {.name = "training.epochs",
+     .type = KeyType::kInteger,
+     .default_value = std::int64_t{100},
+     .meaning = "Passes.",
+     .unit = "epochs",
+     .minimum = 1},
+    {.name = "training.learning_rate",
+     .type = KeyType::kNumber,
+     .default_value = 1e-4,
+     .meaning = "Rate.",
+     .minimum = 0,
+     .maximum = 1},
+    {.name = "fast.qkv",
+     .type = KeyType::kString,
+     .default_value = std::string("adapter"),
+     .meaning = "How.",
+     .choices = {"adapter", "full", "frozen"}},
+    {.name = "fast.layers",
+     .type = KeyType::kIntegers,
+     .default_value = std::vector<std::int64_t>{0, 1},
+     .meaning = "Which."},
+    {.name = "noise.levels",
+     .type = KeyType::kNumbers,
+     .default_value = std::vector<double>{0.3},
+     .meaning = "Levels.",
+     .minimum = 0,
+     .maximum = 1},
+    {.name = "fast.targets",
+     .type = KeyType::kStrings,
+     .default_value = std::vector<std::string>{"query"},
+     .meaning = "What.",
+     .choices = {"query", "key"}},
     {.name = "images.path", .type = KeyType::kPath, .default_value = std::string(), .meaning = "Folder of images."},
     {.name = "shuffle", .type = KeyType::kBool, .default_value = true, .meaning = "Whether."},
 };
@@ -36,10 +62,13 @@ class SettingsFile : public ::testing::Test {
     std::ofstream(folder_ / "a.toml") << text;
     return folder_ / "a.toml";
   }
-  Settings read(const std::string& text, std::vector<Override> overrides = {}) const { return read_settings(write(text), kKeys, overrides); }
+  Settings read(const std::string& text, std::vector<Override> overrides = {}) const {
+    return read_settings(write(text), kKeys, overrides);
+  }
 
   /// The mistakes without the folder's name.
-  std::vector<std::string> mistakes(const std::string& text, std::vector<Override> overrides = {}, KeyTable keys = kKeys) const {
+  std::vector<std::string> mistakes(const std::string& text, std::vector<Override> overrides = {},
+                                    KeyTable keys = kKeys) const {
     try {
       read_settings(write(text), keys, overrides);
     } catch (const DefinitionError& error) {
@@ -58,7 +87,9 @@ class SettingsFile : public ::testing::Test {
 TEST_F(SettingsFile, GivesTheDefaultOfEveryKeyThatIsNotWritten) { EXPECT_EQ(read(""), default_settings(kKeys)); }
 
 TEST_F(SettingsFile, ReadsEachTypeOfKey) {
-  const Settings s = read("shuffle = false\n[training]\nepochs = 7\nlearning_rate = 0.5\n[fast]\nqkv = 'full'\nlayers = [3]\ntargets = ['key']\n[noise]\nlevels = [0.1, 0.2]\n");
+  const Settings s = read(
+      "shuffle = false\n[training]\nepochs = 7\nlearning_rate = 0.5\n[fast]\nqkv = 'full'\nlayers = [3]\ntargets = "
+      "['key']\n[noise]\nlevels = [0.1, 0.2]\n");
   EXPECT_FALSE(s.flag("shuffle"));
   EXPECT_EQ(s.integer("training.epochs"), 7);
   EXPECT_EQ(s.number("training.learning_rate"), 0.5);
@@ -75,40 +106,59 @@ TEST_F(SettingsFile, TakesIntegersWhereNumbersAreWanted) {
 }
 
 TEST_F(SettingsFile, TellsAllMistakesInTheOrderOfTheFile) {
-  EXPECT_THAT(mistakes("shufle = true\n[trainig]\nepochs = 3\n[fast]\nqkv = \"ful\"\nlayers = [1, 2.5]\nlearning_rate = 3\n[training]\nepochs = 0\nlearning_rate = nan\n"),
-              ElementsAre("a.toml:1:1: unknown key shufle. Did you mean shuffle?",
-                          "a.toml:2:2: unknown table [trainig]. Did you mean training?",
-                          "a.toml:5:7: fast.qkv = 'ful' is none of: adapter, full, frozen. Did you mean full?",
-                          "a.toml:6:14: fast.layers = 2.5 is a number. Write a list of integers, like [0, 10].",
-                          "a.toml:7:1: unknown key fast.learning_rate. Did you mean training.learning_rate?",
-                          "a.toml:9:10: training.epochs = 0 is out of range. Write a number of at least 1 (epochs).",
-                          "a.toml:10:17: training.learning_rate = nan is not finite. Write a finite number from 0 to 1."));
+  EXPECT_THAT(
+      mistakes("shufle = true\n[trainig]\nepochs = 3\n[fast]\nqkv = \"ful\"\nlayers = [1, 2.5]\nlearning_rate = "
+               "3\n[training]\nepochs = 0\nlearning_rate = nan\n"),
+      ElementsAre("a.toml:1:1: unknown key shufle. Did you mean shuffle?",
+                  "a.toml:2:2: unknown table [trainig]. Did you mean training?",
+                  "a.toml:5:7: fast.qkv = 'ful' is none of: adapter, full, frozen. Did you mean full?",
+                  "a.toml:6:14: fast.layers = 2.5 is a number. Write a list of integers, like [0, 10].",
+                  "a.toml:7:1: unknown key fast.learning_rate. Did you mean training.learning_rate?",
+                  "a.toml:9:10: training.epochs = 0 is out of range. Write a number of at least 1 (epochs).",
+                  "a.toml:10:17: training.learning_rate = nan is not finite. Write a finite number from 0 to 1."));
 }
 
 TEST_F(SettingsFile, RefusesATableWhereAKeyStandsAndAKeyWhereATableStands) {
-  EXPECT_THAT(mistakes("training = 3\n[shuffle]\na = 1\n"),
-              ElementsAre("a.toml:1:1: training = 3 is an integer, but it is a table of keys. Write [training] and its keys below it.",
-                          "a.toml:2:1: shuffle = {...} is a table. Write true or false."));
+  EXPECT_THAT(
+      mistakes("training = 3\n[shuffle]\na = 1\n"),
+      ElementsAre(
+          "a.toml:1:1: training = 3 is an integer, but it is a table of keys. Write [training] and its keys below it.",
+          "a.toml:2:1: shuffle = {...} is a table. Write true or false."));
 }
 
-TEST_F(SettingsFile, NamesThePlaceOfAMistakeOfSyntax) { EXPECT_THAT(mistakes("shuffle = \n"), ElementsAre(HasSubstr("a.toml:1:11: "))); }
+TEST_F(SettingsFile, NamesThePlaceOfAMistakeOfSyntax) {
+  EXPECT_THAT(mistakes("shuffle = \n"), ElementsAre(HasSubstr("a.toml:1:11: ")));
+}
 
-TEST_F(SettingsFile, RefusesQuotedDots) { EXPECT_THAT(mistakes("\"training.epochs\" = 3\n"), ElementsAre(HasSubstr("unknown key training.epochs"))); }
+TEST_F(SettingsFile, RefusesQuotedDots) {
+  EXPECT_THAT(mistakes("\"training.epochs\" = 3\n"), ElementsAre(HasSubstr("unknown key training.epochs")));
+}
 
 TEST_F(SettingsFile, AsksForRequiredKeys) {
-  const KeyTable keys = {{.name = "slow.weights", .type = KeyType::kPath, .default_value = std::string(), .meaning = "The slow weights.", .required = true}};
-  EXPECT_THAT(mistakes("", {}, keys), ElementsAre("a.toml: the key slow.weights is missing (The slow weights.). Write weights = ... under [slow]."));
+  const KeyTable keys = {{.name = "slow.weights",
+                          .type = KeyType::kPath,
+                          .default_value = std::string(),
+                          .meaning = "The slow weights.",
+                          .required = true}};
+  EXPECT_THAT(
+      mistakes("", {}, keys),
+      ElementsAre("a.toml: the key slow.weights is missing (The slow weights.). Write weights = ... under [slow]."));
   EXPECT_THROW(default_settings(keys), InputError);
 }
 
 TEST_F(SettingsFile, MakesPathsRelativeToTheFileAndThoseOfOverridesToTheWorkingFolder) {
   EXPECT_EQ(read("[images]\npath = '../photos'\n").string("images.path"), (folder_.parent_path() / "photos").string());
   EXPECT_EQ(read("[images]\npath = '/data'\n").string("images.path"), "/data");
-  EXPECT_EQ(read("", {{"images.path", "photos"}}).string("images.path"), (std::filesystem::current_path() / "photos").string());
+  EXPECT_EQ(read("", {{"images.path", "photos"}}).string("images.path"),
+            (std::filesystem::current_path() / "photos").string());
 }
 
 TEST_F(SettingsFile, LaysOverridesOverTheFile) {
-  const Settings s = read("[training]\nepochs = 5\n", {{"training.epochs", "20"}, {"fast.qkv", "full"}, {"fast.layers", "[4, 5]"}, {"images.path", "/2024"}, {"shuffle", "false"}});
+  const Settings s = read("[training]\nepochs = 5\n", {{"training.epochs", "20"},
+                                                       {"fast.qkv", "full"},
+                                                       {"fast.layers", "[4, 5]"},
+                                                       {"images.path", "/2024"},
+                                                       {"shuffle", "false"}});
   EXPECT_EQ(s.integer("training.epochs"), 20);
   EXPECT_EQ(s.string("fast.qkv"), "full");
   EXPECT_THAT(s.integers("fast.layers"), ElementsAre(4, 5));
@@ -118,9 +168,10 @@ TEST_F(SettingsFile, LaysOverridesOverTheFile) {
 
 TEST_F(SettingsFile, TellsMistakesOfOverridesByTheirArgument) {
   EXPECT_THAT(mistakes("", {{"training.epoch", "20"}, {"training.epochs", "many"}, {"shuffle.x", "1"}}),
-              UnorderedElementsAre("--set training.epoch=20: unknown key training.epoch. Did you mean training.epochs?",
-                                   "--set training.epochs=many: training.epochs = 'many' is a string. Write an integer (epochs).",
-                                   "--set shuffle.x=1: shuffle = {...} is a table. Write true or false."));
+              UnorderedElementsAre(
+                  "--set training.epoch=20: unknown key training.epoch. Did you mean training.epochs?",
+                  "--set training.epochs=many: training.epochs = 'many' is a string. Write an integer (epochs).",
+                  "--set shuffle.x=1: shuffle = {...} is a table. Write true or false."));
 }
 
 TEST_F(SettingsFile, NamesAFileThatIsNotThere) {

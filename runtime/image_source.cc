@@ -1,0 +1,64 @@
+#include "runtime/image_source.h"
+
+#include "runtime/image_folder.h"
+
+namespace palimpsest {
+
+const KeyTable& image_keys() {
+  static const KeyTable keys = {
+      {.name = "images.source",
+       .type = KeyType::kString,
+       .default_value = std::string("dead-leaves"),
+       .meaning = "Where images come from: a folder of JPEG and PNG files, or dead leaves, which are made.",
+       .choices = {"folder", "dead-leaves"}},
+      {.name = "images.path",
+       .type = KeyType::kPath,
+       .default_value = std::string(),
+       .meaning = "The folder of images, with its subfolders, in the order of their names."},
+      {.name = "images.masks",
+       .type = KeyType::kPath,
+       .default_value = std::string(),
+       .meaning = "A folder of figure masks (255 figure, 0 ground) that bear the names of their images and have their "
+                  "sizes; none where empty."},
+      {.name = "images.seed",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{0},
+       .meaning = "What dead leaves are made from: other seeds, other images.",
+       .minimum = 0},
+      {.name = "images.total",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{0},
+       .meaning = "How many images there are: the first so many of a folder, or so many dead leaves; 0 for all of a "
+                  "folder, or 1000.",
+       .unit = "images",
+       .minimum = 0},
+      {.name = "images.unreadable",
+       .type = KeyType::kString,
+       .default_value = std::string("refuse"),
+       .meaning = "What to do about a file that is no sound image: refuse to start, or skip it with a warning.",
+       .choices = {"refuse", "skip"}},
+      {.name = "images.side",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{96},
+       .meaning = "Side of dead leaves; time to make one grows with its square.",
+       .unit = "pixels",
+       .minimum = 8,
+       .maximum = 4096},
+  };
+  return keys;
+}
+
+std::unique_ptr<ImageSource> open_images(const Settings& settings,
+                                         const std::function<void(const std::string&)>& warn) {
+  const std::int64_t total = settings.integer("images.total");
+  if (settings.string("images.source") == "dead-leaves")
+    return dead_leaves(static_cast<std::uint64_t>(settings.integer("images.seed")), total ? total : 1000,
+                       static_cast<int>(settings.integer("images.side")));
+  return image_folder({.path = settings.string("images.path"),
+                       .masks = settings.string("images.masks"),
+                       .total = total,
+                       .skip_unreadable = settings.string("images.unreadable") == "skip"},
+                      warn);
+}
+
+}  // namespace palimpsest

@@ -18,7 +18,7 @@ using Selection = std::map<std::string, std::string>;
 ///   reduce(metric at `at`), changed: last minus first over `change_axis` (or its log-ratio, or the slope over `trend_axis`),
 ///   minus the same with `minus` laid over `at`;
 /// (a change or log-ratio is formed at each place of the other axes and averaged after that; an axis that `at` does not name is averaged over,
-/// but "readout" is set to the definition's "slow.readout"; several words stand between commas, "first,middle,last")
+/// unless a key of the definition chooses its place (Study::axis_keys); several words stand between commas, "first,middle,last")
 /// then averaged over the replicates within each unit, treatment minus baseline (paired within the unit) where a baseline is given.
 struct ClaimPart {
   std::string metric;

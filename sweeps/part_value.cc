@@ -2,9 +2,9 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include "runtime/error.h"
+#include "sweeps/region.h"
 #include "sweeps/verdict.h"
 
 namespace palimpsest {
@@ -12,63 +12,9 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-using Places = std::vector<std::size_t>;  // of one axis
-using Region = std::vector<Places>;       // one per axis of a measurement
-
-std::string quoted_list(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& word : words) (out += out.empty() ? "" : ", ") += "\"" + word + "\"";
-  return out;
-}
-
-bool names(const std::string& word, const std::string& axis) { return word == axis || word == axis + "s"; }
-
-std::size_t axis_named(const Measurement& measurement, const std::string& word) {
-  for (std::size_t a = 0; a < measurement.axes.size(); ++a)
-    if (names(word, measurement.axes[a].name)) return a;
-  std::vector<std::string> known;
-  for (const Axis& axis : measurement.axes) known.push_back(axis.name);
-  throw InputError("the metric " + measurement.metric + " has no axis \"" + word + "\". Its axes are " +
-                   quoted_list(known) + ".");
-}
-
-// One word, or several between commas: "first,middle,last".
-Places places_of_words(const Axis& axis, const std::string& words, const std::string& metric) {
-  if (Places found = places(axis, words); !found.empty()) return found;
-  std::set<std::size_t> all;
-  for (std::size_t begin = 0; begin <= words.size();) {
-    const std::size_t end = std::min(words.find(',', begin), words.size());
-    const Places found = places(axis, std::string_view(words).substr(begin, end - begin));
-    if (found.empty())
-      throw InputError("the axis " + axis.name + " of the metric " + metric + " has no place \"" + words +
-                       "\". It has " + quoted_list(axis.labels) + ", and first, middle, last, early, late, all.");
-    all.insert(found.begin(), found.end());
-    begin = end + 1;
-  }
-  return {all.begin(), all.end()};
-}
-
-Region region_of(const Measurement& measurement, const Selection& at) {
-  Region region;
-  for (const Axis& axis : measurement.axes) region.push_back(places(axis, "all"));
-  for (const auto& [word, places] : at) {
-    const std::size_t axis = axis_named(measurement, word);
-    region[axis] = places_of_words(measurement.axes[axis], places, measurement.metric);
-  }
-  return region;
-}
-
-/// The values of a region, row-major.
 std::vector<double> values_in(const Measurement& measurement, const Region& region) {
-  std::vector<std::size_t> offsets = {0};
-  for (std::size_t a = 0; a < region.size(); ++a) {
-    std::vector<std::size_t> next;
-    for (std::size_t offset : offsets)
-      for (std::size_t place : region[a]) next.push_back(offset * measurement.axes[a].labels.size() + place);
-    offsets = std::move(next);
-  }
   std::vector<double> values;
-  for (std::size_t offset : offsets) values.push_back(measurement.values.at(offset));
+  for (std::size_t offset : offsets_in(measurement.axes, region)) values.push_back(measurement.values.at(offset));
   return values;
 }
 
@@ -83,7 +29,7 @@ Region at_one_place(const Measurement& measurement, Region region, std::size_t a
 
 // Differences and log-ratios are formed at each place of the other axes, and averaged after that.
 double change(const ClaimPart& part, const Measurement& measurement, const Region& region) {
-  const std::size_t axis = axis_named(measurement, part.change_axis);
+  const std::size_t axis = axis_named(part.change_axis, measurement.axes, measurement.metric);
   const auto from = values_in(measurement, at_one_place(measurement, region, axis, part.change_from));
   const auto to = values_in(measurement, at_one_place(measurement, region, axis, part.change_to));
   std::vector<double> changes;
@@ -109,7 +55,7 @@ double slope(const std::vector<double>& x, const std::vector<double>& y) {
 }
 
 double trend(const ClaimPart& part, const Measurement& measurement, const Region& region) {
-  const std::size_t axis = axis_named(measurement, part.trend_axis);
+  const std::size_t axis = axis_named(part.trend_axis, measurement.axes, measurement.metric);
   if (region[axis].size() < 2)
     throw InputError("a trend of " + measurement.metric + " over " + measurement.axes[axis].name +
                      " needs two places or more, but there is one.");
@@ -124,41 +70,52 @@ double trend(const ClaimPart& part, const Measurement& measurement, const Region
 }
 
 double statistic(const ClaimPart& part, const Measurement& measurement, const Selection& at) {
-  const Region region = region_of(measurement, at);
+  const Region region = region_of(measurement.axes, at, measurement.metric);
   if (!part.change_axis.empty()) return change(part, measurement, region);
   if (!part.trend_axis.empty()) return trend(part, measurement, region);
   return mean(values_in(measurement, region));
 }
 
-/// `minus` laid over `at`: where both name one axis ("layer", "layers"), the word of `minus` stands.
-Selection laid_over(const Selection& at, const Selection& minus) {
+bool names(const Selection& selection, const std::string& axis) {
+  return std::any_of(selection.begin(), selection.end(), [&](const auto& one) { return names_axis(one.first, axis); });
+}
+
+// Where both name one axis ("layer", "layers"), the word of `minus` stands.
+Selection laid_over(const Selection& at, const Selection& minus, const std::vector<Axis>& axes) {
   Selection both = minus;
-  for (const auto& [axis, word] : at) {
-    const bool named = std::any_of(minus.begin(), minus.end(),
-                                   [&](const auto& m) { return names(m.first, axis) || names(axis, m.first); });
-    if (!named) both[axis] = word;
-  }
+  for (const auto& [word, where] : at)
+    for (const Axis& axis : axes)
+      if (names_axis(word, axis.name) && !names(minus, axis.name)) both[word] = where;
   return both;
 }
 
 }  // namespace
 
 double part_value(const ClaimPart& part, const Measurement& measurement) {
-  const double value = statistic(part, measurement, part.at);
-  const double all = part.minus.empty() ? value : value - statistic(part, measurement, laid_over(part.at, part.minus));
-  return std::isfinite(all) ? all : kNaN;
+  double value = statistic(part, measurement, part.at);
+  if (!part.minus.empty()) value -= statistic(part, measurement, laid_over(part.at, part.minus, measurement.axes));
+  return std::isfinite(value) ? value : kNaN;
 }
 
-Selection with_readout(Selection at, const Settings& settings, const Measurement& measurement) {
-  for (const Axis& axis : measurement.axes)
-    if (axis.name == "readout" && !at.contains("readout") && settings.has("slow.readout"))
-      if (const auto& primary = settings.string("slow.readout"); !places(axis, primary).empty())
-        at["readout"] = primary;
-  return at;
+Selection chosen_places(const std::map<std::string, std::string>& axis_keys, const Settings& settings,
+                        const std::vector<Axis>& axes) {
+  Selection chosen;
+  for (const Axis& axis : axes) {
+    const auto key = axis_keys.find(axis.name);
+    if (key == axis_keys.end() || !settings.has(key->second)) continue;
+    const std::string& place = settings.string(key->second);
+    if (!places(axis, place).empty()) chosen[axis.name] = place;
+  }
+  return chosen;
 }
 
-double run_value(ClaimPart part, const Settings& settings, const Measurement& measurement) {
-  part.at = with_readout(part.at, settings, measurement);
+double run_value(ClaimPart part, const Settings& settings, const Measurement& measurement,
+                 const std::map<std::string, std::string>& axis_keys) {
+  for (const auto& [axis, place] : chosen_places(axis_keys, settings, measurement.axes)) {
+    const bool free = !names(part.at, axis) && !names(part.minus, axis) && !names_axis(part.change_axis, axis) &&
+                      !names_axis(part.trend_axis, axis);
+    if (free) part.at[axis] = place;
+  }
   return part_value(part, measurement);
 }
 

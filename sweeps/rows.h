@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,15 +13,16 @@ namespace palimpsest {
 struct Rows {
   using TakeMeasurement = std::function<void(const RunId&, const Measurement&)>;
 
-  std::string unit = "image_set";  // of inference: "image_set" or "seed"
-  std::vector<std::string> axes;   // keys of the grid: what distinguishes conditions
-  std::vector<LedgerRun> runs;     // those asked for, in whatever state
+  std::string unit = "image_set";                // of inference: "image_set" or "seed"
+  std::map<std::string, std::string> axis_keys;  // Study::axis_keys
+  std::vector<std::string> axes;                 // keys of the grid: what distinguishes conditions
+  std::vector<LedgerRun> runs;                   // those asked for, in whatever state
   std::vector<LedgerClaim> claims;
   std::function<void(const std::string& metric, const TakeMeasurement&)> for_each_measurement;
 };
 
 /// The rows of a ledger; measurements are read when asked for, so the ledger must outlive them.
-Rows rows_of(const Ledger&, const std::string& unit);
+Rows rows_of(const Ledger&, const Study&);
 
 inline std::int64_t unit_of(const Rows& rows, const LedgerRun& run) {
   return rows.unit == "seed" ? run.spec.seed : run.spec.image_set;

@@ -37,7 +37,7 @@ std::vector<PartValues> read_values(const Rows& rows, const std::vector<ClaimPar
       const auto run = runs.find(id);
       if (run == runs.end()) return;
       for (std::size_t i : members) try {
-          out[i].values[id] = run_value(parts[i], run->second->spec.settings, measurement);
+          out[i].values[id] = run_value(parts[i], run->second->spec.settings, measurement, rows.axis_keys);
         } catch (const InputError& error) {
           out[i].problem = error.what();
         }

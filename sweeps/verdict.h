@@ -61,9 +61,10 @@ std::vector<ClaimResult> judge(const Rows&);
 /// such axis or label.
 double part_value(const ClaimPart&, const Measurement&);
 
-/// The same, an axis "readout" that the part leaves open being set to the definition's primary read-out
-/// ("slow.readout").
-double run_value(ClaimPart part, const Settings&, const Measurement&);
-Selection with_readout(Selection at, const Settings&, const Measurement&);
+/// The same, each axis that the part leaves open being read at the place a key of the run's settings chooses for it.
+///   axis_keys  Study::axis_keys: {"readout", "slow.readout"}
+double run_value(ClaimPart part, const Settings&, const Measurement&,
+                 const std::map<std::string, std::string>& axis_keys);
+Selection chosen_places(const std::map<std::string, std::string>& axis_keys, const Settings&, const std::vector<Axis>&);
 
 }  // namespace palimpsest

@@ -356,12 +356,13 @@ TEST(PartValue, NamesTheLabelThatIsNotThere) {
 TEST(PartValue, ReadsTheDefinitionsReadOutUnlessAPartNamesOne) {
   const Measurement measurement{"m", {{"readout", {"cls", "mean"}}}, {1, 2}};
   Settings settings;
-  EXPECT_DOUBLE_EQ(run_value({}, settings, measurement), 1.5);
+  const std::map<std::string, std::string> axis_keys = {{"readout", "slow.readout"}};
+  EXPECT_DOUBLE_EQ(run_value({}, settings, measurement, axis_keys), 1.5);
   settings.set("slow.readout", std::string("mean"));
-  EXPECT_DOUBLE_EQ(run_value({}, settings, measurement), 2);
+  EXPECT_DOUBLE_EQ(run_value({}, settings, measurement, axis_keys), 2);
   ClaimPart part;
   part.at = {{"readout", "cls"}};
-  EXPECT_DOUBLE_EQ(run_value(part, settings, measurement), 1);
+  EXPECT_DOUBLE_EQ(run_value(part, settings, measurement, axis_keys), 1);
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
-#include "launch/command.h"
+#include "launch/commands.h"
 
 namespace palimpsest {
 
-// Each lives in a file of its own, command_NAME.cc.
-
 const std::vector<Command>& commands() {
-  static const std::vector<Command> list = {};
+  static const std::vector<Command> list = {
+      {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll},
+      {"export", "write every measurement as tidy CSV", add_export, Ranks::kFirst},
+  };
   return list;
 }
 

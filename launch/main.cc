@@ -1,12 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
-#include <fstream>
 #include <new>
 
 #include "launch/command.h"
+#include "launch/exit_code.h"
 #include "runtime/error.h"
 #include "runtime/mpi_world.h"
+#include "sweeps/study.h"
 #include "sweeps/study.h"
 
 namespace palimpsest {
@@ -50,14 +51,6 @@ void say(const Outcome& outcome) {
   if (!outcome.sentence.empty()) std::fprintf(stderr, "palimpsest: %s\n", outcome.sentence.c_str());
 }
 
-// `palimpsest launch` reads the code from a file, so that mpirun has no exit code to make a page of noise about.
-int hand_over(int exit_code) {
-  const char* file = std::getenv("PALIMPSEST_EXIT_FILE");
-  if (!file) return exit_code;
-  std::ofstream(file) << exit_code << '\n';
-  return 0;
-}
-
 // An error is said once: by rank 0, or, where rank 0 has none and waits for a rank that is gone, by the one that left.
 int run_on_all_ranks(const Run& run, MpiWorld& world) {
   const Outcome outcome = outcome_of(run, world);
@@ -79,6 +72,7 @@ int run_on_first_rank(const Run& run) {
 }
 
 int main_of(int argc, char** argv) {
+  add_network_studies();
   add_network_studies();
   CLI::App app{"Palimpsest pretrains slow weights and sweeps fast-weight runs over them.", "palimpsest"};
   app.require_subcommand(1);

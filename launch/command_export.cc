@@ -1,0 +1,25 @@
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include "launch/commands.h"
+#include "sweeps/ledger.h"
+
+namespace palimpsest {
+
+Run add_export(CLI::App& command) {
+  struct Options {
+    std::filesystem::path results, out;
+  };
+  auto options = std::make_shared<Options>();
+  command.add_option("DIR", options->results, "the sweep's results folder")->required();
+  command.add_option("--out", options->out, "folder for the tables; without it DIR/export");
+  return [options](MpiWorld&) {
+    const auto out = options->out.empty() ? options->results / "export" : options->out;
+    const Ledger ledger = Ledger::open_for_reading(options->results);
+    export_csv(ledger, out);
+    fmt::print("{} metrics of {} runs: {}\n", ledger.metrics().size(), ledger.runs().size(), out.string());
+    return 0;
+  };
+}
+
+}  // namespace palimpsest

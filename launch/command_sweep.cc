@@ -1,0 +1,105 @@
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include "launch/commands.h"
+#include "launch/coordinator_loop.h"
+#include "launch/stop_signal.h"
+#include "launch/sweep_preparation.h"
+#include "launch/worker_loop.h"
+#include "runtime/error.h"
+#include "runtime/mpi_world.h"
+
+namespace palimpsest {
+namespace {
+
+// With its launcher gone rank 0 gets this long to commit what it has.
+constexpr std::chrono::milliseconds kGraceOfFirst{3000}, kGraceOfOthers{0};
+
+std::string resume_words(const SweepRequest& request) {
+  return fmt::format("The same command resumes: palimpsest sweep {} --out {}", request.file.string(), request.out.string());
+}
+
+std::string counted(std::int64_t count, const char* thing) { return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s"); }
+
+void say_plan(const SweepRequest& request, const PreparedSweep& sweep, int ranks) {
+  const Definition& definition = sweep.plan.definition();
+  const auto packs = static_cast<std::int64_t>(sweep.coordinator.waiting.size());
+  fmt::print("{} \"{}\": {}, {} done before, {} failed before{}, {} to do", definition.study->name, definition.name,
+             counted(sweep.total, "run"), sweep.done, sweep.failed, sweep.failed ? " (--retry-failed runs them again)" : "",
+             sweep.total - sweep.done - sweep.failed);
+  if (packs > 0) fmt::print(" in {} of at most {}, on {}", counted(packs, "pack"), sweep.largest_pack, counted(ranks, "rank"));
+  fmt::print(".\n");
+  for (const std::string& warning : design_warnings(definition)) fmt::print("note: {}\n", warning);
+  std::fflush(stdout);
+}
+
+int say_end(const SweepRequest& request, const PreparedSweep& sweep) {
+  const std::int64_t done = sweep.done + sweep.coordinator.done, failed = sweep.failed + sweep.coordinator.failed;
+  const std::string out = request.out.string();
+  fmt::print("{}: {} done, {} failed. Ledger: {}/ledger.sqlite\n", counted(sweep.total, "run"), done, failed, out);
+  if (failed > 0) fmt::print("Why they failed: palimpsest status {}. To run them again, add --retry-failed.\n", out);
+  fmt::print("Next: palimpsest report {}\n", out);
+  return failed > 0 ? 1 : 0;
+}
+
+[[noreturn]] void throw_stopped(const SweepRequest& request, const PreparedSweep& sweep, const std::string& why) {
+  throw Interrupted(fmt::format("{}; {} of {} are done. {}", why, sweep.done + sweep.coordinator.done, counted(sweep.total, "run"),
+                                resume_words(request)));
+}
+
+int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail& mail, Peers& peers, Watchdog& watchdog) {
+  PreparedSweep sweep = prepare_sweep(request, {world.world_size(), world.local_size()});
+  say_plan(request, sweep, world.world_size());
+  watchdog.set_last_words("a pack did not stop in time; what was committed is safe. " + resume_words(request));
+  SweepAtWork work{sweep.plan, sweep.ledger, std::move(sweep.coordinator), request.keep_pictures, [](const Coordinator&) {}};
+  const auto why_stopped = run_coordinator(work, mail, peers, watchdog);
+  sweep.coordinator = std::move(work.coordinator);
+  if (why_stopped) throw_stopped(request, sweep, *why_stopped);
+  return say_end(request, sweep);
+}
+
+// An error before or in the work is rank 0's to tell; the others go home without a word.
+int run_first(const SweepRequest& request, const MpiWorld& world, MpiMail& mail) {
+  Watchdog watchdog(kGraceOfFirst);
+  Peers peers;
+  try {
+    const int code = coordinate_ranks(request, world, mail, peers, watchdog);
+    return code;
+  } catch (...) {
+    send_home(mail, peers);
+    throw;
+  }
+}
+
+int run_other(const MpiWorld& world, MpiMail& mail) {
+  Watchdog watchdog(kGraceOfOthers);
+  work_for_coordinator(world.rank(), mail, watchdog);
+  return 0;
+}
+
+int sweep(const SweepRequest& request, const MpiWorld& world) {
+  catch_stop_signals();
+  MpiMail mail(world);
+  return world.rank() == 0 ? run_first(request, world, mail) : run_other(world, mail);
+}
+
+}  // namespace
+
+Run add_sweep(CLI::App& command) {
+  struct Options {
+    SweepRequest request;
+    std::vector<std::string> sets;
+  };
+  auto options = std::make_shared<Options>();
+  command.add_option("FILE", options->request.file, "the sweep's definition (TOML)")->required();
+  command.add_option("--out", options->request.out, "folder for the results; a sweep that is there already is resumed")->required();
+  command.add_option("--set", options->sets, "KEY=VALUE in place of what the file says; may be given often")->type_name("KEY=VALUE");
+  command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
+  command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");
+  return [options](MpiWorld& world) {
+    for (const std::string& set : options->sets) options->request.overrides.push_back(parse_override(set));
+    return sweep(options->request, world);
+  };
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "launch/command.h"
+
+namespace palimpsest {
+
+// One function a command, each in a file of its own, command_NAME.cc; commands.cc lists them.
+Run add_export(CLI::App&);
+Run add_sweep(CLI::App&);
+
+}  // namespace palimpsest

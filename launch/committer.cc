@@ -1,0 +1,64 @@
+#include "launch/committer.h"
+
+#include "launch/crash_point.h"
+
+namespace palimpsest {
+namespace {
+
+bool is_entry(const Effect& effect) { return std::holds_alternative<LedgerEntry>(effect); }
+
+bool has_result(const std::vector<LedgerEntry>& entries) {
+  for (const LedgerEntry& entry : entries)
+    if (!std::holds_alternative<AttemptStarted>(entry)) return true;
+  return false;
+}
+
+}  // namespace
+
+Committer::Committer(Ledger& ledger, std::function<void(Cleared)> tell)
+    : ledger_(ledger), tell_(std::move(tell)), thread_([this] { work(); }) {}
+
+Committer::~Committer() {
+  submitted_.put({});
+  thread_.join();
+}
+
+void Committer::submit(std::vector<Effect> effects) {
+  if (!effects.empty()) submitted_.put(std::move(effects));
+}
+
+void Committer::work() {
+  for (bool open = true, sound = true; open;) {
+    std::vector<Effect> group;
+    for (auto& effects : submitted_.take(std::chrono::seconds(1))) {
+      if (effects.empty()) open = false;
+      std::move(effects.begin(), effects.end(), std::back_inserter(group));
+    }
+    if (group.empty() || !sound) continue;
+    Cleared cleared = commit(std::move(group));
+    sound = !cleared.error;
+    tell_(std::move(cleared));
+  }
+}
+
+Committer::Cleared Committer::commit(std::vector<Effect> effects) {
+  Cleared cleared;
+  cleared.effects_taken = static_cast<std::int64_t>(effects.size());
+  std::vector<LedgerEntry> entries;
+  for (Effect& effect : effects) {
+    if (is_entry(effect))
+      entries.push_back(std::move(std::get<LedgerEntry>(effect)));
+    else
+      cleared.effects.push_back(std::move(effect));
+  }
+  try {
+    if (!entries.empty()) ledger_.commit(entries);
+    if (has_result(entries)) crash_point("after-commit");
+  } catch (...) {
+    cleared.effects.clear();
+    cleared.error = std::current_exception();
+  }
+  return cleared;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,209 @@
+#include "launch/coordinator_loop.h"
+
+#include <fmt/core.h>
+
+#include <map>
+
+#include "launch/committer.h"
+#include "launch/mailbox.h"
+#include "launch/pack_runner.h"
+#include "launch/peer_clock.h"
+#include "launch/stop_signal.h"
+#include "launch/wire.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr int kHere = 0;   // this rank; a worker's id is its rank
+
+double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+struct Peer {
+  std::optional<Worker> worker;     // as it said in its hello
+  SteadyClock::time_point heard = SteadyClock::now();
+  bool lost = false;
+};
+
+class CoordinatorLoop {
+ public:
+  CoordinatorLoop(SweepAtWork& sweep, MpiMail& mail, Peers& peers, Watchdog& watchdog)
+      : sweep_(sweep),
+        mail_(mail),
+        peers_(peers),
+        watchdog_(watchdog),
+        committer_(sweep.ledger, [this](Committer::Cleared cleared) { inbox_.put(std::move(cleared)); }),
+        runner_(*sweep.plan.definition().study, sweep.keep_pictures, [this](FromWorker message) { inbox_.put(std::move(message)); }) {
+    for (int rank = 1; rank < mail.world_size(); ++rank) peer_[rank];
+  }
+
+  std::optional<std::string> run() {
+    peer_[kHere].worker = Worker{host_name(), "cpu", kHere, {}};
+    on_worker_ready(sweep_.coordinator, {kHere}, *peer_[kHere].worker, now(), outbox_);
+    submit();
+    while (!through()) step();
+    return why_stopped_;
+  }
+
+ private:
+  bool through() const {
+    return finished(sweep_.coordinator) && in_ledger_ == submitted_ && peers_.gone.size() + 1 == peer_.size();
+  }
+
+  void step() {
+    bool something_came = take_inbox();
+    while (const auto letter = mail_.receive()) {
+      something_came = true;
+      read(*letter);
+    }
+    heed_stop_signal();
+    look_for_the_lost();
+    submit();
+    mail_.all_sent();
+    sweep_.on_progress(sweep_.coordinator);
+    patience_ = peer_.size() > 1 ? rest_.next(something_came) : std::chrono::milliseconds(50);
+  }
+
+  bool take_inbox() {
+    auto letters = inbox_.take(patience_);
+    for (auto& letter : letters) {
+      if (auto* message = std::get_if<FromWorker>(&letter))
+        on(kHere, *message);
+      else
+        on(std::get<Committer::Cleared>(letter));
+    }
+    return !letters.empty();
+  }
+
+  void read(const Letter& letter) {
+    peer_[letter.from].heard = SteadyClock::now();
+    try {
+      on(letter.from, from_worker(letter.text));
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("rank {}: {}", letter.from, error.what()));
+    }
+  }
+
+  // What was put on disk lets go of what waited for it.
+  void on(const Committer::Cleared& cleared) {
+    if (cleared.error) std::rethrow_exception(cleared.error);
+    for (const Effect& effect : cleared.effects) std::visit([this](const auto& one) { perform(one); }, effect);
+    in_ledger_ += cleared.effects_taken;
+  }
+
+  void perform(const LedgerEntry&) {}
+  void perform(const Assignment& assignment) {
+    PackOrder order{assignment.pack, {}};
+    for (std::int64_t run : assignment.runs) order.runs.push_back(sweep_.plan.run_at(run));
+    if (assignment.worker.value == kHere)
+      runner_.start(std::move(order));
+    else
+      tell(assignment.worker, std::move(order));
+  }
+  void perform(const Dismissal& dismissal) {
+    if (dismissal.worker.value != kHere) tell(dismissal.worker, GoHome{});
+  }
+  void perform(const Halt& halt) {
+    if (halt.worker.value == kHere)
+      runner_.halt();
+    else
+      tell(halt.worker, HaltPack{});
+  }
+
+  void on(int rank, const FromWorker& message) {
+    take_back(rank, message);
+    std::visit([&](const auto& one) { on(rank, one); }, message);
+  }
+
+  // One that was given up and is heard of again starts over when it has nothing in hand.
+  void take_back(int rank, const FromWorker& message) {
+    Peer& peer = peer_[rank];
+    const auto* beat = std::get_if<Beat>(&message);
+    const bool free = std::holds_alternative<Left>(message) || (beat && beat->pack.value == 0);
+    if (!peer.lost || !free) return;
+    peer.lost = false;
+    peers_.gone.erase(rank);
+    on_worker_ready(sweep_.coordinator, {rank}, *peer.worker, now(), outbox_);
+  }
+
+  void on(int rank, const Hello& hello) {
+    if (hello.program != PALIMPSEST_VERSION)
+      throw InputError(fmt::format("is palimpsest {} on {}, rank 0 is {}. Start the same program everywhere.", hello.program,
+                                   hello.process.host, PALIMPSEST_VERSION));
+    peer_[rank].worker = Worker{hello.process.host, hello.device, rank, {}};
+    tell({rank}, Welcome{this_process(), sweep_.plan.definition().study->name, sweep_.keep_pictures});
+    on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, now(), outbox_);
+  }
+  void on(int rank, const Report& report) { on_run_finished(sweep_.coordinator, {rank}, report.pack, report.result, now(), outbox_); }
+  void on(int rank, const Left& left) { on_pack_left(sweep_.coordinator, {rank}, left.pack, left.leaving, now(), outbox_); }
+  void on(int rank, const Beat& beat) {
+    on_progress(sweep_.coordinator, {rank}, beat.pack, beat.share);
+    tell({rank}, Answer{});
+  }
+  void on(int, const AskStop& ask) { stop(ask.reason); }
+  void on(int rank, const Bye&) { peers_.gone.insert(rank); }
+
+  void heed_stop_signal() {
+    if (stop_requested()) stop("stopped by a signal");
+    const Beat beat = runner_.beat();
+    on_progress(sweep_.coordinator, {kHere}, beat.pack, beat.share);
+  }
+
+  void stop(const std::string& why) {
+    if (why_stopped_) return;
+    why_stopped_ = why;
+    watchdog_.end_within(kStopLimit);
+    on_stop(sweep_.coordinator, outbox_);
+  }
+
+  void look_for_the_lost() {
+    const auto limit = SteadyClock::now() - kSilenceLimit;
+    for (auto& [rank, peer] : peer_) {
+      if (rank == kHere || peer.lost || peer.heard > limit || peers_.gone.contains(rank)) continue;
+      peer.lost = true;
+      peers_.gone.insert(rank);
+      on_worker_lost(sweep_.coordinator, {rank}, now(), outbox_);
+    }
+  }
+
+  void submit() {
+    submitted_ += static_cast<std::int64_t>(outbox_.effects.size());
+    committer_.submit(std::exchange(outbox_.effects, {}));
+  }
+
+  void tell(WorkerId worker, const FromCoordinator& message) { mail_.send(static_cast<int>(worker.value), encode(message)); }
+
+  SweepAtWork& sweep_;
+  MpiMail& mail_;
+  Peers& peers_;
+  Watchdog& watchdog_;
+  std::map<int, Peer> peer_;
+  Outbox outbox_;
+  std::int64_t submitted_ = 0, in_ledger_ = 0;   // effects
+  std::optional<std::string> why_stopped_;
+  Rest rest_;
+  std::chrono::microseconds patience_{0};
+  Mailbox<std::variant<FromWorker, Committer::Cleared>> inbox_;
+  Committer committer_;                          // last, with the runner: their threads tell inbox_
+  PackRunner runner_;
+};
+
+}  // namespace
+
+std::optional<std::string> run_coordinator(SweepAtWork& sweep, MpiMail& mail, Peers& peers, Watchdog& watchdog) {
+  return CoordinatorLoop(sweep, mail, peers, watchdog).run();
+}
+
+void send_home(MpiMail& mail, Peers& peers) {
+  const auto deadline = SteadyClock::now() + kStopLimit;
+  for (int rank = 1; rank < mail.world_size(); ++rank)
+    if (!peers.gone.contains(rank)) mail.send(rank, encode(FromCoordinator(GoHome{})));
+  while (static_cast<int>(peers.gone.size()) + 1 < mail.world_size() && SteadyClock::now() < deadline) {
+    while (const auto letter = mail.receive())
+      if (std::holds_alternative<Bye>(from_worker(letter->text))) peers.gone.insert(letter->from);
+    mail.all_sent();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+}  // namespace palimpsest

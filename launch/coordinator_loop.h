@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "launch/mpi_mail.h"
+#include "launch/watchdog.h"
+#include "sweeps/coordinator.h"
+#include "sweeps/plan.h"
+
+namespace palimpsest {
+
+/// A sweep about to run, as rank 0 has it.
+struct SweepAtWork {
+  const Plan& plan;
+  Ledger& ledger;
+  Coordinator coordinator;
+  bool keep_pictures = false;
+  std::function<void(const Coordinator&)> on_progress;   // called often
+};
+
+/// The other ranks: who is still there.
+struct Peers {
+  std::set<int> gone;     // said their last word, or are lost
+};
+
+/// What rank 0 does in a sweep: it joins the coordinator, the ledger, the workers of the other ranks and its own, until nothing is left to do
+/// or a stop is asked for. Returns why it was stopped; nothing where it came to its end. Throws what the ledger throws.
+///
+/// Threads: the calling one speaks MPI and decides; one commits; one computes.
+std::optional<std::string> run_coordinator(SweepAtWork&, MpiMail&, Peers&, Watchdog&);
+
+/// Sends the ranks home that are still there, and waits for them, for as long as a stop may take.
+void send_home(MpiMail&, Peers&);
+
+}  // namespace palimpsest

@@ -1,0 +1,129 @@
+#include "launch/pack_runner.h"
+
+#include <fmt/core.h>
+
+#include <new>
+#include <set>
+
+#include "launch/crash_point.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+// The first line: LibTorch puts a stack trace behind it.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// LibTorch has no type for it.
+bool says_out_of_memory(const std::string& text) {
+  return text.find("can't allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos;
+}
+
+// The runs of a pack that have no result yet.
+class Open {
+ public:
+  explicit Open(const PackOrder& order) {
+    for (const RunSpec& run : order.runs) ids_.insert(run.id);
+  }
+  void close(const RunId& id) { ids_.erase(id); }
+  const std::set<RunId>& ids() const { return ids_; }
+
+ private:
+  std::set<RunId> ids_;
+};
+
+RunResult failure(const RunId& id, const std::string& reason) {
+  RunResult result;
+  result.id = id;
+  result.failure = reason;
+  return result;
+}
+
+std::size_t places_of(const Measurement& measurement) {
+  std::size_t places = 1;
+  for (const Axis& axis : measurement.axes) places *= axis.labels.size();
+  return places;
+}
+
+}  // namespace
+
+std::string fault_of(const RunResult& result) {
+  std::set<std::string> metrics, attachments;
+  for (const Measurement& one : result.measurements) {
+    if (!metrics.insert(one.metric).second) return fmt::format("the study gave the metric {} twice", one.metric);
+    if (one.values.size() != places_of(one))
+      return fmt::format("the study gave {} numbers for the {} places of the metric {}", one.values.size(), places_of(one), one.metric);
+  }
+  for (const Attachment& one : result.attachments)
+    if (!attachments.insert(one.name).second) return fmt::format("the study gave the attachment {} twice", one.name);
+  return {};
+}
+
+PackRunner::PackRunner(const Study& study, bool keep_pictures, std::function<void(FromWorker)> tell)
+    : study_(study), keep_pictures_(keep_pictures), tell_(std::move(tell)), thread_([this] { work(); }) {}
+
+PackRunner::~PackRunner() {
+  halt();
+  leaving_ = true;
+  ordered_.notify_one();
+  thread_.join();
+}
+
+void PackRunner::start(PackOrder order) {
+  {
+    const std::lock_guard lock(mutex_);
+    pack_ = order.pack.value;
+    share_ = 0;
+    halted_ = false;
+    order_ = std::move(order);
+  }
+  ordered_.notify_one();
+}
+
+void PackRunner::halt() { halted_ = true; }
+
+void PackRunner::work() {
+  while (!leaving_) {
+    std::optional<PackOrder> order;
+    {
+      std::unique_lock lock(mutex_);
+      ordered_.wait_for(lock, std::chrono::milliseconds(100), [this] { return order_ || leaving_; });
+      order_.swap(order);
+    }
+    if (order) run(*order);
+  }
+}
+
+void PackRunner::run(const PackOrder& order) {
+  const Leaving leaving = run_guarded(order);
+  pack_ = 0;
+  tell_(Left{order.pack, leaving});
+}
+
+Leaving PackRunner::run_guarded(const PackOrder& order) {
+  Open open(order);
+  const auto report = [&](RunResult result) {
+    if (const std::string fault = fault_of(result); !fault.empty()) result = failure(result.id, fault);
+    open.close(result.id);
+    tell_(Report{order.pack, std::move(result)});
+    crash_point("inside-pack");
+  };
+  const auto fail_open = [&](const std::string& reason) {
+    for (const RunId& id : open.ids()) tell_(Report{order.pack, failure(id, reason)});
+    return Leaving::kEnded;
+  };
+  try {
+    study_.run_pack(order.runs, {report, [this] { return halted_.load(); }, [this](double share) { share_ = share; }, keep_pictures_});
+    return Leaving::kEnded;
+  } catch (const Interrupted& error) {
+    if (!halted_) tell_(AskStop{error.what()});
+    return Leaving::kStopped;
+  } catch (const std::bad_alloc&) {
+    return Leaving::kOutOfMemory;
+  } catch (const std::exception& error) {
+    if (says_out_of_memory(error.what())) return Leaving::kOutOfMemory;
+    return fail_open(first_line(error.what()));
+  }
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "launch/wire.h"
+#include "sweeps/study.h"
+
+namespace palimpsest {
+
+/// The thread of a rank that computes: takes one pack at a time and tells what comes of it as the messages of a worker (Report for each run,
+/// then Left; AskStop where the sweep cannot go on), through `tell`, which is called from that thread.
+class PackRunner {
+ public:
+  PackRunner(const Study&, bool keep_pictures, std::function<void(FromWorker)> tell);
+  ~PackRunner();                      // halts what runs and waits for it
+  void start(PackOrder);              // one at a time: after Left
+  void halt();                        // leave the pack between two steps
+  Beat beat() const { return {PackId{pack_}, share_}; }   // pack 0: none
+
+ private:
+  void work();
+  void run(const PackOrder&);
+  Leaving run_guarded(const PackOrder&);
+
+  const Study& study_;
+  const bool keep_pictures_;
+  const std::function<void(FromWorker)> tell_;
+  std::atomic<std::int64_t> pack_{0};
+  std::atomic<double> share_{0};
+  std::atomic<bool> halted_{false}, leaving_{false};
+  std::mutex mutex_;
+  std::condition_variable ordered_;
+  std::optional<PackOrder> order_;    // protected by mutex_
+  std::thread thread_;
+};
+
+/// Why a result cannot be written down: a metric twice, or not as many numbers as its axes have places; empty where it can.
+std::string fault_of(const RunResult&);
+
+}  // namespace palimpsest

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace palimpsest {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kBeatInterval{1};      // between two signs of life of a worker
+constexpr std::chrono::seconds kSilenceLimit{30};     // after which the other side is taken for lost
+constexpr std::chrono::milliseconds kStopLimit{9000}; // from a stop signal to the end of the process, come what may
+
+/// How long to wait for the next message: MPI has no call that sleeps, so we look, rest, and rest longer while nothing comes.
+class Rest {
+ public:
+  std::chrono::microseconds next(bool something_came) {
+    if (something_came) return rest_ = std::chrono::microseconds(0);
+    return rest_ = std::min(rest_ + std::chrono::microseconds(50), std::chrono::microseconds(2000));
+  }
+
+ private:
+  std::chrono::microseconds rest_{0};
+};
+
+}  // namespace palimpsest

@@ -1,0 +1,75 @@
+#include "launch/sweep_preparation.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "launch/provenance.h"
+#include "runtime/durable_file.h"
+#include "runtime/host_memory.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr double kShareOfMemory = 0.6;     // of what is free; the rest is for shared weights, and for others
+constexpr double kPatienceSeconds = 5;     // for a coordinator that ends because its launcher was killed
+
+std::vector<RunSpec> runs_of(const Plan& plan) {
+  std::vector<RunSpec> runs;
+  for (std::int64_t number = 0; number < plan.size(); ++number) runs.push_back(plan.run_at(number));
+  return runs;
+}
+
+void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const std::vector<RunSpec>& runs, const Crew& crew) {
+  ledger.record_definition(plan.definition(), runs, provenance(crew.ranks));
+  if (request.retry_failed) ledger.retry_failed();
+  write_durably(request.out / "sweep.toml", plan.definition().source);
+  write_durably(request.out / "resolved.toml", resolved_toml(plan.definition()));
+}
+
+struct Standing {
+  std::vector<RunId> ids;                  // by run number, as all here
+  std::vector<int> attempts;
+  std::vector<std::int64_t> waiting;
+  std::int64_t done = 0, failed = 0;
+};
+
+Standing standing_of(const Ledger& ledger, const std::vector<RunSpec>& runs) {
+  std::unordered_map<RunId, LedgerRun> known;
+  for (LedgerRun& run : ledger.runs()) known.emplace(run.spec.id, std::move(run));
+  Standing standing;
+  for (std::size_t number = 0; number < runs.size(); ++number) {
+    const LedgerRun& run = known.at(runs[number].id);
+    standing.ids.push_back(run.spec.id);
+    standing.attempts.push_back(run.attempts);
+    if (run.state == RunState::kWaiting) standing.waiting.push_back(static_cast<std::int64_t>(number));
+    standing.done += run.state == RunState::kDone;
+    standing.failed += run.state == RunState::kFailed;
+  }
+  return standing;
+}
+
+std::vector<std::vector<std::int64_t>> packs_of(const Plan& plan, const Standing& standing, const Crew& crew) {
+  const double memory = kShareOfMemory * static_cast<double>(available_memory()) / crew.on_this_host;
+  const auto sizes = pack_sizes(plan, standing.waiting, static_cast<std::uint64_t>(memory));
+  return cut_packs(plan, standing.waiting, sizes, crew.ranks);
+}
+
+}  // namespace
+
+PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
+  Plan plan(read_definition(request.file, request.overrides));
+  const std::vector<RunSpec> runs = runs_of(plan);
+  prepare_folder(request.out);
+  Ledger ledger = Ledger::open_for_writing(request.out, kPatienceSeconds);
+  record(ledger, request, plan, runs, crew);
+  Standing standing = standing_of(ledger, runs);
+  auto packs = packs_of(plan, standing, crew);
+  std::size_t largest = 0;
+  for (const auto& pack : packs) largest = std::max(largest, pack.size());
+  const std::int64_t next_pack = ledger.highest_pack() + 1;
+  return {std::move(plan), std::move(ledger),
+          coordinate(std::move(standing.ids), std::move(packs), std::move(standing.attempts), next_pack),
+          static_cast<std::int64_t>(runs.size()), standing.done, standing.failed, static_cast<std::int64_t>(largest)};
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,62 @@
+#include "launch/watchdog.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "launch/stop_signal.h"
+#include "runtime/mpi_world.h"
+
+namespace palimpsest {
+
+Watchdog::Watchdog(std::chrono::milliseconds grace)
+    : grace_(grace), parent_(MpiWorld::started_by_launcher() ? getppid() : 0), thread_([this] { look(); }) {}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
+  left_.notify_one();
+  thread_.join();
+}
+
+void Watchdog::watch(const ProcessIdentity& process) {
+  const std::lock_guard lock(mutex_);
+  watched_ = process;
+}
+
+void Watchdog::end_within(std::chrono::milliseconds time) {
+  const std::lock_guard lock(mutex_);
+  set_deadline(time);
+}
+
+void Watchdog::set_last_words(std::string words) {
+  const std::lock_guard lock(mutex_);
+  last_words_ = std::move(words);
+}
+
+void Watchdog::look() {
+  std::unique_lock lock(mutex_);
+  while (!left_.wait_for(lock, std::chrono::milliseconds(200), [this] { return leaving_; })) look_once();
+}
+
+void Watchdog::look_once() {
+  if (somebody_gone()) {
+    request_stop();
+    set_deadline(grace_);
+  }
+  if (!deadline_ || Clock::now() < *deadline_) return;
+  if (!last_words_.empty()) std::fprintf(stderr, "palimpsest: %s\n", last_words_.c_str());
+  _exit(3);
+}
+
+bool Watchdog::somebody_gone() const {
+  return (parent_ != 0 && getppid() != parent_) || (watched_ && !alive(*watched_));
+}
+
+void Watchdog::set_deadline(std::chrono::milliseconds time) {
+  if (!deadline_) deadline_ = Clock::now() + time;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,105 @@
+#include "launch/worker_loop.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "launch/mailbox.h"
+#include "launch/pack_runner.h"
+#include "launch/peer_clock.h"
+#include "launch/stop_signal.h"
+#include "launch/wire.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+class WorkerLoop {
+ public:
+  WorkerLoop(int rank, MpiMail& mail, Watchdog& watchdog) : mail_(mail), watchdog_(watchdog) {
+    tell(Hello{this_process(), "cpu", rank, PALIMPSEST_VERSION});
+  }
+
+  void run() {
+    while (!sent_home_ || computing_) step();
+    tell(Bye{});
+    while (!mail_.all_sent()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
+ private:
+  void step() {
+    bool something_came = pass_on_results();
+    while (const auto letter = mail_.receive()) {
+      something_came = true;
+      heard_ = SteadyClock::now();
+      std::visit([this](const auto& message) { on(message); }, from_coordinator(letter->text));
+    }
+    mail_.all_sent();
+    heed_stop_signal();
+    keep_in_touch();
+    patience_ = rest_.next(something_came);
+  }
+
+  bool pass_on_results() {
+    const auto results = results_.take(patience_);
+    for (const FromWorker& message : results) {
+      if (std::holds_alternative<Left>(message)) computing_ = false;
+      tell(message);
+    }
+    return !results.empty();
+  }
+
+  void on(const Welcome& welcome) {
+    const Study* study = find_study(welcome.study);
+    if (!study) throw InputError("this rank's palimpsest has no study \"" + welcome.study + "\". All ranks must run the same program.");
+    if (welcome.process.host == host_name()) watchdog_.watch(welcome.process);
+    welcomed_ = true;
+    runner_.emplace(*study, welcome.keep_pictures, [this](FromWorker message) { results_.put(std::move(message)); });
+  }
+  void on(const PackOrder& order) {
+    computing_ = true;
+    runner_->start(order);
+  }
+  void on(const HaltPack&) {
+    if (runner_) runner_->halt();
+  }
+  void on(const GoHome&) {
+    sent_home_ = true;
+    if (runner_) runner_->halt();
+  }
+  void on(const Answer&) {}
+
+  // The coordinator decides: a signal to one rank stops the sweep.
+  void heed_stop_signal() {
+    if (!stop_requested() || asked_stop_) return;
+    asked_stop_ = true;
+    watchdog_.end_within(kStopLimit);
+    tell(AskStop{"stopped by a signal"});
+  }
+
+  void keep_in_touch() {
+    const auto now = SteadyClock::now();
+    if (welcomed_ && now - heard_ > kSilenceLimit) _exit(3);   // the coordinator's host is gone, or cut off: it gave us up, too
+    if (!welcomed_ || now - beaten_ < kBeatInterval) return;
+    beaten_ = now;
+    tell(runner_->beat());
+  }
+
+  void tell(const FromWorker& message) { mail_.send(0, encode(message)); }
+
+  MpiMail& mail_;
+  Watchdog& watchdog_;
+  bool welcomed_ = false, computing_ = false, sent_home_ = false, asked_stop_ = false;
+  SteadyClock::time_point heard_ = SteadyClock::now(), beaten_ = heard_;
+  Rest rest_;
+  std::chrono::microseconds patience_{0};
+  Mailbox<FromWorker> results_;
+  std::optional<PackRunner> runner_;   // last: its thread tells results_
+};
+
+}  // namespace
+
+void work_for_coordinator(int rank, MpiMail& mail, Watchdog& watchdog) { WorkerLoop(rank, mail, watchdog).run(); }
+
+}  // namespace palimpsest

@@ -11,7 +11,9 @@ namespace palimpsest {
 /// A checkpoint is a folder `FOLDER/step-000001200/` of files and, written last, `manifest.json`: format version, step, and
 /// each file's name, size and XXH3-128. Without a manifest that matches, the folder is torn and counts for nothing.
 ///
-///   FOLDER/step-000001200/{weights,optimizer,...}.safetensors  then  manifest.json  (each: temporary, fsync, rename, fsync of folder)
+///   FOLDER/step-000001200.unfinished/{weights,optimizer,...}.safetensors  then  manifest.json  (each: temporary, fsync, rename, fsync of folder),
+///   then the folder is renamed to FOLDER/step-000001200
+///   manifest.json: {"format": 1, "step": 1200, "files": [{"name": "weights.safetensors", "size": 123, "xxh3_128": "32 hex digits"}, ...]}
 struct Checkpoint {
   std::int64_t step = 0;
   std::filesystem::path folder;

@@ -22,6 +22,9 @@ class Progress {
   std::chrono::steady_clock::time_point start_, drawn_;
 };
 
+/// Takes a bar off the terminal before something else is written there; the next update draws it again.
+void clear_progress_bar();
+
 std::string duration_text(double seconds);  // "41 s", "3 min 20 s", "2 h 05 min"
 
 }  // namespace palimpsest

@@ -51,8 +51,8 @@ struct TensorView {
   std::span<const std::byte> bytes;
 };
 
-/// Writes a safetensors file, tensors sorted by name: temporary file, fsync, rename, fsync of the folder. Throws
-/// Interrupted on a full disk, InputError when the folder cannot be written to; a file of that name stays whole.
+/// Writes a safetensors file, tensors sorted by width of their type (wide first) and name: temporary file, fsync, rename, fsync of
+/// the folder. Throws Interrupted on a full disk, InputError when the folder cannot be written to; a file of that name stays whole.
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -81,10 +81,17 @@ VitEncoder::VitEncoder(const VitConfig& config, const Parameters& parameters) : 
   if (config.final_norm) final_norm_ = norm("post_layernorm");
 }
 
+VitEncoder::Linear& VitEncoder::target_of(Block& block, const std::string& target) {
+  return target == "query" ? block.query : target == "key" ? block.key : target == "value" ? block.value : block.output;
+}
+
 void VitEncoder::set_adapter(std::int64_t layer, const std::string& target, Adapter adapter) {
-  auto& block = blocks_.at(static_cast<std::size_t>(layer));
-  const auto linear = target == "query" ? &block.query : target == "key" ? &block.key : target == "value" ? &block.value : &block.output;
-  linear->adapter = std::move(adapter);
+  target_of(blocks_.at(static_cast<std::size_t>(layer)), target).adapter = std::move(adapter);
+}
+
+const Adapter* VitEncoder::adapter(std::int64_t layer, const std::string& target) const {
+  const auto& found = target_of(const_cast<Block&>(blocks_.at(static_cast<std::size_t>(layer))), target).adapter;
+  return found ? &*found : nullptr;
 }
 
 at::Tensor VitEncoder::apply(const Linear& map, const at::Tensor& x_RMC) const {

@@ -51,6 +51,7 @@ class VitEncoder {
 
   /// Adds an adapter to a linear map: target is "query", "key", "value" or "output".
   void set_adapter(std::int64_t layer, const std::string& target, Adapter adapter);
+  const Adapter* adapter(std::int64_t layer, const std::string& target) const;   // nullptr where there is none
 
  private:
   struct Linear {
@@ -65,6 +66,7 @@ class VitEncoder {
     Linear query, key, value, output, mlp_in, mlp_out;
   };
   at::Tensor apply(const Linear&, const at::Tensor& x_RMC) const;
+  static Linear& target_of(Block&, const std::string& target);
   VitConfig config_;
   Parameter class_embedding_, patch_weight_, patch_bias_, positions_;
   Norm pre_norm_, final_norm_;

@@ -22,6 +22,7 @@ struct RunSpec {
   Settings settings;
   std::int64_t seed = 0;
   std::int64_t image_set = 0;
+  std::int64_t image_sets = 1;   // how many the sweep has: the novel images of a set are those of the next
 };
 
 /// What came of a run: its measurements, or why it failed.

@@ -1,0 +1,123 @@
+#include "sweeps/familiarity_start.h"
+
+#include <map>
+#include <mutex>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "runtime/durable_file.h"
+#include "runtime/tensor_file.h"
+
+namespace palimpsest {
+namespace {
+
+at::Tensor stacked(const Variants& variants) {
+  std::vector<at::Tensor> out;
+  for (const auto& images : variants.images) out.push_back(to_tensor(images));
+  return at::stack(out);
+}
+
+std::vector<FigureOverlap> figures(const ImageSource& source, const std::vector<std::int64_t>& chosen, int side) {
+  std::vector<FigureOverlap> out;
+  for (const auto index : chosen) {
+    const auto mask = source.mask(index);
+    if (!mask) return {};   // the measurement is of whole sets: absent where one image has no mask
+    out.emplace_back(square(*mask, side), RandomStream(purpose("figure shifts")).child(static_cast<std::uint64_t>(index)));
+  }
+  return out;
+}
+
+// [levels, P, I, 3, S, S], level 0 the clean images P times -> [V, I, 3, S, S].
+at::Tensor as_variants(const at::Tensor& noisy, const FamiliarityConfig& config, const std::string& name) {
+  const auto levels = static_cast<std::int64_t>(config.noise.levels.size());
+  if (noisy.dim() != 6 || noisy.size(0) != levels || noisy.size(1) != config.noise.patterns || noisy.size(2) != config.count)
+    throw InputError(fmt::format("{}: {} is [{}], but noise.levels, noise.patterns and images.count ask for [{}, {}, {}, 3, S, S]", config.start_file, name,
+                                 fmt::join(noisy.sizes(), ", "), levels, config.noise.patterns, config.count));
+  return at::cat({noisy[0].slice(0, 0, 1), noisy.slice(0, 1).flatten(0, 1)});
+}
+
+const at::Tensor& in_file(const TensorMap& tensors, const std::string& name, const std::string& file) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) throw InputError(fmt::format("{}: has no tensor {}", file, name));
+  return found->second;
+}
+
+// Peft's names for a map with an adapter, back to the plain ones: "q_proj.base_layer.weight" is "q_proj.weight".
+TensorMap encoder_part(const TensorMap& tensors) {
+  constexpr std::string_view prefix = "encoder.", base = ".base_layer";
+  TensorMap out;
+  for (const auto& [name, tensor] : tensors) {
+    if (!name.starts_with(prefix) || name.find(".lora_") != std::string::npos) continue;
+    auto plain = name.substr(prefix.size());
+    if (const auto at = plain.find(base); at != std::string::npos) plain.erase(at, base.size());
+    out[plain] = tensor;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<const SlowWeights> shared_slow_weights(const FamiliarityConfig& config) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::string, std::int64_t>, std::shared_ptr<const SlowWeights>> read;
+  const auto& file = config.start_file.empty() ? config.slow_weights : config.start_file;
+  const std::lock_guard lock(mutex);
+  auto& slow = read[{file, config.slow_heads}];
+  if (slow) return slow;
+  auto fresh = config.start_file.empty() ? read_slow_weights(file, config.slow_heads) : slow_weights_of(encoder_part(read_tensors(file)), {}, file, config.slow_heads);
+  fresh.metadata["content"] = file_hash(file);
+  return slow = std::make_shared<const SlowWeights>(std::move(fresh));
+}
+
+FamiliarityStart start_of(const RunSpec& run, const FamiliarityConfig& config) {
+  FamiliarityStart start;
+  start.slow = shared_slow_weights(config);
+  if (!config.start_file.empty()) {
+    const auto tensors = read_tensors(config.start_file);
+    start.familiar = as_variants(in_file(tensors, "noisy.familiar", config.start_file), config, "noisy.familiar");
+    start.novel = as_variants(in_file(tensors, "noisy.novel", config.start_file), config, "noisy.novel");
+    return start;
+  }
+  const auto source = shared_images(run.settings);
+  const auto sets = choose_images(*source, run.settings, run.image_set, run.image_sets);
+  const auto side = static_cast<int>(start.slow->config.side);
+  const auto noise = RandomStream(static_cast<std::uint64_t>(run.seed)).child(purpose("noise"));
+  start.familiar = stacked(noisy_variants(*source, sets.familiar, config.noise, side, noise));
+  start.novel = stacked(noisy_variants(*source, sets.novel, config.noise, side, noise));
+  if (config.centre_on_reference) {
+    auto clean = config.noise;
+    clean.levels = {0};
+    start.reference = stacked(noisy_variants(*source, sets.reference, clean, side, noise))[0];
+  }
+  start.familiar_figures = figures(*source, sets.familiar, side);
+  start.novel_figures = figures(*source, sets.novel, side);
+  return start;
+}
+
+void load_start_file(FastNetwork& network, const FamiliarityConfig& config) {
+  const at::NoGradGuard no_gradient;
+  const auto tensors = read_tensors(config.start_file);
+  for (auto& [name, parameter] : network.decoder_weights) {
+    const auto& value = in_file(tensors, "decoder." + name, config.start_file);
+    if (value.sizes() != parameter.value.sizes().slice(1))
+      throw InputError(fmt::format("{}: decoder.{} is [{}], but the definition's decoder needs [{}]", config.start_file, name, fmt::join(value.sizes(), ", "),
+                                   fmt::join(parameter.value.sizes().slice(1), ", ")));
+    parameter.value.copy_(value.unsqueeze(0).expand_as(parameter.value));
+  }
+  for (std::int64_t layer = 0; layer < network.encoder.config().depth; ++layer)
+    for (const auto& target : config.targets) {
+      const auto* adapter = network.encoder.adapter(layer, target);
+      if (!adapter) continue;
+      const auto map = fmt::format("encoder.encoder.layers.{}.self_attn.{}_proj.", layer, target == "output" ? "out" : target.substr(0, 1));
+      const auto& a = in_file(tensors, map + "lora_A.default.weight", config.start_file);
+      const auto& b = in_file(tensors, map + "lora_B.default.weight", config.start_file);
+      adapter->a.zero_();
+      adapter->b.zero_();
+      adapter->a.slice(1, 0, a.size(0)).copy_(a.unsqueeze(0));
+      adapter->b.slice(2, 0, b.size(1)).copy_(b.unsqueeze(0));
+    }
+}
+
+}  // namespace palimpsest

@@ -1,8 +1,8 @@
-#include "sweeps/study.h"
+#include "sweeps/familiarity.h"
 
 namespace palimpsest {
 
 // The studies that compute with LibTorch: a new one adds its line here, as add_study(kItsStudy).
-void add_network_studies() {}
+void add_network_studies() { add_study(kFamiliarityStudy); }
 
 }  // namespace palimpsest

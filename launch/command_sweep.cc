@@ -3,7 +3,6 @@
 
 #include "launch/commands.h"
 #include "launch/coordinator_loop.h"
-#include "launch/stop_signal.h"
 #include "launch/sweep_preparation.h"
 #include "launch/worker_loop.h"
 #include "runtime/error.h"
@@ -78,7 +77,6 @@ int run_other(const MpiWorld& world, MpiMail& mail) {
 }
 
 int sweep(const SweepRequest& request, const MpiWorld& world) {
-  catch_stop_signals();
   MpiMail mail(world);
   return world.rank() == 0 ? run_first(request, world, mail) : run_other(world, mail);
 }

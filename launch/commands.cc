@@ -6,6 +6,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
       {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll},
       {"export", "write every measurement as tidy CSV", add_export, Ranks::kFirst},
+      {"launch", "run a command over N ranks: the right mpirun, restarts, nothing left behind", add_launch, Ranks::kFirst},
   };
   return list;
 }

@@ -1,9 +1,25 @@
 #pragma once
 
+#include <filesystem>
+#include <optional>
+
 namespace palimpsest {
 
-/// The code main returns for an outcome. Under `palimpsest launch`, which reads it from a file (PALIMPSEST_EXIT_FILE), that is 0, so that
-/// mpirun has no exit code to make a page of noise about. The first outcome handed over counts.
+// What the ranks that `palimpsest launch` started tell it: a file, named by PALIMPSEST_EXIT_FILE, in which rank 0 writes "started" and, at
+// the end, its exit code. mpirun's own exit code cannot be trusted (it was seen to be 0 after a node was lost), and where it is not 0
+// mpirun makes a page of noise about it.
+
+/// Called by rank 0 when it begins.
+void announce_start();
+
+/// The code main returns for an outcome: as it is, or 0 where it was handed over to `launch`. The first one handed over counts.
 int hand_over(int exit_code);
+
+/// What the file says.
+struct LaunchedOutcome {
+  bool started = false;
+  std::optional<int> exit_code;   // none: no rank lived to tell
+};
+LaunchedOutcome outcome_in(const std::filesystem::path& file);
 
 }  // namespace palimpsest

@@ -5,6 +5,7 @@
 
 #include "launch/command.h"
 #include "launch/exit_code.h"
+#include "launch/stop_signal.h"
 #include "runtime/error.h"
 #include "runtime/mpi_world.h"
 #include "sweeps/study.h"
@@ -53,6 +54,7 @@ void say(const Outcome& outcome) {
 
 // An error is said once: by rank 0, or, where rank 0 has none and waits for a rank that is gone, by the one that left.
 int run_on_all_ranks(const Run& run, MpiWorld& world) {
+  if (world.rank() == 0) announce_start();
   const Outcome outcome = outcome_of(run, world);
   if (world.rank() == 0) say(outcome);
   if (!world.meet(kMeetingSeconds)) {
@@ -90,6 +92,7 @@ int main_of(int argc, char** argv) {
   for (const Declared& one : declared) {
     if (!one.app->parsed()) continue;
     if (one.command->ranks == Ranks::kFirst) return run_on_first_rank(one.run);
+    catch_stop_signals();
     MpiWorld world(argc, argv);
     return run_on_all_ranks(one.run, world);
   }

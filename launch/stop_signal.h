@@ -2,7 +2,8 @@
 
 namespace palimpsest {
 
-/// SIGTERM, SIGINT and SIGHUP ask for an orderly stop from here on. A second SIGINT ends the process at once.
+/// SIGTERM, SIGINT, SIGHUP and SIGUSR1 (the one that mpirun hands to its ranks without killing them) ask for an orderly stop from here on: main
+/// calls this before a command that runs over ranks. A second SIGINT ends the process at once.
 void catch_stop_signals();
 
 /// Whether one of them came, or request_stop was called. Cheap, from any thread.

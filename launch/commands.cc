@@ -5,6 +5,7 @@ namespace palimpsest {
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
       {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll},
+      {"features", "what the blocks of an encoder make of images, as safetensors", add_features, Ranks::kFirst},
       {"export", "write every measurement as tidy CSV", add_export, Ranks::kFirst},
       {"launch", "run a command over N ranks: the right mpirun, restarts, nothing left behind", add_launch, Ranks::kFirst},
   };

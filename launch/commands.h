@@ -7,6 +7,7 @@ namespace palimpsest {
 // One function a command, each in a file of its own, command_NAME.cc; commands.cc lists them.
 Run add_export(CLI::App&);
 Run add_launch(CLI::App&);
+Run add_features(CLI::App&);
 Run add_sweep(CLI::App&);
 
 }  // namespace palimpsest

@@ -13,13 +13,9 @@
 namespace palimpsest {
 namespace {
 
-// What CLIP's images are normalised with, by channel.
-constexpr float kMean[] = {0.48145466f, 0.4578275f, 0.40821073f};
-constexpr float kSd[] = {0.26862954f, 0.26130258f, 0.27577711f};
-
-at::Tensor normalised(const at::Tensor& images) {
-  const auto channels = [&](const float* v) { return at::tensor(at::ArrayRef<float>(v, 3)).to(images.device()).view({3, 1, 1}); };
-  return (images - channels(kMean)) / channels(kSd);
+at::Tensor normalised(const at::Tensor& images, const VitConfig& config) {
+  const auto channels = [&](const std::array<float, 3>& v) { return at::tensor(at::ArrayRef<float>(v)).to(images.device()).view({3, 1, 1}); };
+  return (images - channels(config.mean)) / channels(config.sd);
 }
 
 std::string block_name(std::int64_t layer) { return fmt::format("encoder.layers.{}.", layer); }
@@ -101,7 +97,7 @@ at::Tensor VitEncoder::apply(const Linear& map, const at::Tensor& x_RMC) const {
 
 at::Tensor VitEncoder::embed(const at::Tensor& images) const {
   const std::int64_t R = images.size(0), B = images.size(1), C = config_.width, patches = config_.patches();
-  const auto pixels = patchify(normalised(images), config_.patch).reshape({R, B * patches, -1});
+  const auto pixels = patchify(normalised(images, config_), config_.patch).reshape({R, B * patches, -1});
   const Parameter weight{patch_weight_.own ? patch_weight_.value.flatten(2) : patch_weight_.value.flatten(1), patch_weight_.own};
   auto x = linear(pixels, weight, patch_bias_).view({R, B, patches, C});
   if (config_.class_token) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +9,10 @@
 #include "runtime/run_axis.h"
 
 namespace palimpsest {
+
+/// What CLIP shifts and scales images by, a channel each.
+constexpr std::array<float, 3> kClipMean = {0.48145466f, 0.4578275f, 0.40821073f};
+constexpr std::array<float, 3> kClipSd = {0.26862954f, 0.26130258f, 0.27577711f};
 
 /// A vision transformer as CLIP builds it (arXiv 2508.04988, 1.1), with what other families need as options. Weights bear the names of
 /// Hugging Face's CLIPVisionModel.
@@ -20,6 +25,7 @@ struct VitConfig {
   bool pre_norm = true;                        // a LayerNorm before the blocks (CLIP's ln_pre)
   bool class_token = true;
   bool final_norm = true;                      // weights of a LayerNorm after the last block; no layer's output includes it
+  std::array<float, 3> mean = kClipMean, sd = kClipSd;   // images are normalised with
 
   std::int64_t grid() const { return side / patch; }
   std::int64_t patches() const { return grid() * grid(); }
@@ -35,7 +41,7 @@ struct Adapter {
   at::Tensor a, b, scale;                      // [R, r, C], [R, D, r], [R]
 };
 
-/// Images to tokens. The mean and SD that images are normalised with are CLIP's; input is in [0, 1].
+/// Images to tokens.
 class VitEncoder {
  public:
   /// Takes the weights it needs of `parameters` by name; the tensors stay shared with it. Throws InputError on a missing one or a wrong shape.

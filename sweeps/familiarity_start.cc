@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "models/adapted_weights.h"
 #include "runtime/durable_file.h"
 #include "runtime/tensor_file.h"
 
@@ -43,19 +44,6 @@ const at::Tensor& in_file(const TensorMap& tensors, const std::string& name, con
   const auto found = tensors.find(name);
   if (found == tensors.end()) throw InputError(fmt::format("{}: has no tensor {}", file, name));
   return found->second;
-}
-
-// Peft's names for a map with an adapter, back to the plain ones: "q_proj.base_layer.weight" is "q_proj.weight".
-TensorMap encoder_part(const TensorMap& tensors) {
-  constexpr std::string_view prefix = "encoder.", base = ".base_layer";
-  TensorMap out;
-  for (const auto& [name, tensor] : tensors) {
-    if (!name.starts_with(prefix) || name.find(".lora_") != std::string::npos) continue;
-    auto plain = name.substr(prefix.size());
-    if (const auto at = plain.find(base); at != std::string::npos) plain.erase(at, base.size());
-    out[plain] = tensor;
-  }
-  return out;
 }
 
 }  // namespace
@@ -111,9 +99,8 @@ void load_start_file(FastNetwork& network, const FamiliarityConfig& config) {
     for (const auto& target : config.targets) {
       const auto* adapter = network.encoder.adapter(layer, target);
       if (!adapter) continue;
-      const auto map = fmt::format("encoder.encoder.layers.{}.self_attn.{}_proj.", layer, target == "output" ? "out" : target.substr(0, 1));
-      const auto& a = in_file(tensors, map + "lora_A.default.weight", config.start_file);
-      const auto& b = in_file(tensors, map + "lora_B.default.weight", config.start_file);
+      const auto& a = in_file(tensors, fast_weight_name(layer, target, 'A'), config.start_file);
+      const auto& b = in_file(tensors, fast_weight_name(layer, target, 'B'), config.start_file);
       adapter->a.zero_();
       adapter->b.zero_();
       adapter->a.slice(1, 0, a.size(0)).copy_(a.unsqueeze(0));

@@ -1,6 +1,9 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
+
+#include <atomic>
 
 #include "models/fast_weights.h"
 #include "runtime/run_axis.h"
@@ -71,6 +74,29 @@ TEST_P(Company, OfOneThreeOrSixteenLeavesARunItsBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Conditions, Company, ::testing::Values(Qkv::kAdapter, Qkv::kFull, Qkv::kFrozen));
+
+// Operator calls of `run`, forward and backward.
+template <class F>
+std::int64_t operator_calls(const F& run) {
+  static std::atomic<std::int64_t> calls;
+  calls = 0;
+  const auto handle = at::addGlobalCallback(at::RecordFunctionCallback([](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
+                                              ++calls;
+                                              return nullptr;
+                                            }).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  run();
+  at::removeCallback(handle);
+  return calls;
+}
+
+TEST(RunAxis, PackOfSixteenIssuesAtMostTwiceTheOperatorCallsOfOneRun) {
+  const auto one = operator_calls([] { trained({5}, 0, Qkv::kAdapter); });
+  const auto sixteen = operator_calls([] { trained({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, 5, Qkv::kAdapter); });
+  RecordProperty("one", std::to_string(one));
+  RecordProperty("sixteen", std::to_string(sixteen));
+  EXPECT_GT(one, 300);
+  EXPECT_LE(sixteen, 2 * one) << one << " calls of one run, " << sixteen << " of sixteen";
+}
 
 TEST(RunAxis, AdapterThatIsZeroAddsNothingAndItsPaddingStaysZero) {
   const auto config = config_of_seed(1);   // rank 2, padded to 8

@@ -31,7 +31,7 @@ def random_model(seed, *, width, depth, heads, mlp, patch, side, activation="qui
 def save_photographs(folder, seed):
     """PNG files of many shapes, colour and grey, smooth parts and noise; their names sort as they were made."""
     random = np.random.default_rng(seed)
-    for number, (width, height) in enumerate([(64, 64), (131, 97), (97, 131), (33, 41), (640, 361), (224, 224), (1000, 83)]):
+    for number, (width, height) in enumerate([(64, 64), (131, 97), (97, 131), (33, 41), (640, 361), (224, 224), (1000, 83), (72, 90), (120, 64), (300, 200)]):
         coarse = Image.fromarray(random.integers(0, 256, (5, 7, 3), dtype=np.uint8)).resize((width, height), Image.BICUBIC)
         noise = random.normal(0, 20, (height, width, 3))
         pixels = np.clip(np.asarray(coarse) + noise, 0, 255).astype(np.uint8)

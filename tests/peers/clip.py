@@ -4,6 +4,9 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers.utils import logging
+
+logging.disable_progress_bar()
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)

@@ -59,9 +59,8 @@ class Encoder(unittest.TestCase):
         out = self.folder / "features.safetensors"
         features(self.folder / "model" / "model.safetensors", self.photographs, out)
         with safe_open(out, "pt") as file:
-            metadata = file.metadata()
-        expected = [file.name for file in sorted(self.photographs.glob("*.png"))]
-        self.assertIn(expected, [json.loads(value) for value in metadata.values() if value.startswith("[")])
+            names = json.loads(file.metadata()["images"])
+        self.assertEqual(names, [file.name for file in sorted(self.photographs.glob("*.png"))])
 
 
 if __name__ == "__main__":

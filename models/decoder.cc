@@ -107,7 +107,7 @@ at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomS
     const auto& b = blocks_[layer];
     const Drop drop(runs, layer, config_.dropout);
     const auto qkv = tokens(linear(rows(x), b.in_weight, b.in_bias)).chunk(3, -1);
-    const auto heads = attention(qkv[0].contiguous(), qkv[1].contiguous(), qkv[2].contiguous(), config_.heads,
+    const auto heads = attention(qkv[0], qkv[1], qkv[2], config_.heads,
                                  drop.mask(kAttentionWeights, {B, config_.heads, T, T}));
     const auto attended = drop(tokens(linear(rows(heads), b.out_weight, b.out_bias)), kAfterAttention);
     x = layer_norm(x + attended, b.norm1_weight, b.norm1_bias, kNormEpsilon);

@@ -3,7 +3,9 @@
 #include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <functional>
 
 #include "models/fast_weights.h"
 #include "runtime/run_axis.h"
@@ -135,6 +137,59 @@ TEST(RunAxis, DropoutKeepsTheMeanAndIsAFunctionOfTheStreamAlone) {
   EXPECT_NEAR(mask.mean().item<float>(), 1.0, 0.01);
   EXPECT_NEAR((mask == 0).to(at::kFloat).mean().item<float>(), 0.1, 0.01);
   EXPECT_TRUE(at::equal(mask[1], dropout_mask({RandomStream(2)}, {100, 100}, 0.1)[0]));
+}
+
+// The fused functions on a CPU against plain operations in float64, which they do not serve: values and gradients.
+void expect_equal_to_plain(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& f, const std::vector<std::vector<std::int64_t>>& shapes) {
+  std::vector<at::Tensor> single, twofold;
+  for (const auto& shape : shapes) {
+    const auto x = at::randn(shape, at::kDouble);
+    twofold.push_back(x.clone().requires_grad_(true));
+    single.push_back(x.to(at::kFloat).requires_grad_(true));
+  }
+  const auto fused = f(single), plain = f(twofold);
+  EXPECT_LT((fused - plain).abs().max().item<double>(), 1e-6 * std::max(1.0, plain.abs().max().item<double>()));
+  const auto weight = at::randn(plain.sizes(), at::kDouble);
+  (fused * weight.to(at::kFloat)).sum().backward();
+  (plain * weight).sum().backward();
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const auto &ours = single[i].grad(), &theirs = twofold[i].grad();
+    EXPECT_LT((ours - theirs).abs().max().item<double>(), 1e-5 * std::max(1.0, theirs.abs().max().item<double>())) << "input " << i;
+  }
+}
+
+TEST(Fused, ActivationsEqualPlainOperations) {
+  for (const auto kind : {Activation::kQuickGelu, Activation::kGelu})
+    expect_equal_to_plain([&](const auto& x) { return activate(4 * x[0], kind); }, {{2, 5, 37}});
+}
+
+TEST(Fused, LayerNormEqualsPlainOperationsForOwnAndSharedWeights) {
+  for (const std::int64_t width : {16, 37, 192})
+    for (const bool own : {true, false}) {
+      const std::vector<std::int64_t> weights = own ? std::vector<std::int64_t>{3, width} : std::vector<std::int64_t>{width};
+      expect_equal_to_plain([&](const auto& x) { return layer_norm(x[0] + 3, {x[1], own}, {x[2], own}, 1e-5); }, {{3, 2, 5, width}, weights, weights});
+    }
+}
+
+TEST(Fused, AttentionEqualsPlainOperationsWithAndWithoutDropout) {
+  for (const auto [T, heads, d] : {std::array<std::int64_t, 3>{5, 2, 16}, {65, 2, 16}, {17, 3, 20}, {33, 1, 64}})
+    for (const bool dropping : {false, true}) {
+      const auto drop = dropping ? dropout_mask({RandomStream(1), RandomStream(2)}, {2, heads, T, T}, 0.3) : at::Tensor();
+      expect_equal_to_plain(
+          [&](const auto& x) {
+            at::Tensor probabilities;
+            const auto out = attention(x[0], x[1], x[2], heads, dropping ? drop.to(x[0].scalar_type()) : drop, &probabilities);
+            EXPECT_LT((probabilities.sum(-1) - 1).abs().max().template item<double>(), 1e-5);
+            return out;
+          },
+          {{2, 2, T, heads * d}, {2, 2, T, heads * d}, {2, 2, T, heads * d}});
+    }
+}
+
+TEST(Fused, AttentionTakesThirdsOfAJointProduct) {
+  const auto joint = at::randn({1, 2, 9, 3 * 32});
+  const auto parts = joint.chunk(3, -1);
+  EXPECT_TRUE(at::equal(attention(parts[0], parts[1], parts[2], 2), attention(parts[0].contiguous(), parts[1].contiguous(), parts[2].contiguous(), 2)));
 }
 
 TEST(AdamW, GivesTheNumbersOfThePublishedAlgorithmForEachRun) {

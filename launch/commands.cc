@@ -4,6 +4,7 @@ namespace palimpsest {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
+      {"plan", "show what a sweep would run: axes, runs, packs, time", add_plan, Ranks::kFirst},
       {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll},
       {"features", "what the blocks of an encoder make of images, as safetensors", add_features, Ranks::kFirst},
       {"export", "write every measurement as tidy CSV", add_export, Ranks::kFirst},

@@ -8,6 +8,7 @@ namespace palimpsest {
 Run add_export(CLI::App&);
 Run add_launch(CLI::App&);
 Run add_features(CLI::App&);
+Run add_plan(CLI::App&);
 Run add_sweep(CLI::App&);
 
 }  // namespace palimpsest

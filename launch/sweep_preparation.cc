@@ -5,12 +5,10 @@
 
 #include "launch/provenance.h"
 #include "runtime/durable_file.h"
-#include "runtime/host_memory.h"
 
 namespace palimpsest {
 namespace {
 
-constexpr double kShareOfMemory = 0.6;     // of what is free; the rest is for shared weights, and for others
 constexpr double kPatienceSeconds = 5;     // for a coordinator that ends because its launcher was killed
 
 std::vector<RunSpec> runs_of(const Plan& plan) {
@@ -49,8 +47,7 @@ Standing standing_of(const Ledger& ledger, const std::vector<RunSpec>& runs) {
 }
 
 std::vector<std::vector<std::int64_t>> packs_of(const Plan& plan, const Standing& standing, const Crew& crew) {
-  const double memory = kShareOfMemory * static_cast<double>(available_memory()) / crew.on_this_host;
-  const auto sizes = pack_sizes(plan, standing.waiting, static_cast<std::uint64_t>(memory));
+  const auto sizes = pack_sizes(plan, standing.waiting, memory_of_worker(crew.on_this_host));
   return cut_packs(plan, standing.waiting, sizes, crew.ranks);
 }
 

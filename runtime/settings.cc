@@ -83,6 +83,24 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+/// A word that was cut short: "training.learn". Its table alone is none.
+std::optional<std::string> shortest_that_begins_with(std::string_view word, std::span<const std::string> known) {
+  std::optional<std::string> found;
+  for (const std::string& candidate : known)
+    if (word.size() >= 3 && candidate.starts_with(word) && candidate.find('.', word.size()) == std::string::npos &&
+        (!found || candidate.size() < found->size()))
+      found = candidate;
+  return found;
+}
+
+/// How many letters of two dotted names are the table both are in: "training.".
+std::size_t shared_table(std::string_view a, std::string_view b) {
+  std::size_t shared = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()) && a[i] == b[i]; ++i)
+    if (a[i] == '.') shared = i + 1;
+  return shared;
+}
+
 std::string joined(const std::vector<std::string>& lines) {
   std::string out;
   for (const std::string& line : lines) (out += out.empty() ? "" : "\n") += line;
@@ -135,11 +153,15 @@ Settings default_settings(const KeyTable& table) {
 }
 
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> known) {
-  std::size_t best = 1 + word.size() / 3;  // a third of the letters may be wrong, and at least one
+  if (auto longer = shortest_that_begins_with(word, known)) return longer;
+  std::size_t best = std::string_view::npos;
   std::optional<std::string> found;
   for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance > best || (found && distance == best)) continue;
+    const std::size_t table = shared_table(word, candidate);  // letters that agree by being in one table prove nothing
+    const std::string_view given = word.substr(table), meant = std::string_view(candidate).substr(table);
+    const std::size_t distance = edit_distance(given, meant);
+    const bool near = distance <= 1 + given.size() / 3 && distance < std::max(given.size(), meant.size());
+    if (!near || distance >= best) continue;
     best = distance;
     found = candidate;
   }

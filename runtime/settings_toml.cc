@@ -47,11 +47,6 @@ std::string written(const toml::node& node) {
 
 bool holds_text(KeyType type) { return type == KeyType::kString || type == KeyType::kPath; }
 
-/// Where a key stands; of one that an override put in, where its value does.
-const toml::source_region& place(const toml::key& key, const toml::node& node) {
-  return key.source().begin ? key.source() : node.source();
-}
-
 const char* wanted(KeyType type) {
   switch (type) {
     case KeyType::kBool:
@@ -323,6 +318,10 @@ std::string as_written(const std::filesystem::path& file, const toml::source_reg
 
 }  // namespace
 
+const toml::source_region& place(const toml::key& key, const toml::node& node) {
+  return key.source().begin ? key.source() : node.source();
+}
+
 void Mistakes::add(const toml::source_region& where, const std::string& what) {
   mistakes_.push_back({where, as_written(file_, where) + ": " + what});
 }
@@ -339,7 +338,8 @@ void Mistakes::throw_if_any() const {
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const Mistake& a, const Mistake& b) { return order(a) < order(b); });
   std::vector<std::string> lines;
-  for (const Mistake& mistake : sorted) lines.push_back(mistake.line);
+  for (const Mistake& mistake : sorted)  // what two readers of one field tell is told once
+    if (std::find(lines.begin(), lines.end(), mistake.line) == lines.end()) lines.push_back(mistake.line);
   throw DefinitionError(std::move(lines));
 }
 

@@ -38,6 +38,9 @@ class Mistakes {
   std::vector<Mistake> mistakes_;
 };
 
+/// Where a key stands; of one that an override put in, where its value does.
+const toml::source_region& place(const toml::key& key, const toml::node& node);
+
 /// Parses TOML. Throws DefinitionError with the place of the first mistake of syntax.
 toml::table parse_toml(std::string_view text, const std::filesystem::path& file);
 

@@ -19,6 +19,19 @@ std::optional<std::string> word_of(const toml::node& node) {
   return std::nullopt;
 }
 
+/// One word, or a list of them, which stands as "first,middle,last".
+std::optional<std::string> words_of(const toml::node& node) {
+  const toml::array* list = node.as_array();
+  if (!list) return word_of(node);
+  std::string all;
+  for (const toml::node& item : *list) {
+    const auto word = word_of(item);
+    if (!word) return std::nullopt;
+    all += (all.empty() ? "" : ",") + *word;
+  }
+  return all.empty() ? std::nullopt : std::optional(all);
+}
+
 /// The fields of one part: its own, and the claim's where it has none of that name.
 class Fields {
  public:
@@ -52,10 +65,9 @@ class PartReader {
     read_condition("baseline", part_.baseline);
     read_direction();
     read_smallest_effect();
-    check_courses();
+    check_change();
     check_minus();
     check_contrast();
-    fill_axes_the_definition_chooses();
     return std::move(part_);
   }
 
@@ -95,8 +107,8 @@ class PartReader {
     if (!table) return tell(*node, fmt::format("{} is no table of axes. Write {} = {{ layer = \"early\", images = \"familiar\" }}.", field, field));
     for (const auto& [key, value] : *table) {
       const auto axis = axis_named(key.source(), key.str());
-      const auto word = word_of(value);
-      if (!word) tell(value, fmt::format("{}.{} is no single word. Write one label of the axis, or first, middle, last, early, late or all.", field, key.str()));
+      const auto word = words_of(value);
+      if (!word) tell(value, fmt::format("{}.{} names no place. Write a label of the axis, or first, middle, last, early, late or all, or a list of these.", field, key.str()));
       if (!axis || !word) continue;
       if (!words.emplace(*axis, *word).second) mistakes_.add(key, fmt::format("{} names the axis {} twice. Leave one out.", field, *axis));
     }
@@ -150,9 +162,9 @@ class PartReader {
     if (!node) return;
     const toml::table* table = node->as_table();
     if (!table) return tell(*node, fmt::format("{} is no table of keys. Write {} = {{ \"{}\" = ... }}.", field, field, example_key()));
-    for (const NamedNode& entry : flattened(*table)) {
+    for (const NamedNode& entry : flattened(*table, study_)) {
       const Key* key = find_key(study_, entry.name);
-      if (!key) mistakes_.add(*entry.key, fmt::format("{} names {}, which is no key of the study {}.{}", field, entry.name, study_.name, did_you_mean_key(study_, entry.name)));
+      if (!key) mistakes_.add(entry.where, fmt::format("{} names {}, which is no key of the study {}.{}", field, entry.name, study_.name, did_you_mean_key(study_, entry.name)));
       else if (auto value = checked_value(*entry.node, *key, entry.name, mistakes_)) {
         check_some_run_has(*entry.node, *key, *value, field);
         condition.insert_or_assign(entry.name, std::move(*value));
@@ -192,12 +204,11 @@ class PartReader {
     part_.smallest_effect = *value;
   }
 
-  /// `at` and `minus` fix a place of an axis; change and trend go along one.
-  void check_courses() {
-    for (const std::string& axis : {part_.change_axis, part_.trend_axis})
-      for (const auto& [field, words] : {std::pair{"at", &part_.at}, std::pair{"minus", &part_.minus}})
-        if (!axis.empty() && words->contains(axis))
-          tell(*fields_.find(field), fmt::format("{} fixes the axis {}, along which {} goes. Take it out of {}.", field, axis, axis == part_.change_axis ? "change" : "trend", field));
+  /// A change goes between two places of an axis, so `at` and `minus` cannot fix another one. (Of a trend they choose the places.)
+  void check_change() {
+    for (const auto& [field, words] : {std::pair{"at", &part_.at}, std::pair{"minus", &part_.minus}})
+      if (!part_.change_axis.empty() && words->contains(part_.change_axis))
+        tell(*fields_.find(field), fmt::format("{} fixes the axis {}, along which change goes. Take it out of {}.", field, part_.change_axis, field));
   }
 
   void check_minus() {
@@ -212,15 +223,6 @@ class PartReader {
     if (part_.baseline.empty()) return;
     if (!fields_.find("treatment")) return tell(*baseline, "the claim has a baseline but no treatment. Write treatment = { ... }: the runs that are compared with it.");
     if (part_.baseline == part_.treatment) tell(*baseline, "baseline and treatment are the same runs, whose difference is always 0. Change one of them.");
-  }
-
-  void fill_axes_the_definition_chooses() {
-    if (!metric_) return;
-    for (const auto& [axis, key] : study_.axis_keys) {
-      const bool there = std::find(metric_->axes.begin(), metric_->axes.end(), axis) != metric_->axes.end();
-      const bool free = axis != part_.change_axis && axis != part_.trend_axis && !part_.at.contains(axis) && !part_.minus.contains(axis);
-      if (there && free && definition_.base.has(key) && !axis_of(definition_, key)) part_.at.emplace(axis, definition_.base.string(key));
-    }
   }
 
   const Fields& fields_;

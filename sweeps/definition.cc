@@ -119,8 +119,8 @@ class DefinitionReader {
     for (const auto& [key, node] : table) {
       const std::string name = prefix + std::string(key.str());
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      if (const NotYet* later = not_yet(name)) mistakes_.add(key, fmt::format("{} is not supported by this version; {}.", name, later->instead));
-      else mistakes_.add(key, fmt::format("unknown key {}.{}", name, did_you_mean(name, known)));
+      if (const NotYet* later = not_yet(name)) mistakes_.add(place(key, node), fmt::format("{} is not supported by this version; {}.", name, later->instead));
+      else mistakes_.add(place(key, node), fmt::format("unknown key {}.{}", name, did_you_mean(name, known)));
     }
   }
 
@@ -136,12 +136,17 @@ class DefinitionReader {
     const toml::table* packs = table_at("packs");
     if (!packs) return;
     check_names(*packs, "packs.", {kPackSize.name});
-    if ((*packs)["size"].value_or(std::string()) == "auto") return;
+    const toml::node* size_node = packs->get("size");
+    if (const auto* word = size_node ? size_node->as_string() : nullptr) {
+      if (word->get() != "auto") mistakes_.add(*size_node, fmt::format("packs.size = {} is no size. Write \"auto\" or a number of runs.", text(Value(word->get()))));
+      return;
+    }
     if (const auto size = read_one(kPackSize)) definition_.pack_size = std::get<std::int64_t>(*size);
   }
 
   void read_what_the_study_declares() {
     read_axes();
+    check_number_of_runs();
     definition_.base = read_base();
     if (const toml::node* claims = root_.get("claim")) definition_.claims = read_claims(*claims, definition_, mistakes_);
   }
@@ -151,9 +156,13 @@ class DefinitionReader {
     if (!grid) return;
     if (!grid->is_table()) return mistakes_.add(*grid, "sweep.grid is no table. Write [sweep.grid] and below it lists of values, like \"fast.rank\" = [4, 8].");
     definition_.grid = read_grid(*grid->as_table(), *definition_.study, mistakes_);
+  }
+
+  void check_number_of_runs() {
     double runs = static_cast<double>(definition_.image_sets) * static_cast<double>(definition_.seeds);
     for (const SweepAxis& axis : definition_.grid) runs *= static_cast<double>(std::max<std::size_t>(axis.values.size(), 1));
-    if (runs > kMostRuns) mistakes_.add(*grid, fmt::format("the sweep has {:.3g} runs, and at most {:.0f} are allowed. Take out values, image sets or seeds.", runs, kMostRuns));
+    if (runs > kMostRuns)
+      mistakes_.add(*root_.get("sweep"), fmt::format("the sweep has {:.3g} runs, and at most {:.0f} are allowed. Take out values, image sets or seeds.", runs, kMostRuns));
   }
 
   /// A required key that is swept needs no base value: it takes the first of its axis.
@@ -166,7 +175,7 @@ class DefinitionReader {
       if (std::string(later.name).find('.') != std::string::npos) continue;
       others.emplace_back(later.name);
       if (const auto entry = root_.find(later.name); entry != root_.end())
-        mistakes_.add(entry->first, fmt::format("{} is not supported by this version; {}.", later.name, later.instead));
+        mistakes_.add(place(entry->first, entry->second), fmt::format("{} is not supported by this version; {}.", later.name, later.instead));
     }
     return read_keys(root_, keys, others, mistakes_);
   }

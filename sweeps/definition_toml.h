@@ -10,15 +10,15 @@
 
 namespace palimpsest {
 
-/// A key of a table whose names are dotted ("fast.qkv"), however it was written: quoted, dotted, or as a table of its own.
+/// An entry of a table whose names are dotted ("fast.qkv"), however it was written: quoted, dotted, or as a table of its own.
 struct NamedNode {
   std::string name;
-  const toml::key* key;
+  toml::source_region where;
   const toml::node* node;
 };
 
 /// The entries of such a table in the order of the file; what was given on the command line last.
-std::vector<NamedNode> flattened(const toml::table& table);
+std::vector<NamedNode> flattened(const toml::table& table, const Study& study);
 
 /// " Did you mean training.epochs?" for a mistyped key of a study, also where only its table was left out; or nothing.
 std::string did_you_mean_key(const Study& study, const std::string& name);

@@ -18,19 +18,21 @@ std::int64_t units_needed(double alpha, std::size_t claims) {
   return units;
 }
 
-std::string too_few_units(const Claim& claim, std::int64_t units, std::size_t claims) {
-  return fmt::format("claim \"{}\" cannot be decided with {} image set{}; at least {} are needed: the sign-flip test gives no p below {:.3g}, and alpha = {}{} asks for {:.3g}.",
-                     claim.name, units, units == 1 ? "" : "s", units_needed(claim.alpha, claims), smallest_p(units), claim.alpha,
+std::string too_few_units(const Claim& claim, std::int64_t units, const std::string& unit, std::size_t claims) {
+  return fmt::format("claim \"{}\" cannot be decided with {} {}{}; at least {} are needed: the sign-flip test gives no p below {:.3g}, and alpha = {}{} asks for {:.3g}.",
+                     claim.name, units, unit, units == 1 ? "" : "s", units_needed(claim.alpha, claims), smallest_p(units), claim.alpha,
                      claims == 1 ? "" : fmt::format(" over {} claims (Holm)", claims), claim.alpha / static_cast<double>(claims));
 }
 
 }  // namespace
 
 std::vector<std::string> design_warnings(const Definition& definition) {
+  const bool by_seed = definition.study->unit == "seed";
+  const std::int64_t units = by_seed ? definition.seeds : definition.image_sets;
   std::vector<std::string> warnings;
   for (const Claim& claim : definition.claims)
-    if (definition.image_sets < units_needed(claim.alpha, definition.claims.size()))
-      warnings.push_back(too_few_units(claim, definition.image_sets, definition.claims.size()));
+    if (units < units_needed(claim.alpha, definition.claims.size()))
+      warnings.push_back(too_few_units(claim, units, by_seed ? "seed" : "image set", definition.claims.size()));
   return warnings;
 }
 

@@ -8,19 +8,18 @@
 namespace palimpsest {
 namespace {
 
-void flatten(const toml::table& table, const std::string& prefix, std::vector<NamedNode>& out) {
+void flatten(const toml::table& table, const std::string& prefix, const Study& study, std::vector<NamedNode>& out) {
   for (const auto& [key, node] : table) {
     const std::string name = prefix + std::string(key.str());
-    if (const toml::table* inner = node.as_table(); inner && !inner->empty()) flatten(*inner, name + ".", out);
-    else out.push_back({name, &key, &node});
+    const toml::table* inner = find_key(study, name) ? nullptr : node.as_table();
+    if (inner && !inner->empty()) flatten(*inner, name + ".", study, out);
+    else out.push_back({name, place(key, node), &node});
   }
 }
 
-/// Where an entry stands: the file from top to bottom, then the command line, whose sources have another path.
-auto place_in_file(const NamedNode& entry, const toml::table& table) {
-  const auto& where = entry.key->source();
-  const bool elsewhere = where.path != table.source().path;
-  return std::make_tuple(elsewhere, where.begin.line, where.begin.column);
+/// The file from top to bottom, then the command line, whose sources have another path.
+auto order_in_file(const NamedNode& entry, const toml::table& table) {
+  return std::make_tuple(entry.where.path != table.source().path, entry.where.begin.line, entry.where.begin.column);
 }
 
 /// The values of one axis, mistakes told: each like a base value of the key, none twice.
@@ -39,25 +38,28 @@ std::vector<Value> axis_values(const toml::array& list, const Key& key, Mistakes
 void read_axis(const NamedNode& entry, const Study& study, std::vector<SweepAxis>& grid, Mistakes& mistakes) {
   const Key* key = find_key(study, entry.name);
   const toml::array* list = entry.node->as_array();
-  if (!key)
-    mistakes.add(*entry.key, fmt::format("unknown axis {} in [sweep.grid].{}", entry.name, did_you_mean_key(study, entry.name)));
-  else if (!key->sweepable)
-    mistakes.add(*entry.key, fmt::format("{} cannot be swept: it is the same for all runs of a sweep. Give its one value outside [sweep.grid].", entry.name));
+  if (!key) {
+    mistakes.add(entry.where, fmt::format("unknown axis {} in [sweep.grid].{}", entry.name, did_you_mean_key(study, entry.name)));
+    return;
+  }
+  grid.push_back({entry.name, {}});  // also where its values are wrong: claims that name it are not wrong for that
+  if (!key->sweepable)
+    mistakes.add(entry.where, fmt::format("{} cannot be swept: it is the same for all runs of a sweep. Give its one value outside [sweep.grid].", entry.name));
   else if (!list)
     mistakes.add(*entry.node, fmt::format("{} in [sweep.grid] is no list. Write the values it takes in brackets, or give its one value outside [sweep.grid].", entry.name));
   else if (list->empty())
     mistakes.add(*entry.node, fmt::format("{} = [] has no value, so there would be no run. Give its values, or leave the axis out.", entry.name));
   else
-    grid.push_back({entry.name, axis_values(*list, *key, mistakes)});
+    grid.back().values = axis_values(*list, *key, mistakes);
 }
 
 }  // namespace
 
-std::vector<NamedNode> flattened(const toml::table& table) {
+std::vector<NamedNode> flattened(const toml::table& table, const Study& study) {
   std::vector<NamedNode> entries;
-  flatten(table, "", entries);
+  flatten(table, "", study, entries);
   std::stable_sort(entries.begin(), entries.end(),
-                   [&](const NamedNode& a, const NamedNode& b) { return place_in_file(a, table) < place_in_file(b, table); });
+                   [&](const NamedNode& a, const NamedNode& b) { return order_in_file(a, table) < order_in_file(b, table); });
   return entries;
 }
 
@@ -67,14 +69,14 @@ std::string did_you_mean_key(const Study& study, const std::string& name) {
   if (std::string hint = did_you_mean(name, names); !hint.empty()) return hint;
   for (const std::string& known : names)
     if (known.ends_with("." + name)) return " Did you mean " + known + "?";
-  return "";
+  return " The keys are listed by --help.";
 }
 
 std::vector<SweepAxis> read_grid(const toml::table& table, const Study& study, Mistakes& mistakes) {
   std::vector<SweepAxis> grid;
-  for (const NamedNode& entry : flattened(table)) {
+  for (const NamedNode& entry : flattened(table, study)) {
     const bool given = std::any_of(grid.begin(), grid.end(), [&](const SweepAxis& axis) { return axis.key == entry.name; });
-    if (given) mistakes.add(*entry.key, fmt::format("{} is in [sweep.grid] twice, quoted and unquoted. Leave one out.", entry.name));
+    if (given) mistakes.add(entry.where, fmt::format("{} is in [sweep.grid] twice, quoted and unquoted. Leave one out.", entry.name));
     else read_axis(entry, study, grid, mistakes);
   }
   return grid;

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/host_memory.h"
 #include "sweeps/plan.h"
 
 namespace palimpsest {
 namespace {
+
+constexpr double kShareOfMemory = 0.6;  // of what is free; the rest is for shared weights, and for others
 
 /// Waiting runs of one signature, and into how many packs they are cut.
 struct Group {
@@ -84,6 +87,10 @@ std::map<std::string, std::int64_t> pack_sizes(const Plan& plan, const std::vect
     sizes[group.signature] = std::max<std::int64_t>(size, 1);
   }
   return sizes;
+}
+
+std::uint64_t memory_of_worker(int workers_on_host) {
+  return static_cast<std::uint64_t>(kShareOfMemory * static_cast<double>(available_memory())) / static_cast<std::uint64_t>(workers_on_host);
 }
 
 }  // namespace palimpsest

@@ -57,6 +57,9 @@ std::vector<std::vector<std::int64_t>> cut_packs(const Plan&, const std::vector<
 /// and as many as fit into `memory` bytes of a worker by the study's memory probe, which is asked once per signature; never less than 1.
 std::map<std::string, std::int64_t> pack_sizes(const Plan&, const std::vector<std::int64_t>& waiting, std::uint64_t memory, std::int64_t largest = 16);
 
+/// Bytes that one of `workers_on_host` workers may give to its pack, of what is free here now.
+std::uint64_t memory_of_worker(int workers_on_host);
+
 /// A warning for each claim the design cannot decide: too few units for the smallest sign-flip p-value under Holm.
 std::vector<std::string> design_warnings(const Definition&);
 

@@ -207,5 +207,17 @@ TEST(Nearest, FindsAWordWithSwappedLettersAndNothingFarAway) {
   EXPECT_EQ(nearest("banana", known), std::nullopt);
 }
 
+TEST(Nearest, FindsAWordThatWasCutShortButNotByItsTableAlone) {
+  const std::vector<std::string> known = {"sweep.seeds", "sweep.grid", "training.learning_rate"};
+  EXPECT_EQ(nearest("training.learn", known), "training.learning_rate");
+  EXPECT_EQ(nearest("sweep.seds", known), "sweep.seeds");
+  EXPECT_EQ(nearest("sweep.foo", known), std::nullopt);
+  EXPECT_EQ(nearest("sweep", known), std::nullopt);
+}
+
+TEST(Nearest, FindsNoWordWithoutALetterInCommon) {
+  EXPECT_EQ(nearest("c", std::vector<std::string>{"a", "b"}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace palimpsest

@@ -1,0 +1,158 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "runtime/progress.h"
+#include "sweeps/condition.h"
+#include "sweeps/outline.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr std::size_t kWidestValues = 60;   // of an axis; the middle of a longer one is left out
+constexpr std::int64_t kEnds = 3;           // runs shown at the beginning and at the end
+
+struct Row {
+  std::string name, values;
+  std::int64_t count;
+};
+
+std::string values_text(const std::vector<Value>& values) {
+  std::string all;
+  for (const Value& value : values) all += (all.empty() ? "" : ", ") + plain(value);
+  if (all.size() <= kWidestValues) return all;
+  return fmt::format("{} ... {}", plain(values.front()), plain(values.back()));
+}
+
+std::string range_text(std::int64_t count) { return count == 1 ? "0" : fmt::format("0 to {}", count - 1); }
+
+std::vector<Row> rows_of(const Plan& plan) {
+  const Definition& definition = plan.definition();
+  std::vector<Row> rows;
+  for (const SweepAxis& axis : definition.grid) rows.push_back({axis.key, values_text(axis.values), static_cast<std::int64_t>(axis.values.size())});
+  rows.push_back({"image set", range_text(definition.image_sets), definition.image_sets});
+  rows.push_back({"seed", range_text(definition.seeds), definition.seeds});
+  return rows;
+}
+
+std::string axes_text(const Plan& plan) {
+  const std::vector<Row> rows = rows_of(plan);
+  std::size_t names = 4, values = 0;
+  for (const Row& row : rows) names = std::max(names, row.name.size()), values = std::max(values, row.values.size());
+  std::string out = "axes\n";
+  for (const Row& row : rows) out += fmt::format("  {:<{}}  {:<{}}  {:>8}\n", row.name, names, row.values, values, row.count);
+  return out + fmt::format("  {:<{}}  {:<{}}  {:>8}\n", "runs", names, "", values, plan.size());
+}
+
+std::string run_text(const Plan& plan, std::int64_t number) {
+  const RunSpec run = plan.run_at(number);
+  std::string condition;
+  for (const SweepAxis& axis : plan.definition().grid) condition += fmt::format("{} = {}, ", axis.key, plain(run.settings.at(axis.key)));
+  return fmt::format("  {:>8}  {}  {}image set {}, seed {}\n", number, run.id.substr(0, 8), condition, run.image_set, run.seed);
+}
+
+std::string runs_text(const Plan& plan) {
+  std::string out = "runs\n";
+  const bool all = plan.size() <= 2 * kEnds + 1;
+  for (std::int64_t i = 0; i < (all ? plan.size() : kEnds); ++i) out += run_text(plan, i);
+  if (all) return out;
+  out += "       ...\n";
+  for (std::int64_t i = plan.size() - kEnds; i < plan.size(); ++i) out += run_text(plan, i);
+  return out;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < 10'000) return fmt::format("{} bytes", bytes);
+  if (bytes < 10'000'000) return fmt::format("{:.0f} kB", static_cast<double>(bytes) / 1e3);
+  if (bytes < 10'000'000'000) return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6);
+  return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
+}
+
+std::string plural(std::int64_t count, const std::string& one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); }
+
+std::string packs_text(const Plan& plan, const Outline& outline) {
+  std::string out = fmt::format("packs for {} ({})\n", plural(outline.workers, "worker"),
+                                plan.definition().pack_size == 0 ? "sized by memory" : fmt::format("[packs] size = {}", plan.definition().pack_size));
+  for (const PackOutline& pack : outline.packs) {
+    const std::string size = pack.smallest == pack.largest ? plural(pack.largest, "run") : fmt::format("{} to {} runs", pack.smallest, pack.largest);
+    out += fmt::format("  {} of {}, {} a run: {}\n", plural(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), pack.signature);
+  }
+  return out;
+}
+
+std::string progressed_text(const Plan& plan, const Progressed& progressed, std::int64_t waiting) {
+  std::string out = fmt::format("done\n  {} of {} in {}", progressed.done, plural(plan.size(), "run"), progressed.folder);
+  if (progressed.failed) out += fmt::format("; {} failed (sweep --retry-failed runs them again)", progressed.failed);
+  out += waiting ? fmt::format("; {} to run\n", waiting) : "; nothing to run\n";
+  if (progressed.not_asked) out += fmt::format("  {} of an earlier definition: kept, and left out of the report\n", plural(progressed.not_asked, "run"));
+  return out;
+}
+
+std::string time_text(const Outline& outline) {
+  return fmt::format("time\n  about {} on {}: an estimate from {}\n", duration_text(outline.seconds), plural(outline.workers, "worker"),
+                     outline.measured ? "the runs that are done" : fmt::format("the arithmetic of a run, at {:.0f} GFLOP/s a worker", kWorkPerSecond / 1e9));
+}
+
+std::string claims_text(const Definition& definition) {
+  std::string out = "claims\n";
+  for (const Claim& claim : definition.claims) {
+    out += "  " + claim.name;
+    if (claim.parts.size() > 1) out += fmt::format(" ({} parts)", claim.parts.size());
+    for (const std::string& key : claim.each) out += ", at each " + key;
+    out += "\n";
+  }
+  return out;
+}
+
+struct ToJson {
+  nlohmann::json operator()(const auto& value) const { return value; }
+};
+nlohmann::json to_json(const Value& value) { return std::visit(ToJson{}, value); }
+
+nlohmann::json run_json(const Plan& plan, std::int64_t number) {
+  const RunSpec run = plan.run_at(number);
+  nlohmann::json condition = nlohmann::json::object();
+  for (const auto& [key, value] : plan.condition_of(number)) condition[key] = to_json(value);
+  return {{"number", number}, {"id", run.id}, {"condition", condition}, {"image_set", run.image_set}, {"seed", run.seed}};
+}
+
+}  // namespace
+
+std::string outline_text(const Plan& plan, const Outline& outline) {
+  const Definition& definition = plan.definition();
+  std::string out = fmt::format("{}: a sweep of the study {}\n\n", definition.name, definition.study->name);
+  out += axes_text(plan) + "\n" + runs_text(plan) + "\n";
+  if (outline.progressed) out += progressed_text(plan, *outline.progressed, outline.waiting) + "\n";
+  if (outline.waiting) out += packs_text(plan, outline) + "\n" + time_text(outline);
+  if (!definition.claims.empty()) out += "\n" + claims_text(definition);
+  for (const std::string& warning : outline.warnings) out += "\nwarning: " + warning;
+  return out + (outline.warnings.empty() ? "" : "\n");
+}
+
+nlohmann::json outline_json(const Plan& plan, const Outline& outline) {
+  const Definition& definition = plan.definition();
+  nlohmann::json out = {{"name", definition.name}, {"study", definition.study->name}, {"runs", plan.size()}, {"image_sets", definition.image_sets},
+                        {"seeds", definition.seeds}, {"to_run", outline.waiting}, {"workers", outline.workers}, {"seconds", outline.seconds},
+                        {"seconds_from", outline.measured ? "ledger" : "arithmetic"}, {"warnings", outline.warnings}};
+  out["axes"] = nlohmann::json::array();
+  for (const SweepAxis& axis : definition.grid) {
+    nlohmann::json values = nlohmann::json::array();
+    for (const Value& value : axis.values) values.push_back(to_json(value));
+    out["axes"].push_back({{"key", axis.key}, {"values", values}});
+  }
+  out["first"] = run_json(plan, 0);
+  out["last"] = run_json(plan, plan.size() - 1);
+  out["packs"] = nlohmann::json::array();
+  for (const PackOutline& pack : outline.packs)
+    out["packs"].push_back({{"signature", pack.signature}, {"runs", pack.runs}, {"packs", pack.packs}, {"smallest", pack.smallest},
+                            {"largest", pack.largest}, {"bytes_per_run", pack.bytes_per_run}});
+  out["claims"] = nlohmann::json::array();
+  for (const Claim& claim : definition.claims) out["claims"].push_back({{"name", claim.name}, {"hash", claim.hash}, {"parts", claim.parts.size()}});
+  if (outline.progressed)
+    out["results"] = {{"folder", outline.progressed->folder}, {"done", outline.progressed->done}, {"failed", outline.progressed->failed},
+                      {"not_asked", outline.progressed->not_asked}};
+  return out;
+}
+
+}  // namespace palimpsest

@@ -32,7 +32,9 @@ int plan(const Options& options) {
 Run add_plan(CLI::App& command) {
   auto options = std::make_shared<Options>();
   command.add_option("FILE", options->file, "sweep definition (TOML)")->required();
-  command.add_option("--set", options->overrides, "override a key of the definition: --set training.epochs=20 (again for more)")->type_name("KEY=VALUE");
+  command.add_option("--set", options->overrides, "override a key of the definition: --set training.epochs=20 (again for more)")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   command.add_option("--ranks", options->ranks, "workers the sweep would have")->check(CLI::Range(1, 100000))->capture_default_str();
   command.add_option("--out", options->out, "results folder: show what is done there already")->type_name("DIR");
   command.add_flag("--json", options->json, "the same as JSON");

@@ -91,7 +91,9 @@ Run add_sweep(CLI::App& command) {
   auto options = std::make_shared<Options>();
   command.add_option("FILE", options->request.file, "the sweep's definition (TOML)")->required();
   command.add_option("--out", options->request.out, "folder for the results; a sweep that is there already is resumed")->required();
-  command.add_option("--set", options->sets, "KEY=VALUE in place of what the file says; may be given often")->type_name("KEY=VALUE");
+  command.add_option("--set", options->sets, "KEY=VALUE in place of what the file says; may be given often")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");
   return [options](MpiWorld& world) {

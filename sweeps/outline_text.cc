@@ -90,7 +90,8 @@ std::string progressed_text(const Plan& plan, const Progressed& progressed, std:
 }
 
 std::string time_text(const Outline& outline) {
-  return fmt::format("time\n  about {} on {}: an estimate from {}\n", duration_text(outline.seconds), plural(outline.workers, "worker"),
+  const std::string duration = outline.seconds < 1 ? "less than a second" : "about " + duration_text(outline.seconds);
+  return fmt::format("time\n  {} on {}: an estimate from {}\n", duration, plural(outline.workers, "worker"),
                      outline.measured ? "the runs that are done" : fmt::format("the arithmetic of a run, at {:.0f} GFLOP/s a worker", kWorkPerSecond / 1e9));
 }
 

@@ -1,0 +1,162 @@
+#include "sweeps/outline.h"
+
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "sweeps/ledger.h"
+
+namespace palimpsest {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::uint64_t kMemory = 1u << 30;
+
+Definition definition_of(const std::string& rest) { return read_definition_text("study = \"planted\"\nname = \"try\"\n" + rest, "/folder/try.toml"); }
+
+const std::string kSmall = R"([planted]
+seconds = 6
+steps = 10
+[sweep]
+image_sets = 4
+seeds = 2
+[sweep.grid]
+"planted.condition" = ["a", "b"]
+[[claim]]
+name = "b is more"
+metric = "planted.score"
+treatment = { "planted.condition" = "b" }
+baseline = { "planted.condition" = "a" }
+direction = "greater"
+)";
+
+std::string id_of(const Plan& plan, std::int64_t number) { return plan.run_at(number).id.substr(0, 8); }
+
+TEST(Outline, IsPleasantToRead) {
+  const Plan plan(definition_of(kSmall));
+  std::string expected = R"(try: a sweep of the study planted
+
+axes
+  planted.condition  a, b           2
+  image set          0 to 3         4
+  seed               0 to 1         2
+  runs                             16
+
+runs
+         0  ID0  planted.condition = a, image set 0, seed 0
+         1  ID1  planted.condition = a, image set 0, seed 1
+         2  ID2  planted.condition = a, image set 1, seed 0
+       ...
+        13  ID13  planted.condition = b, image set 2, seed 1
+        14  ID14  planted.condition = b, image set 3, seed 0
+        15  ID15  planted.condition = b, image set 3, seed 1
+
+packs for 3 workers (sized by memory)
+  2 packs of 4 runs, 4232 bytes a run: condition a size 4 steps 10
+  1 pack of 8 runs, 4232 bytes a run: condition b size 4 steps 10
+
+time
+  about 5 min 20 s on 3 workers: an estimate from the arithmetic of a run, at 30 GFLOP/s a worker
+
+claims
+  b is more
+
+warning: claim "b is more" cannot be decided with 4 image sets; at least 6 are needed: the sign-flip test gives no p below 0.125, and alpha = 0.05 asks for 0.05.
+)";
+  for (std::int64_t i : {15, 14, 13, 2, 1, 0}) {
+    const std::string mark = "ID" + std::to_string(i) + " ";
+    expected.replace(expected.find(mark), mark.size(), id_of(plan, i) + " ");
+  }
+  EXPECT_EQ(outline_text(plan, outline(plan, 3, kMemory)), expected);
+}
+
+TEST(Outline, ShowsAllRunsOfASmallSweepAndTheEndsOfALongAxis) {
+  const Plan plan(definition_of("[packs]\nsize = 2\n[sweep.grid]\n\"planted.effect\" = [0.1, 0.2, 0.3, 0.4]\n"));
+  const std::string text = outline_text(plan, outline(plan, 1, kMemory));
+  EXPECT_THAT(text, Not(HasSubstr("...")));
+  EXPECT_THAT(text, HasSubstr("packs for 1 worker ([packs] size = 2)\n  2 packs of 2 runs"));
+  std::string values;
+  for (int i = 0; i < 100; ++i) values += std::to_string(i) + ", ";
+  const Plan wide(definition_of("[sweep.grid]\n\"planted.effect\" = [" + values + "]\n"));
+  EXPECT_THAT(outline_text(wide, outline(wide, 1, kMemory)), HasSubstr("  planted.effect  0 ... 99       100\n"));
+}
+
+TEST(Outline, IsTheSameInJson) {
+  const Plan plan(definition_of(kSmall));
+  const auto json = outline_json(plan, outline(plan, 3, kMemory));
+  EXPECT_EQ(json["runs"], 16);
+  EXPECT_EQ(json["to_run"], 16);
+  EXPECT_EQ(json["axes"].dump(), R"([{"key":"planted.condition","values":["a","b"]}])");
+  EXPECT_EQ(json["last"]["id"], plan.run_at(15).id);
+  EXPECT_EQ(json["last"]["condition"].dump(), R"({"planted.condition":"b"})");
+  EXPECT_EQ(json["packs"].size(), 2u);
+  EXPECT_EQ(json["packs"][0]["packs"], 2);
+  EXPECT_EQ(json["seconds_from"], "arithmetic");
+  EXPECT_NEAR(json["seconds"].get<double>(), 320, 1);
+  EXPECT_EQ(json["warnings"].size(), 1u);
+  EXPECT_EQ(json["claims"][0]["hash"], plan.definition().claims[0].hash);
+}
+
+class Results : public testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  /// A ledger of the definition in which the first `done` runs succeeded, 9 s each, and the next `failed` failed.
+  void record(const Definition& definition, std::int64_t done, std::int64_t failed) {
+    const Plan plan(definition);
+    std::vector<RunSpec> runs;
+    for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
+    Ledger ledger = Ledger::open_for_writing(folder_);
+    ledger.record_definition(definition, runs, {});
+    std::vector<LedgerEntry> entries;
+    for (std::int64_t i = 0; i < done + failed; ++i) {
+      const Attempt attempt{.run = runs[i].id, .number = 1, .pack = 1, .host = "h", .device = "cpu", .rank = 0, .started = 0, .finished = 9};
+      const LedgerEntry started = AttemptStarted{{attempt}}, failure = RunFailed{attempt, "planted"};
+      const LedgerEntry success = RunSucceeded{attempt, {.id = runs[i].id, .failure = {}, .measurements = {}, .attachments = {}, .seconds = 9}};
+      entries.push_back(started);
+      entries.push_back(i < done ? success : failure);
+    }
+    ledger.commit(entries);
+  }
+
+  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("outline_test." + std::to_string(::getpid()));
+};
+
+TEST_F(Results, OfNoSweepYetAreNone) {
+  EXPECT_FALSE(progressed_in(folder_, Plan(definition_of(kSmall))));
+  EXPECT_FALSE(progressed_in(folder_ / "none", Plan(definition_of(kSmall))));
+}
+
+TEST_F(Results, TakeWhatIsDoneOutOfThePlanAndTimeTheRest) {
+  const Definition definition = definition_of(kSmall);
+  record(definition, 9, 2);
+  const Plan plan(definition);
+  const Outline seen = outline(plan, 1, kMemory, progressed_in(folder_, plan));
+  EXPECT_EQ(seen.waiting, 5);
+  EXPECT_TRUE(seen.measured);
+  EXPECT_DOUBLE_EQ(seen.seconds, 45);
+  EXPECT_THAT(seen.progressed->waiting, ElementsAre(11, 12, 13, 14, 15));
+  const std::string text = outline_text(plan, seen);
+  EXPECT_THAT(text, HasSubstr("done\n  9 of 16 runs in " + folder_.string() + "; 2 failed (sweep --retry-failed runs them again); 5 to run\n"));
+  EXPECT_THAT(text, HasSubstr("about 45 s on 1 worker: an estimate from the runs that are done\n"));
+}
+
+TEST_F(Results, KeepRunsOfAnEarlierDefinitionAside) {
+  record(definition_of(kSmall), 16, 0);
+  const Plan edited(definition_of("[planted]\nseconds = 6\nsteps = 10\n[sweep]\nimage_sets = 4\nseeds = 2\n"));  // condition a alone
+  const Outline seen = outline(edited, 1, kMemory, progressed_in(folder_, edited));
+  EXPECT_EQ(seen.waiting, 0);
+  EXPECT_EQ(seen.progressed->not_asked, 8);
+  const std::string text = outline_text(edited, seen);
+  EXPECT_THAT(text, HasSubstr("8 of 8 runs in " + folder_.string() + "; nothing to run\n  8 runs of an earlier definition: kept, and left out of the report\n"));
+  EXPECT_THAT(text, Not(HasSubstr("packs")));
+}
+
+}  // namespace
+}  // namespace palimpsest

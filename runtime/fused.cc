@@ -13,8 +13,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-using Elementwise = void (*)(const float*, float*, std::int64_t, std::int64_t);
-using ElementwiseBackward = void (*)(const float*, const float*, float*, std::int64_t, std::int64_t);
+using Elementwise = decltype(&Kernels::quick_gelu);
+using ElementwiseBackward = decltype(&Kernels::quick_gelu_backward);
 
 const float* data(const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; }
 std::int64_t rows_of(const at::Tensor& x) { return x.numel() / x.size(-1); }
@@ -23,7 +23,7 @@ template <Elementwise kForward, ElementwiseBackward kBackward>
 struct Activation : Function<Activation<kForward, kBackward>> {
   static at::Tensor compute(const at::Tensor& x) {
     auto y = at::empty_like(x);
-    kForward(data(x), y.template mutable_data_ptr<float>(), rows_of(x), x.size(-1));
+    (kernels().*kForward)(data(x), y.template mutable_data_ptr<float>(), rows_of(x), x.size(-1));
     return y;
   }
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x) {
@@ -33,7 +33,7 @@ struct Activation : Function<Activation<kForward, kBackward>> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto x = context->get_saved_variables()[0], dy = gradients[0].contiguous();
     auto dx = at::empty_like(x);
-    kBackward(data(x), data(dy), dx.template mutable_data_ptr<float>(), rows_of(x), x.size(-1));
+    (kernels().*kBackward)(data(x), data(dy), dx.template mutable_data_ptr<float>(), rows_of(x), x.size(-1));
     return {dx};
   }
 };
@@ -57,7 +57,7 @@ struct LayerNorm : Function<LayerNorm> {
     moments = at::empty({rows_of(x), 2}, x.options());
     const std::int64_t width = x.size(-1);
     for_each_run(x, weight, [&](std::int64_t row, std::int64_t rows, std::int64_t at) {
-      kernels::layer_norm(data(x) + row * width, data(weight) + at, data(bias) + at, y.mutable_data_ptr<float>() + row * width, moments.mutable_data_ptr<float>() + 2 * row, rows,
+      kernels().layer_norm(data(x) + row * width, data(weight) + at, data(bias) + at, y.mutable_data_ptr<float>() + row * width, moments.mutable_data_ptr<float>() + 2 * row, rows,
                           width, static_cast<float>(epsilon));
     });
     return y;
@@ -75,7 +75,7 @@ struct LayerNorm : Function<LayerNorm> {
     auto dx = at::empty_like(x), d_weight = at::zeros_like(weight), d_bias = at::zeros_like(weight);
     const std::int64_t width = x.size(-1);
     for_each_run(x, weight, [&](std::int64_t row, std::int64_t rows, std::int64_t at) {
-      kernels::layer_norm_backward(data(x) + row * width, data(weight) + at, data(moments) + 2 * row, data(dy) + row * width, dx.mutable_data_ptr<float>() + row * width,
+      kernels().layer_norm_backward(data(x) + row * width, data(weight) + at, data(moments) + 2 * row, data(dy) + row * width, dx.mutable_data_ptr<float>() + row * width,
                                    d_weight.mutable_data_ptr<float>() + at, d_bias.mutable_data_ptr<float>() + at, rows, width);
     });
     return {dx, d_weight, d_bias, at::Tensor()};
@@ -87,8 +87,8 @@ struct Heads {
   std::int64_t images, T, heads, d;
   explicit Heads(const at::Tensor& x, std::int64_t heads) : images(x.size(0) * x.size(1)), T(x.size(2)), heads(heads), d(x.size(3) / heads) {}
 
-  kernels::Rows rows(const at::Tensor& x, std::int64_t image, std::int64_t head) const { return {data(x) + image * T * x.stride(2) + head * d, x.stride(2)}; }
-  kernels::MutableRows rows(at::Tensor& x, std::int64_t image, std::int64_t head) const {
+  Rows rows(const at::Tensor& x, std::int64_t image, std::int64_t head) const { return {data(x) + image * T * x.stride(2) + head * d, x.stride(2)}; }
+  MutableRows rows(at::Tensor& x, std::int64_t image, std::int64_t head) const {
     return {x.mutable_data_ptr<float>() + image * T * x.stride(2) + head * d, x.stride(2)};
   }
   std::int64_t square(std::int64_t image, std::int64_t head) const { return (image * heads + head) * T * T; }
@@ -109,7 +109,7 @@ struct Attention : Function<Attention> {
     for (std::int64_t image = 0; image < at.images; ++image)
       for (std::int64_t head = 0; head < heads; ++head) {
         const auto square = at.square(image, head);
-        kernels::attention(at.rows(q, image, head), at.rows(k, image, head), at.rows(v, image, head), drop.numel() > 0 ? data(drop) + square : nullptr, at.rows(out, image, head),
+        kernels().attention(at.rows(q, image, head), at.rows(k, image, head), at.rows(v, image, head), drop.numel() > 0 ? data(drop) + square : nullptr, at.rows(out, image, head),
                            squares ? squares + square : nullptr, at.T, at.d);
       }
     return out;
@@ -131,7 +131,7 @@ struct Attention : Function<Attention> {
     for (std::int64_t image = 0; image < at.images; ++image)
       for (std::int64_t head = 0; head < heads; ++head) {
         const auto square = at.square(image, head);
-        kernels::attention_backward(at.rows(q, image, head), at.rows(k, image, head), at.rows(v, image, head), drop.numel() > 0 ? data(drop) + square : nullptr,
+        kernels().attention_backward(at.rows(q, image, head), at.rows(k, image, head), at.rows(v, image, head), drop.numel() > 0 ? data(drop) + square : nullptr,
                                     data(probabilities) + square, at.rows(d_out, image, head), at.rows(dq, image, head), at.rows(dk, image, head), at.rows(dv, image, head), at.T,
                                     at.d);
       }
@@ -143,8 +143,8 @@ struct Attention : Function<Attention> {
 
 bool serves(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
 
-at::Tensor quick_gelu(const at::Tensor& x) { return activation<Activation<kernels::quick_gelu, kernels::quick_gelu_backward>>(x); }
-at::Tensor gelu(const at::Tensor& x) { return activation<Activation<kernels::gelu, kernels::gelu_backward>>(x); }
+at::Tensor quick_gelu(const at::Tensor& x) { return activation<Activation<&Kernels::quick_gelu, &Kernels::quick_gelu_backward>>(x); }
+at::Tensor gelu(const at::Tensor& x) { return activation<Activation<&Kernels::gelu, &Kernels::gelu_backward>>(x); }
 
 at::Tensor layer_norm(const at::Tensor& given, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
   const auto x = given.contiguous();

@@ -1,19 +1,13 @@
 #pragma once
 
-// What the kernels share, small enough to vanish in them: written so that loops over them become vector instructions of whatever the machine has.
+// What the kernels share, small enough to vanish in them: written so that loops over them become vector instructions.
+// Everything has internal linkage: the files that include this are compiled once for each kind of processor.
 
 #include <bit>
 #include <cstdint>
 
 #define PALIMPSEST_INLINE static inline __attribute__((always_inline))
-// One copy of a function for machines with AVX2 and FMA, one for any other.
-#if defined(__x86_64__)
-#define PALIMPSEST_KERNEL __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define PALIMPSEST_KERNEL
-#endif
-
-namespace palimpsest::kernels {
+namespace palimpsest {
 
 /// e^x to 2 units in the last place for x in [-87, 88]; what lies outside is taken for the nearer end.
 PALIMPSEST_INLINE float exponential(float x) {
@@ -39,4 +33,4 @@ PALIMPSEST_INLINE float total(const float (&lanes)[16]) {
   return sum;
 }
 
-}  // namespace palimpsest::kernels
+}  // namespace palimpsest

@@ -1,3 +1,5 @@
+#pragma once
+
 // Attention of one head in the cache. T tokens, d width; Tp and dp are those rounded up to 16, so that every product runs over whole vectors.
 
 #include <algorithm>
@@ -7,24 +9,30 @@
 #include "runtime/kernels.h"
 #include "runtime/kernels_inline.h"
 
-namespace palimpsest::kernels {
+namespace palimpsest {
 namespace {
 
-constexpr std::int64_t kLanes = 16, kRowsAtOnce = 4;
+constexpr std::int64_t kLanes = 16, kRowsAtOnce = 6;
 
 std::int64_t padded(std::int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-typedef float Vector __attribute__((vector_size(64), aligned(4)));
+typedef float Vector __attribute__((vector_size(32), aligned(4)));
 
 // c[i][j] = sum_k a(i, k) b[k][j] for kCount rows i and 16 columns j; a(i, k) is a[i * a_row + k * a_column].
 template <int kCount>
 PALIMPSEST_INLINE void tile(const float* a, std::int64_t a_row, std::int64_t a_column, const float* b, std::int64_t b_stride, float* c, std::int64_t c_stride, std::int64_t K) {
-  Vector sum[kCount] = {};
-  for (std::int64_t k = 0; k < K; ++k) {
-    const Vector right = *reinterpret_cast<const Vector*>(b + k * b_stride);
-    for (int i = 0; i < kCount; ++i) sum[i] += a[i * a_row + k * a_column] * right;
+  Vector low[kCount] = {}, high[kCount] = {};
+  for (std::int64_t k = 0; k < K; ++k, a += a_column, b += b_stride) {
+    const Vector left = *reinterpret_cast<const Vector*>(b), right = *reinterpret_cast<const Vector*>(b + 8);
+    for (int i = 0; i < kCount; ++i) {
+      low[i] += a[i * a_row] * left;
+      high[i] += a[i * a_row] * right;
+    }
   }
-  for (int i = 0; i < kCount; ++i) *reinterpret_cast<Vector*>(c + i * c_stride) = sum[i];
+  for (int i = 0; i < kCount; ++i) {
+    *reinterpret_cast<Vector*>(c + i * c_stride) = low[i];
+    *reinterpret_cast<Vector*>(c + i * c_stride + 8) = high[i];
+  }
 }
 
 // C [M, N] = A [M, K] B [K, N], N a multiple of 16; A row-major, or, where a_column is its stride, transposed.
@@ -86,7 +94,7 @@ float* room(std::int64_t floats) {
 
 }  // namespace
 
-PALIMPSEST_KERNEL void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities, std::int64_t T, std::int64_t d) {
+static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities, std::int64_t T, std::int64_t d) {
   const std::int64_t Tp = padded(T), dp = padded(d);
   float* packed_q = room(3 * T * dp + d * Tp + T * Tp);
   float *packed_v = packed_q + T * dp, *result = packed_v + T * dp, *k_transposed = result + T * dp, *weights = k_transposed + d * Tp;
@@ -105,7 +113,7 @@ PALIMPSEST_KERNEL void attention(Rows q, Rows k, Rows v, const float* drop, Muta
   unpack(result, out, T, d, dp, 1.0f);
 }
 
-PALIMPSEST_KERNEL void attention_backward(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out, MutableRows dq, MutableRows dk, MutableRows dv,
+static void attention_backward(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out, MutableRows dq, MutableRows dk, MutableRows dv,
                                           std::int64_t T, std::int64_t d) {
   const std::int64_t Tp = padded(T), dp = padded(d);
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
@@ -140,4 +148,4 @@ PALIMPSEST_KERNEL void attention_backward(Rows q, Rows k, Rows v, const float* d
   unpack(result, dk, T, d, dp, scale);
 }
 
-}  // namespace palimpsest::kernels
+}  // namespace palimpsest

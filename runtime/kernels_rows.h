@@ -1,9 +1,11 @@
+#pragma once
+
 #include <cmath>
 
 #include "runtime/kernels.h"
 #include "runtime/kernels_inline.h"
 
-namespace palimpsest::kernels {
+namespace palimpsest {
 namespace {
 
 PALIMPSEST_INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
@@ -20,12 +22,12 @@ PALIMPSEST_INLINE float normal_distribution(float x, float& density) {
 
 }  // namespace
 
-PALIMPSEST_KERNEL void quick_gelu(const float* __restrict x, float* __restrict y, std::int64_t rows, std::int64_t width) {
+static void quick_gelu(const float* __restrict x, float* __restrict y, std::int64_t rows, std::int64_t width) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, y += width)
     for (std::int64_t i = 0; i < width; ++i) y[i] = x[i] * sigmoid(1.702f * x[i]);
 }
 
-PALIMPSEST_KERNEL void quick_gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx, std::int64_t rows, std::int64_t width) {
+static void quick_gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx, std::int64_t rows, std::int64_t width) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width)
     for (std::int64_t i = 0; i < width; ++i) {
       const float s = sigmoid(1.702f * x[i]);
@@ -33,7 +35,7 @@ PALIMPSEST_KERNEL void quick_gelu_backward(const float* __restrict x, const floa
     }
 }
 
-PALIMPSEST_KERNEL void gelu(const float* __restrict x, float* __restrict y, std::int64_t rows, std::int64_t width) {
+static void gelu(const float* __restrict x, float* __restrict y, std::int64_t rows, std::int64_t width) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, y += width)
     for (std::int64_t i = 0; i < width; ++i) {
       float density;
@@ -41,7 +43,7 @@ PALIMPSEST_KERNEL void gelu(const float* __restrict x, float* __restrict y, std:
     }
 }
 
-PALIMPSEST_KERNEL void gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx, std::int64_t rows, std::int64_t width) {
+static void gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx, std::int64_t rows, std::int64_t width) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width)
     for (std::int64_t i = 0; i < width; ++i) {
       float density;
@@ -50,7 +52,7 @@ PALIMPSEST_KERNEL void gelu_backward(const float* __restrict x, const float* __r
     }
 }
 
-PALIMPSEST_KERNEL void layer_norm(const float* __restrict x, const float* __restrict weight, const float* __restrict bias, float* __restrict y, float* __restrict moments,
+static void layer_norm(const float* __restrict x, const float* __restrict weight, const float* __restrict bias, float* __restrict y, float* __restrict moments,
                                   std::int64_t rows, std::int64_t width, float epsilon) {
   const std::int64_t whole = width / 16 * 16;
   const float share = 1.0f / static_cast<float>(width);
@@ -71,7 +73,7 @@ PALIMPSEST_KERNEL void layer_norm(const float* __restrict x, const float* __rest
   }
 }
 
-PALIMPSEST_KERNEL void layer_norm_backward(const float* __restrict x, const float* __restrict weight, const float* __restrict moments, const float* __restrict dy,
+static void layer_norm_backward(const float* __restrict x, const float* __restrict weight, const float* __restrict moments, const float* __restrict dy,
                                            float* __restrict dx, float* __restrict d_weight, float* __restrict d_bias, std::int64_t rows, std::int64_t width) {
   const std::int64_t whole = width / 16 * 16;
   const float share = 1.0f / static_cast<float>(width);
@@ -99,4 +101,4 @@ PALIMPSEST_KERNEL void layer_norm_backward(const float* __restrict x, const floa
   }
 }
 
-}  // namespace palimpsest::kernels
+}  // namespace palimpsest

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -79,8 +80,17 @@ std::optional<int> outcome_of(const WorldEnd& end, const ExitFile& file) {
                                end.exit_code, file.path().string()));
 }
 
+// Ranks see no terminal behind mpirun: what they draw a progress bar on is told them.
+void announce_terminal() {
+  if (!isatty(STDERR_FILENO)) return;
+  winsize size = {};
+  ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+  setenv("PALIMPSEST_TERMINAL_COLUMNS", std::to_string(size.ws_col > 0 ? size.ws_col : 80).c_str(), 1);
+}
+
 int launch(const LaunchRequest& request) {
   check(request);
+  announce_terminal();
   catch_stop_signals();
   const ExitFile file(request);
   const auto command = mpirun_command({PALIMPSEST_MPIRUN, PALIMPSEST_MPI_PREFIX, geteuid() == 0}, request,

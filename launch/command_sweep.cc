@@ -6,7 +6,9 @@
 #include "launch/sweep_preparation.h"
 #include "launch/worker_loop.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 #include "runtime/mpi_world.h"
+#include "runtime/progress.h"
 
 namespace palimpsest {
 namespace {
@@ -20,16 +22,15 @@ std::string resume_words(const SweepRequest& request) {
 
 std::string counted(std::int64_t count, const char* thing) { return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s"); }
 
-void say_plan(const SweepRequest& request, const PreparedSweep& sweep, int ranks) {
+void tell_plan(const SweepRequest& request, const PreparedSweep& sweep, int ranks) {
   const Definition& definition = sweep.plan.definition();
   const auto packs = static_cast<std::int64_t>(sweep.coordinator.waiting.size());
-  fmt::print("{} \"{}\": {}, {} done before, {} failed before{}, {} to do", definition.study->name, definition.name,
+  std::string line = fmt::format("{} \"{}\": {}, {} done before, {} failed before{}, {} to do", definition.study->name, definition.name,
              counted(sweep.total, "run"), sweep.done, sweep.failed, sweep.failed ? " (--retry-failed runs them again)" : "",
              sweep.total - sweep.done - sweep.failed);
-  if (packs > 0) fmt::print(" in {} of at most {}, on {}", counted(packs, "pack"), sweep.largest_pack, counted(ranks, "rank"));
-  fmt::print(".\n");
-  for (const std::string& warning : design_warnings(definition)) fmt::print("note: {}\n", warning);
-  std::fflush(stdout);
+  if (packs > 0) line += fmt::format(" in {} of at most {}, on {}", counted(packs, "pack"), sweep.largest_pack, counted(ranks, "rank"));
+  log().info("{}; results in {}", line, request.out.string());
+  for (const std::string& warning : design_warnings(definition)) log().warn("{}", warning);
 }
 
 int say_end(const SweepRequest& request, const PreparedSweep& sweep) {
@@ -48,11 +49,16 @@ int say_end(const SweepRequest& request, const PreparedSweep& sweep) {
 
 int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail& mail, Peers& peers, Watchdog& watchdog) {
   PreparedSweep sweep = prepare_sweep(request, {world.world_size(), world.local_size()});
-  say_plan(request, sweep, world.world_size());
+  tell_plan(request, sweep, world.world_size());
   watchdog.set_last_words("a pack did not stop in time; what was committed is safe. " + resume_words(request));
-  SweepAtWork work{sweep.plan, sweep.ledger, std::move(sweep.coordinator), request.keep_pictures, [](const Coordinator&) {}};
+  Progress progress("sweep", sweep.total, "runs");
+  const std::int64_t before = sweep.done + sweep.failed;
+  SweepAtWork work{sweep.plan, sweep.ledger, std::move(sweep.coordinator), request.keep_pictures, [&](const Coordinator& coordinator) {
+                     progress.update(before + static_cast<std::int64_t>(runs_worth_done(coordinator)));
+                   }};
   const auto why_stopped = run_coordinator(work, mail, peers, watchdog);
   sweep.coordinator = std::move(work.coordinator);
+  if (sweep.coordinator.done + sweep.coordinator.failed > 0) progress.finish();
   if (why_stopped) throw_stopped(request, sweep, *why_stopped);
   return say_end(request, sweep);
 }

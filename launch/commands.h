@@ -9,6 +9,7 @@ Run add_export(CLI::App&);
 Run add_launch(CLI::App&);
 Run add_features(CLI::App&);
 Run add_plan(CLI::App&);
+Run add_status(CLI::App&);
 Run add_sweep(CLI::App&);
 
 }  // namespace palimpsest

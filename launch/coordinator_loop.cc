@@ -11,10 +11,12 @@
 #include "launch/stop_signal.h"
 #include "launch/wire.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 
 namespace palimpsest {
 namespace {
 
+constexpr int kFailuresShown = 10;
 constexpr int kHere = 0;   // this rank; a worker's id is its rank
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
@@ -134,7 +136,10 @@ class CoordinatorLoop {
     tell({rank}, Welcome{this_process(), sweep_.plan.definition().study->name, sweep_.keep_pictures});
     on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, now(), outbox_);
   }
-  void on(int rank, const Report& report) { on_run_finished(sweep_.coordinator, {rank}, report.pack, report.result, now(), outbox_); }
+  void on(int rank, const Report& report) {
+    if (!report.result.failure.empty()) warn_of_failure(report.result);
+    on_run_finished(sweep_.coordinator, {rank}, report.pack, report.result, now(), outbox_);
+  }
   void on(int rank, const Left& left) { on_pack_left(sweep_.coordinator, {rank}, left.pack, left.leaving, now(), outbox_); }
   void on(int rank, const Beat& beat) {
     on_progress(sweep_.coordinator, {rank}, beat.pack, beat.share);
@@ -142,6 +147,11 @@ class CoordinatorLoop {
   }
   void on(int, const AskStop& ask) { stop(ask.reason); }
   void on(int rank, const Bye&) { peers_.gone.insert(rank); }
+
+  void warn_of_failure(const RunResult& result) {
+    if (++failures_ <= kFailuresShown) log().warn("run {} failed: {}", result.id, result.failure);
+    if (failures_ == kFailuresShown) log().warn("further failures are in the ledger alone");
+  }
 
   void heed_stop_signal() {
     if (stop_requested()) stop("stopped by a signal");
@@ -161,6 +171,7 @@ class CoordinatorLoop {
     for (auto& [rank, peer] : peer_) {
       if (rank == kHere || peer.lost || peer.heard > limit || peers_.gone.contains(rank)) continue;
       peer.lost = true;
+      log().warn("nothing was heard of rank {} for {} s; its runs go to others", rank, kSilenceLimit.count());
       peers_.gone.insert(rank);
       on_worker_lost(sweep_.coordinator, {rank}, now(), outbox_);
     }
@@ -181,6 +192,7 @@ class CoordinatorLoop {
   Outbox outbox_;
   std::int64_t submitted_ = 0, in_ledger_ = 0;   // effects
   std::optional<std::string> why_stopped_;
+  int failures_ = 0;
   Rest rest_;
   std::chrono::microseconds patience_{0};
   Mailbox<std::variant<FromWorker, Committer::Cleared>> inbox_;

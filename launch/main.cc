@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -8,6 +9,7 @@
 #include "launch/stop_signal.h"
 #include "runtime/error.h"
 #include "runtime/mpi_world.h"
+#include "runtime/settings.h"
 #include "sweeps/study.h"
 #include "sweeps/study.h"
 
@@ -73,6 +75,16 @@ int run_on_first_rank(const Run& run) {
   return hand_over(outcome.exit_code);
 }
 
+// CLI11 would only say that a command is required.
+std::string mistake_in_command(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return {};
+  std::vector<std::string> names;
+  for (const Command& command : commands()) names.push_back(command.name);
+  if (std::ranges::find(names, argv[1]) != names.end()) return {};
+  const auto meant = nearest(argv[1], names);
+  return "there is no command \"" + std::string(argv[1]) + "\". " + (meant ? "Did you mean " + *meant + "?" : "See palimpsest --help.");
+}
+
 int main_of(int argc, char** argv) {
   add_network_studies();
   add_network_studies();
@@ -83,6 +95,8 @@ int main_of(int argc, char** argv) {
     return "palimpsest: " + std::string(error.what()) + "\nTry: palimpsest --help, or palimpsest COMMAND --help.\n";
   });
   const std::vector<Declared> declared = declare(app);
+  if (const std::string mistake = mistake_in_command(argc, argv); !mistake.empty())
+    return run_on_first_rank([&](MpiWorld&) -> int { throw InputError(mistake); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

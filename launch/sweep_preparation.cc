@@ -5,6 +5,7 @@
 
 #include "launch/provenance.h"
 #include "runtime/durable_file.h"
+#include "runtime/log.h"
 
 namespace palimpsest {
 namespace {
@@ -58,6 +59,7 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
   const std::vector<RunSpec> runs = runs_of(plan);
   prepare_folder(request.out);
   Ledger ledger = Ledger::open_for_writing(request.out, kPatienceSeconds);
+  open_log(0, request.out);
   record(ledger, request, plan, runs, crew);
   Standing standing = standing_of(ledger, runs);
   auto packs = packs_of(plan, standing, crew);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace palimpsest {
 namespace {
@@ -33,7 +34,14 @@ std::string rate_text(double per_second, const std::string& unit) {
   return formatted("%.1f ", per_second * 3600) + unit + "/h";
 }
 
+// mpirun stands between its ranks and the terminal; `palimpsest launch` says that there is one, and how wide it is.
+int launcher_columns() {
+  const char* columns = std::getenv("PALIMPSEST_TERMINAL_COLUMNS");
+  return columns ? std::atoi(columns) : 0;
+}
+
 std::size_t terminal_width() {
+  if (const int columns = launcher_columns(); columns > 0) return static_cast<std::size_t>(columns);
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
@@ -67,7 +75,7 @@ Progress::Progress(std::string what, std::int64_t total, std::string unit)
     : what_(std::move(what)),
       unit_(std::move(unit)),
       total_(total),
-      terminal_(::isatty(STDERR_FILENO)),
+      terminal_(::isatty(STDERR_FILENO) || launcher_columns() > 0),
       start_(Clock::now()),
       drawn_(start_) {}
 

@@ -1,0 +1,128 @@
+#include "launch/sweep_status.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "runtime/progress.h"
+#include "runtime/settings.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr std::size_t kRunsNamed = 3;   // of those that failed for one reason
+
+void count(RunCounts& counts, RunState state) {
+  ++(state == RunState::kDone ? counts.done : state == RunState::kFailed ? counts.failed : counts.waiting);
+}
+
+std::string word(const Value& value) {
+  const auto* bare = std::get_if<std::string>(&value);
+  return bare ? *bare : text(value);
+}
+
+std::string condition_of(const LedgerRun& run, const std::vector<std::string>& axes) {
+  std::string condition;
+  for (const std::string& key : axes)
+    if (run.spec.settings.has(key)) condition += (condition.empty() ? "" : ", ") + key + " = " + word(run.spec.settings.at(key));
+  return condition;
+}
+
+std::vector<std::pair<std::string, RunCounts>> by_condition(const std::vector<LedgerRun>& runs, const std::vector<std::string>& axes) {
+  std::map<std::string, RunCounts> conditions;
+  for (const LedgerRun& run : runs) count(conditions[condition_of(run, axes)], run.state);
+  return {conditions.begin(), conditions.end()};
+}
+
+std::vector<PackInFlight> packs_of(const std::vector<Attempt>& attempts, double now) {
+  std::map<std::int64_t, PackInFlight> packs;
+  for (const Attempt& one : attempts) {
+    PackInFlight& pack = packs[one.pack];
+    pack = {one.pack, pack.open + 1, one.host, one.rank, now - one.started};
+  }
+  std::vector<PackInFlight> list;
+  for (const auto& [id, pack] : packs) list.push_back(pack);
+  return list;
+}
+
+// From what this session finished since it began.
+void estimate(SweepStatus& status, const std::vector<LedgerRun>& runs, double session_started, double now) {
+  const auto finished = std::ranges::count_if(
+      runs, [&](const LedgerRun& run) { return run.state != RunState::kWaiting && run.finished >= session_started; });
+  if (finished == 0 || now <= session_started) return;
+  const double per_second = static_cast<double>(finished) / (now - session_started);
+  status.runs_per_hour = 3600 * per_second;
+  status.seconds_left = static_cast<double>(status.runs.waiting) / per_second;
+}
+
+std::string table(const std::vector<std::pair<std::string, RunCounts>>& conditions) {
+  std::size_t width = 0;
+  for (const auto& [condition, counts] : conditions) width = std::max(width, condition.size());
+  std::string lines = fmt::format("  {:{}}  {:>7} {:>7} {:>7}\n", "", width, "done", "failed", "to do");
+  for (const auto& [condition, counts] : conditions)
+    lines += fmt::format("  {:{}}  {:>7} {:>7} {:>7}\n", condition, width, counts.done, counts.failed, counts.waiting);
+  return lines;
+}
+
+std::string failure_lines(const std::map<std::string, std::vector<RunId>>& failures) {
+  std::string lines;
+  for (const auto& [reason, runs] : failures) {
+    lines += fmt::format("failed, {}: {}\n ", runs.size(), reason);
+    for (std::size_t i = 0; i < std::min(runs.size(), kRunsNamed); ++i) lines += " " + runs[i];
+    lines += runs.size() > kRunsNamed ? " ...\n" : "\n";
+  }
+  return lines;
+}
+
+nlohmann::ordered_json json_of(const RunCounts& counts) { return {{"done", counts.done}, {"failed", counts.failed}, {"to_do", counts.waiting}}; }
+
+}  // namespace
+
+SweepStatus status_of(const Ledger& ledger, bool running, double now) {
+  const std::vector<LedgerRun> runs = ledger.runs();
+  SweepStatus status;
+  status.study = ledger.study();
+  status.name = ledger.name();
+  status.running = running;
+  for (const LedgerRun& run : runs) {
+    count(status.runs, run.state);
+    if (run.state == RunState::kFailed) status.failures[run.reason].push_back(run.spec.id);
+  }
+  status.conditions = by_condition(runs, ledger.axes());
+  if (!running) return status;
+  status.packs = packs_of(ledger.in_flight(), now);
+  estimate(status, runs, ledger.session_started(), now);
+  return status;
+}
+
+std::string status_text(const SweepStatus& status) {
+  std::string text = fmt::format("{} \"{}\": {} of {} runs done, {} failed, {} to do; {}\n", status.study, status.name, status.runs.done,
+                                 status.runs.all(), status.runs.failed, status.runs.waiting, status.running ? "running" : "not running");
+  if (status.runs_per_hour)
+    text += fmt::format("{:.1f} runs/h, {} left\n", *status.runs_per_hour, duration_text(*status.seconds_left));
+  if (status.conditions.size() > 1) text += table(status.conditions);
+  for (const PackInFlight& pack : status.packs)
+    text += fmt::format("pack {} on {}, rank {}: {} open, for {}\n", pack.pack, pack.host, pack.rank, pack.open, duration_text(pack.seconds));
+  return text + failure_lines(status.failures);
+}
+
+std::string status_json(const SweepStatus& status) {
+  nlohmann::ordered_json json = {{"study", status.study}, {"name", status.name}, {"running", status.running}, {"runs", json_of(status.runs)}};
+  json["runs_per_hour"] = status.runs_per_hour ? nlohmann::ordered_json(*status.runs_per_hour) : nullptr;
+  json["seconds_left"] = status.seconds_left ? nlohmann::ordered_json(*status.seconds_left) : nullptr;
+  json["conditions"] = nlohmann::ordered_json::array();
+  for (const auto& [condition, counts] : status.conditions) {
+    nlohmann::ordered_json one = {{"condition", condition}};
+    one.update(json_of(counts));
+    json["conditions"].push_back(one);
+  }
+  json["packs"] = nlohmann::ordered_json::array();
+  for (const PackInFlight& pack : status.packs)
+    json["packs"].push_back({{"pack", pack.pack}, {"open", pack.open}, {"host", pack.host}, {"rank", pack.rank}, {"seconds", pack.seconds}});
+  json["failures"] = nlohmann::ordered_json::array();
+  for (const auto& [reason, runs] : status.failures) json["failures"].push_back({{"reason", reason}, {"runs", runs}});
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace palimpsest

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "launch/commands.h"
 #include "models/features.h"
@@ -13,14 +13,29 @@ Run add_features(CLI::App& command) {
     std::string images;
   };
   auto given = std::make_shared<Given>();
-  command.add_option("WEIGHTS", given->features.weights, "safetensors file under CLIPVisionModel's key names; adapters in peft's under encoder.* are used")->required();
+  command
+      .add_option("WEIGHTS", given->features.weights,
+                  "safetensors file under CLIPVisionModel's key names; adapters in peft's under encoder.* are used")
+      ->required();
   command.add_option("--images", given->images, "folder of JPEG and PNG images")->required();
-  command.add_option("--out", given->features.out, "safetensors file to write: embedding, block.0, ... each [images, 1 + patches, width]")->required();
-  const std::map<std::string, Normalisation> names = {{"clip", Normalisation::kClip}, {"imagenet", Normalisation::kImageNet}, {"none", Normalisation::kNone}};
-  command.add_option("--normalise", given->features.normalise, "what pixels are shifted and scaled by: clip, imagenet or none (default clip)")->transform(CLI::CheckedTransformer(names));
-  command.add_flag("--attention", given->features.attention, "write attention.0, ... too: [images, heads, tokens, tokens]");
-  command.add_option("--heads", given->features.heads, "attention heads, where neither the file nor a config.json beside it tells them")->check(CLI::PositiveNumber);
-  command.add_option("--adapter-scale", given->features.adapter_scale, "alpha / rank of adapters in the file (default 4)");
+  command
+      .add_option("--out", given->features.out,
+                  "safetensors file to write: embedding, block.0, ... each [images, 1 + patches, width]")
+      ->required();
+  const std::map<std::string, Normalisation> names = {
+      {"clip", Normalisation::kClip}, {"imagenet", Normalisation::kImageNet}, {"none", Normalisation::kNone}};
+  command
+      .add_option("--normalise", given->features.normalise,
+                  "what pixels are shifted and scaled by: clip, imagenet or none (default clip)")
+      ->transform(CLI::CheckedTransformer(names));
+  command.add_flag("--attention", given->features.attention,
+                   "write attention.0, ... too: [images, heads, tokens, tokens]");
+  command
+      .add_option("--heads", given->features.heads,
+                  "attention heads, where neither the file nor a config.json beside it tells them")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--adapter-scale", given->features.adapter_scale,
+                     "alpha / rank of adapters in the file (default 4)");
   return [given](MpiWorld&) {
     auto settings = default_settings(image_keys());
     settings.set("images.source", std::string("folder"));

@@ -28,7 +28,9 @@ void update(float* __restrict value, const float* __restrict gradient, float* __
   }
 }
 
-double per_run(const std::vector<double>& values, std::int64_t run) { return values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(run)); }
+double per_run(const std::vector<double>& values, std::int64_t run) {
+  return values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(run));
+}
 
 }  // namespace
 
@@ -49,12 +51,9 @@ void AdamW::step() {
     for (std::int64_t run = 0; run < runs; ++run) {
       const double rate = per_run(options_.learning_rate, run);
       const double decay = slot.decay ? per_run(options_.weight_decay, run) : 0.0;
-      const Coefficients c{static_cast<float>(options_.beta1),
-                           static_cast<float>(options_.beta2),
-                           static_cast<float>(options_.epsilon),
-                           static_cast<float>(rate / correction1),
-                           static_cast<float>(1.0 - rate * decay),
-                           static_cast<float>(1.0 / std::sqrt(correction2))};
+      const Coefficients c{static_cast<float>(options_.beta1),     static_cast<float>(options_.beta2),
+                           static_cast<float>(options_.epsilon),   static_cast<float>(rate / correction1),
+                           static_cast<float>(1.0 - rate * decay), static_cast<float>(1.0 / std::sqrt(correction2))};
       const std::int64_t at = run * n;
       update(slot.value.data_ptr<float>() + at, contiguous.data_ptr<float>() + at, slot.first.data_ptr<float>() + at,
              slot.second.data_ptr<float>() + at, n, c);

@@ -6,30 +6,30 @@
 
 namespace palimpsest {
 
-/// AdamW (Loshchilov & Hutter 2019) with learning rate and weight decay per run. A parameter without gradient is left alone, decay and
-/// all; one whose run axis is absent (shared) uses entry 0 of the per-run values.
+/// AdamW (Loshchilov & Hutter 2019) with learning rate and weight decay per run. A parameter without gradient is left
+/// alone, decay and all; one whose run axis is absent (shared) uses entry 0 of the per-run values.
 class AdamW {
  public:
   struct Options {
-    std::vector<double> learning_rate;   // [R], or one for all
-    std::vector<double> weight_decay;    // [R], or one for all
+    std::vector<double> learning_rate;  // [R], or one for all
+    std::vector<double> weight_decay;   // [R], or one for all
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   };
   /// One parameter: its value (a leaf) and whether its first dimension is the run axis.
   struct Slot {
     at::Tensor value;
     bool own = false;
-    bool decay = true;                   // false: no weight decay for this one
-    at::Tensor first, second;            // moments, made at the first step
+    bool decay = true;         // false: no weight decay for this one
+    at::Tensor first, second;  // moments, made at the first step
   };
 
   AdamW(std::vector<Slot> slots, Options options) : slots_(std::move(slots)), options_(std::move(options)) {}
-  void step();                           // reads .grad() of each slot, one pass over memory
+  void step();  // reads .grad() of each slot, one pass over memory
   void zero_grad();
   Options& options() { return options_; }
   std::vector<Slot>& slots() { return slots_; }
   std::int64_t steps() const { return steps_; }
-  void set_steps(std::int64_t steps) { steps_ = steps; }   // on resuming, with the moments
+  void set_steps(std::int64_t steps) { steps_ = steps; }  // on resuming, with the moments
 
  private:
   std::vector<Slot> slots_;

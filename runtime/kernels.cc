@@ -7,7 +7,8 @@ extern const Kernels kKernelsForAny;
 extern const Kernels kKernelsForAvx2;
 
 const Kernels& kernels() {
-  static const Kernels& chosen = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? kKernelsForAvx2 : kKernelsForAny;
+  static const Kernels& chosen =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? kKernelsForAvx2 : kKernelsForAny;
   return chosen;
 }
 #else

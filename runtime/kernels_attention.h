@@ -1,6 +1,7 @@
 #pragma once
 
-// Attention of one head in the cache. T tokens, d width; Tp and dp are those rounded up to 16, so that every product runs over whole vectors.
+// Attention of one head in the cache. T tokens, d width; Tp and dp are those rounded up to 16, so that every product
+// runs over whole vectors.
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +21,8 @@ typedef float Vector __attribute__((vector_size(32), aligned(4)));
 
 // c[i][j] = sum_k a(i, k) b[k][j] for kCount rows i and 16 columns j; a(i, k) is a[i * a_row + k * a_column].
 template <int kCount>
-PALIMPSEST_INLINE void tile(const float* a, std::int64_t a_row, std::int64_t a_column, const float* b, std::int64_t b_stride, float* c, std::int64_t c_stride, std::int64_t K) {
+PALIMPSEST_INLINE void tile(const float* a, std::int64_t a_row, std::int64_t a_column, const float* b,
+                            std::int64_t b_stride, float* c, std::int64_t c_stride, std::int64_t K) {
   Vector low[kCount] = {}, high[kCount] = {};
   for (std::int64_t k = 0; k < K; ++k, a += a_column, b += b_stride) {
     const Vector left = *reinterpret_cast<const Vector*>(b), right = *reinterpret_cast<const Vector*>(b + 8);
@@ -36,13 +38,16 @@ PALIMPSEST_INLINE void tile(const float* a, std::int64_t a_row, std::int64_t a_c
 }
 
 // C [M, N] = A [M, K] B [K, N], N a multiple of 16; A row-major, or, where a_column is its stride, transposed.
-PALIMPSEST_INLINE void product(const float* a, std::int64_t a_row, std::int64_t a_column, const float* b, std::int64_t b_stride, float* c, std::int64_t c_stride, std::int64_t M,
-                               std::int64_t N, std::int64_t K) {
+PALIMPSEST_INLINE void product(const float* a, std::int64_t a_row, std::int64_t a_column, const float* b,
+                               std::int64_t b_stride, float* c, std::int64_t c_stride, std::int64_t M, std::int64_t N,
+                               std::int64_t K) {
   std::int64_t i = 0;
   for (; i + kRowsAtOnce <= M; i += kRowsAtOnce)
-    for (std::int64_t j = 0; j < N; j += kLanes) tile<kRowsAtOnce>(a + i * a_row, a_row, a_column, b + j, b_stride, c + i * c_stride + j, c_stride, K);
+    for (std::int64_t j = 0; j < N; j += kLanes)
+      tile<kRowsAtOnce>(a + i * a_row, a_row, a_column, b + j, b_stride, c + i * c_stride + j, c_stride, K);
   for (; i < M; ++i)
-    for (std::int64_t j = 0; j < N; j += kLanes) tile<1>(a + i * a_row, a_row, a_column, b + j, b_stride, c + i * c_stride + j, c_stride, K);
+    for (std::int64_t j = 0; j < N; j += kLanes)
+      tile<1>(a + i * a_row, a_row, a_column, b + j, b_stride, c + i * c_stride + j, c_stride, K);
 }
 
 // Rows of width d into rows of width dp, zeros behind, times a factor.
@@ -60,7 +65,8 @@ PALIMPSEST_INLINE void pack_transposed(Rows from, float* to, std::int64_t T, std
   }
 }
 
-PALIMPSEST_INLINE void unpack(const float* from, MutableRows to, std::int64_t T, std::int64_t d, std::int64_t dp, float factor) {
+PALIMPSEST_INLINE void unpack(const float* from, MutableRows to, std::int64_t T, std::int64_t d, std::int64_t dp,
+                              float factor) {
   for (std::int64_t i = 0; i < T; ++i)
     for (std::int64_t c = 0; c < d; ++c) to.first[i * to.stride + c] = from[i * dp + c] * factor;
 }
@@ -94,10 +100,12 @@ float* room(std::int64_t floats) {
 
 }  // namespace
 
-static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities, std::int64_t T, std::int64_t d) {
+static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities, std::int64_t T,
+                      std::int64_t d) {
   const std::int64_t Tp = padded(T), dp = padded(d);
   float* packed_q = room(3 * T * dp + d * Tp + T * Tp);
-  float *packed_v = packed_q + T * dp, *result = packed_v + T * dp, *k_transposed = result + T * dp, *weights = k_transposed + d * Tp;
+  float *packed_v = packed_q + T * dp, *result = packed_v + T * dp, *k_transposed = result + T * dp,
+        *weights = k_transposed + d * Tp;
   pack(q, packed_q, T, d, dp, 1.0f / std::sqrt(static_cast<float>(d)));
   pack(v, packed_v, T, d, dp, 1.0f);
   pack_transposed(k, k_transposed, T, d, Tp);
@@ -113,22 +121,24 @@ static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out
   unpack(result, out, T, d, dp, 1.0f);
 }
 
-static void attention_backward(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out, MutableRows dq, MutableRows dk, MutableRows dv,
-                                          std::int64_t T, std::int64_t d) {
+static void attention_backward(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out,
+                               MutableRows dq, MutableRows dk, MutableRows dv, std::int64_t T, std::int64_t d) {
   const std::int64_t Tp = padded(T), dp = padded(d);
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
   float* packed_q = room(4 * T * dp + d * Tp + 2 * T * Tp);
-  float *packed_k = packed_q + T * dp, *packed_d_out = packed_k + T * dp, *result = packed_d_out + T * dp, *v_transposed = result + T * dp;
+  float *packed_k = packed_q + T * dp, *packed_d_out = packed_k + T * dp, *result = packed_d_out + T * dp,
+        *v_transposed = result + T * dp;
   float *weights = v_transposed + d * Tp, *d_scores = weights + T * Tp;
   pack(q, packed_q, T, d, dp, 1.0f);
   pack(k, packed_k, T, d, dp, 1.0f);
   pack(d_out, packed_d_out, T, d, dp, 1.0f);
   pack_transposed(v, v_transposed, T, d, Tp);
   for (std::int64_t i = 0; i < T; ++i)
-    for (std::int64_t j = 0; j < T; ++j) weights[i * Tp + j] = drop ? probabilities[i * T + j] * drop[i * T + j] : probabilities[i * T + j];
-  product(weights, 1, Tp, packed_d_out, dp, result, dp, T, dp, T);            // dV = (P drop)^T dO
+    for (std::int64_t j = 0; j < T; ++j)
+      weights[i * Tp + j] = drop ? probabilities[i * T + j] * drop[i * T + j] : probabilities[i * T + j];
+  product(weights, 1, Tp, packed_d_out, dp, result, dp, T, dp, T);  // dV = (P drop)^T dO
   unpack(result, dv, T, d, dp, 1.0f);
-  product(packed_d_out, dp, 1, v_transposed, Tp, d_scores, Tp, T, Tp, d);     // d(P drop) = dO V^T
+  product(packed_d_out, dp, 1, v_transposed, Tp, d_scores, Tp, T, Tp, d);  // d(P drop) = dO V^T
   for (std::int64_t i = 0; i < T; ++i) {
     float* row = d_scores + i * Tp;
     const float* p = probabilities + i * T;
@@ -142,9 +152,9 @@ static void attention_backward(Rows q, Rows k, Rows v, const float* drop, const 
     const float sum = total(lanes);
     for (std::int64_t j = 0; j < T; ++j) row[j] = p[j] * (row[j] - sum);
   }
-  product(d_scores, Tp, 1, packed_k, dp, result, dp, T, dp, T);               // dQ = dS K / sqrt(d)
+  product(d_scores, Tp, 1, packed_k, dp, result, dp, T, dp, T);  // dQ = dS K / sqrt(d)
   unpack(result, dq, T, d, dp, scale);
-  product(d_scores, 1, Tp, packed_q, dp, result, dp, T, dp, T);               // dK = dS^T Q / sqrt(d)
+  product(d_scores, 1, Tp, packed_q, dp, result, dp, T, dp, T);  // dK = dS^T Q / sqrt(d)
   unpack(result, dk, T, d, dp, scale);
 }
 

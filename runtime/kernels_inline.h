@@ -13,10 +13,10 @@ namespace palimpsest {
 PALIMPSEST_INLINE float exponential(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
-  constexpr float to_nearest = 12582912.0f;   // 1.5 * 2^23: adding it rounds to an integer
+  constexpr float to_nearest = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float n = (x * 1.44269504088896341f + to_nearest) - to_nearest;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;   // x - n ln 2, ln 2 in two parts
-  float p = 1.9875691500e-4f;                                     // Cephes expf
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // x - n ln 2, ln 2 in two parts
+  float p = 1.9875691500e-4f;                                   // Cephes expf
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;

@@ -15,7 +15,8 @@ PALIMPSEST_INLINE float normal_distribution(float x, float& density) {
   const float z = std::fabs(x) * 0.70710678118654752f;
   const float bell = exponential(-z * z);
   const float t = 1.0f / (1.0f + 0.3275911f * z);
-  const float tail = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t * bell;   // 1 - erf(z)
+  const float tail = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) *
+                     t * bell;  // 1 - erf(z)
   density = 0.39894228040143268f * bell;
   return x < 0 ? 0.5f * tail : 1.0f - 0.5f * tail;
 }
@@ -27,7 +28,8 @@ static void quick_gelu(const float* __restrict x, float* __restrict y, std::int6
     for (std::int64_t i = 0; i < width; ++i) y[i] = x[i] * sigmoid(1.702f * x[i]);
 }
 
-static void quick_gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx, std::int64_t rows, std::int64_t width) {
+static void quick_gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx,
+                                std::int64_t rows, std::int64_t width) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width)
     for (std::int64_t i = 0; i < width; ++i) {
       const float s = sigmoid(1.702f * x[i]);
@@ -43,7 +45,8 @@ static void gelu(const float* __restrict x, float* __restrict y, std::int64_t ro
     }
 }
 
-static void gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx, std::int64_t rows, std::int64_t width) {
+static void gelu_backward(const float* __restrict x, const float* __restrict dy, float* __restrict dx,
+                          std::int64_t rows, std::int64_t width) {
   for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width)
     for (std::int64_t i = 0; i < width; ++i) {
       float density;
@@ -52,8 +55,9 @@ static void gelu_backward(const float* __restrict x, const float* __restrict dy,
     }
 }
 
-static void layer_norm(const float* __restrict x, const float* __restrict weight, const float* __restrict bias, float* __restrict y, float* __restrict moments,
-                                  std::int64_t rows, std::int64_t width, float epsilon) {
+static void layer_norm(const float* __restrict x, const float* __restrict weight, const float* __restrict bias,
+                       float* __restrict y, float* __restrict moments, std::int64_t rows, std::int64_t width,
+                       float epsilon) {
   const std::int64_t whole = width / 16 * 16;
   const float share = 1.0f / static_cast<float>(width);
   for (std::int64_t row = 0; row < rows; ++row, x += width, y += width, moments += 2) {
@@ -73,8 +77,10 @@ static void layer_norm(const float* __restrict x, const float* __restrict weight
   }
 }
 
-static void layer_norm_backward(const float* __restrict x, const float* __restrict weight, const float* __restrict moments, const float* __restrict dy,
-                                           float* __restrict dx, float* __restrict d_weight, float* __restrict d_bias, std::int64_t rows, std::int64_t width) {
+static void layer_norm_backward(const float* __restrict x, const float* __restrict weight,
+                                const float* __restrict moments, const float* __restrict dy, float* __restrict dx,
+                                float* __restrict d_weight, float* __restrict d_bias, std::int64_t rows,
+                                std::int64_t width) {
   const std::int64_t whole = width / 16 * 16;
   const float share = 1.0f / static_cast<float>(width);
   for (std::int64_t row = 0; row < rows; ++row, x += width, dy += width, dx += width, moments += 2) {

@@ -1,4 +1,5 @@
-// The kernels for one kind of processor: this file is compiled once for each, under the name PALIMPSEST_KERNELS and with its options.
+// The kernels for one kind of processor: this file is compiled once for each, under the name PALIMPSEST_KERNELS and
+// with its options.
 
 #include "runtime/kernels_attention.h"
 #include "runtime/kernels_rows.h"
@@ -6,6 +7,7 @@
 namespace palimpsest {
 
 extern const Kernels PALIMPSEST_KERNELS;
-const Kernels PALIMPSEST_KERNELS = {quick_gelu, quick_gelu_backward, gelu, gelu_backward, layer_norm, layer_norm_backward, attention, attention_backward};
+const Kernels PALIMPSEST_KERNELS = {quick_gelu, quick_gelu_backward, gelu,      gelu_backward,
+                                    layer_norm, layer_norm_backward, attention, attention_backward};
 
 }  // namespace palimpsest

@@ -9,7 +9,8 @@
 namespace palimpsest {
 namespace {
 
-// A batched product even for a shared weight: each run's product then has the same shape, hence the same order of summation, whatever R is.
+// A batched product even for a shared weight: each run's product then has the same shape, hence the same order of
+// summation, whatever R is.
 at::Tensor per_run(const Parameter& parameter, std::int64_t runs) {
   return parameter.own ? parameter.value : parameter.value.unsqueeze(0).expand({runs, -1, -1});
 }
@@ -46,11 +47,13 @@ at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parame
   return at::addcmul(along_last(bias, x.dim()), normal, along_last(weight, x.dim()));
 }
 
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads, const at::Tensor& drop,
-                     at::Tensor* probabilities) {
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads,
+                     const at::Tensor& drop, at::Tensor* probabilities) {
   if (fused::serves(q)) return fused::attention(q, k, v, heads, drop, probabilities);
   const auto R = q.size(0), B = q.size(1), T = q.size(2), width = q.size(3), d = width / heads;
-  const auto split = [&](const at::Tensor& x) { return x.reshape({R, B, T, heads, d}).transpose(2, 3).reshape({R * B * heads, T, d}); };
+  const auto split = [&](const at::Tensor& x) {
+    return x.reshape({R, B, T, heads, d}).transpose(2, 3).reshape({R * B * heads, T, d});
+  };
   const auto scores = at::bmm(split(q * (1.0 / std::sqrt(static_cast<double>(d)))), split(k).transpose(1, 2));
   auto weights = at::softmax(scores, -1);
   if (probabilities) *probabilities = weights.view({R, B, heads, T, T});
@@ -60,10 +63,14 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 at::Tensor activate(const at::Tensor& x, Activation activation) {
   switch (activation) {
-    case Activation::kQuickGelu: return fused::serves(x) ? fused::quick_gelu(x) : x * at::sigmoid(x * 1.702);
-    case Activation::kGelu: return fused::serves(x) ? fused::gelu(x) : at::gelu(x);
-    case Activation::kGeluTanh: return at::gelu(x, "tanh");
-    case Activation::kRelu: return at::relu(x);
+    case Activation::kQuickGelu:
+      return fused::serves(x) ? fused::quick_gelu(x) : x * at::sigmoid(x * 1.702);
+    case Activation::kGelu:
+      return fused::serves(x) ? fused::gelu(x) : at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kRelu:
+      return at::relu(x);
   }
   return x;
 }

@@ -1,9 +1,11 @@
 #pragma once
 
-// The run axis. R runs in the pack, M rows (images times tokens), B images, T tokens, H heads, C width in, D width out, r adapter rank.
+// The run axis. R runs in the pack, M rows (images times tokens), B images, T tokens, H heads, C width in, D width out,
+// r adapter rank.
 //
-// Every activation leads with R. A parameter is *shared* (no run axis: one copy serves all runs) or *own* (leading R). Nothing reduces
-// over R, and on a CPU each run's numbers come from the same operations in the same order whatever R is: the same bits.
+// Every activation leads with R. A parameter is *shared* (no run axis: one copy serves all runs) or *own* (leading R).
+// Nothing reduces over R, and on a CPU each run's numbers come from the same operations in the same order whatever R
+// is: the same bits.
 
 #include <cstdint>
 #include <map>
@@ -31,8 +33,8 @@ at::Tensor own_copies(const at::Tensor& value, std::int64_t count);
 /// y = x W^T + b.  x [R, M, C], weight [D, C] or own [R, D, C], bias [D] or own [R, D] or undefined; returns [R, M, D].
 at::Tensor linear(const at::Tensor& x, const Parameter& weight, const Parameter& bias);
 
-/// What an adapter adds: s B (A x) (Hu et al., LoRA, 2021).  x [R, M, C], a [R, r, C], b [R, D, r], scale [R]; returns [R, M, D].
-/// Rows of a and columns of b beyond a run's own rank are zero and stay exactly zero.
+/// What an adapter adds: s B (A x) (Hu et al., LoRA, 2021).  x [R, M, C], a [R, r, C], b [R, D, r], scale [R]; returns
+/// [R, M, D]. Rows of a and columns of b beyond a run's own rank are zero and stay exactly zero.
 at::Tensor adapt(const at::Tensor& x, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale);
 
 /// Over the last dimension, with weight and bias of [C] or own [R, C].  x [R, ..., C].
@@ -41,13 +43,14 @@ at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parame
 /// Softmax(q k^T / sqrt(d)) v over heads.  q, k, v [R, B, T, H d]; returns [R, B, T, H d].
 ///   drop           [R, B, H, T, T] that multiplies the probabilities (0 or 1 / (1 - p)), or undefined
 ///   probabilities  where not null: receives [R, B, H, T, T], before dropping
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads, const at::Tensor& drop = {},
-                     at::Tensor* probabilities = nullptr);
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads,
+                     const at::Tensor& drop = {}, at::Tensor* probabilities = nullptr);
 
 enum class Activation { kQuickGelu, kGelu, kGeluTanh, kRelu };
 at::Tensor activate(const at::Tensor& x, Activation);
 
-/// Inverted-dropout multipliers, 0 with probability p else 1 / (1 - p), a function of each run's stream alone.  [R, shape...].
+/// Inverted-dropout multipliers, 0 with probability p else 1 / (1 - p), a function of each run's stream alone.  [R,
+/// shape...].
 at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector<std::int64_t>& shape, double p);
 
 /// mean((x - y)^2) + l1 mean(|x - y|) over all but the run axis: [R].

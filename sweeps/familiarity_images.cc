@@ -16,19 +16,26 @@ Image prepared(const ImageSource& source, std::int64_t index, const NoiseConfig&
   return square(source.image(index), static_cast<int>(noise.side));
 }
 
-Image finished(Image image, int side) { return image.width == side ? std::move(image) : resize_bicubic(image, side, side); }
+Image finished(Image image, int side) {
+  return image.width == side ? std::move(image) : resize_bicubic(image, side, side);
+}
 
 }  // namespace
 
-ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set, std::int64_t image_sets) {
+ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set,
+                        std::int64_t image_sets) {
   const std::int64_t count = settings.integer("images.count"), reference = settings.integer("alignment.reference");
   // One set has no next one: its novel images are a second set of their own.
   const std::int64_t sets = std::max<std::int64_t>(image_sets, 2), total = source.count();
   if (sets * count > total || 2 * count + reference > total)
-    throw InputError(fmt::format("{} image sets of {} need {} images, and the reference {} more than a set and its novel control, but there are {}. Lower sweep.image_sets, "
-                                 "images.count or alignment.reference, or give more images.",
-                                 image_sets, count, sets * count, reference, total));
-  const auto order = RandomStream(static_cast<std::uint64_t>(settings.integer("images.seed"))).child(purpose("image sets")).permutation(total);
+    throw InputError(
+        fmt::format("{} image sets of {} need {} images, and the reference {} more than a set and its novel control, "
+                    "but there are {}. Lower sweep.image_sets, "
+                    "images.count or alignment.reference, or give more images.",
+                    image_sets, count, sets * count, reference, total));
+  const auto order = RandomStream(static_cast<std::uint64_t>(settings.integer("images.seed")))
+                         .child(purpose("image sets"))
+                         .permutation(total);
   const auto of_set = [&](std::int64_t set) {
     const auto begin = order.begin() + (set % sets) * count;
     return std::vector<std::int64_t>(begin, begin + count);
@@ -49,18 +56,22 @@ void salt_and_pepper(Image& image, double level, const std::vector<std::int64_t>
     for (int channel = 0; channel < 3; ++channel) image.rgb[3 * order[i] + channel] = i < n / 2 ? 255 : 0;
 }
 
-Variants noisy_variants(const ImageSource& source, const std::vector<std::int64_t>& chosen, const NoiseConfig& noise, int side, const RandomStream& stream) {
+Variants noisy_variants(const ImageSource& source, const std::vector<std::int64_t>& chosen, const NoiseConfig& noise,
+                        int side, const RandomStream& stream) {
   Variants out;
   out.images.resize(1 + (noise.levels.size() - 1) * static_cast<std::size_t>(noise.patterns));
   for (const auto index : chosen) {
     const Image clean = prepared(source, index, noise, side);
     out.images[0].push_back(finished(clean, side));
     for (std::int64_t pattern = 0; pattern < noise.patterns; ++pattern) {
-      const auto order = stream.child(static_cast<std::uint64_t>(index)).child(static_cast<std::uint64_t>(pattern)).permutation(std::int64_t{clean.width} * clean.height);
+      const auto order = stream.child(static_cast<std::uint64_t>(index))
+                             .child(static_cast<std::uint64_t>(pattern))
+                             .permutation(std::int64_t{clean.width} * clean.height);
       for (std::size_t level = 1; level < noise.levels.size(); ++level) {
         Image noisy = clean;
         salt_and_pepper(noisy, noise.levels[level], order);
-        out.images[1 + (level - 1) * static_cast<std::size_t>(noise.patterns) + static_cast<std::size_t>(pattern)].push_back(finished(std::move(noisy), side));
+        out.images[1 + (level - 1) * static_cast<std::size_t>(noise.patterns) + static_cast<std::size_t>(pattern)]
+            .push_back(finished(std::move(noisy), side));
       }
     }
   }

@@ -12,33 +12,38 @@
 
 namespace palimpsest {
 
-/// Which images of a source a run sees. Sets are disjoint, in an order drawn from images.seed; the novel images of a set are the
-/// familiar ones of the next (cyclic), so that the difficulty of images cancels; the reference images belong to neither.
+/// Which images of a source a run sees. Sets are disjoint, in an order drawn from images.seed; the novel images of a
+/// set are the familiar ones of the next (cyclic), so that the difficulty of images cancels; the reference images
+/// belong to neither.
 struct ImageSets {
   std::vector<std::int64_t> familiar, novel, reference;
 };
 
-/// Throws InputError when the source has too few images for `image_sets` disjoint sets and the reference, with the number it needs.
-ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set, std::int64_t image_sets);
+/// Throws InputError when the source has too few images for `image_sets` disjoint sets and the reference, with the
+/// number it needs.
+ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set,
+                        std::int64_t image_sets);
 
 /// The variants of some images that a network is shown: variant 0 clean, then level by level the patterns of noise.
 struct Variants {
-  std::vector<std::vector<Image>> images;   // [variant][image], side x side
+  std::vector<std::vector<Image>> images;  // [variant][image], side x side
 };
 
 /// What noise to lay over images: keys "noise.*" of the study.
 struct NoiseConfig {
-  std::vector<double> levels;               // the first is 0
+  std::vector<double> levels;  // the first is 0
   std::int64_t patterns = 5, side = 64;
   bool after_resize = false;
 };
 
-/// Sets pixels to white (the first half of those drawn) or black, all channels alike: floor(level * pixels) distinct ones, a prefix of one
-/// permutation, so that the places of a level are among those of the next (arXiv 2508.04988).
+/// Sets pixels to white (the first half of those drawn) or black, all channels alike: floor(level * pixels) distinct
+/// ones, a prefix of one permutation, so that the places of a level are among those of the next (arXiv 2508.04988).
 void salt_and_pepper(Image& image, double level, const std::vector<std::int64_t>& order);
 
-/// The pattern of an image is a function of (stream, its number in the source, pattern): the same at every level, epoch and condition.
-Variants noisy_variants(const ImageSource& source, const std::vector<std::int64_t>& chosen, const NoiseConfig& noise, int side, const RandomStream& stream);
+/// The pattern of an image is a function of (stream, its number in the source, pattern): the same at every level, epoch
+/// and condition.
+Variants noisy_variants(const ImageSource& source, const std::vector<std::int64_t>& chosen, const NoiseConfig& noise,
+                        int side, const RandomStream& stream);
 
 /// An open image source per combination of "images.*" keys, shared by the runs of a process.
 std::shared_ptr<const ImageSource> shared_images(const Settings& settings);

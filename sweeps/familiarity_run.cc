@@ -1,4 +1,5 @@
-// A pack of familiarity runs, from first values to measurements. R runs, I images, V variants, T tokens, C width, L layers.
+// A pack of familiarity runs, from first values to measurements. R runs, I images, V variants, T tokens, C width, L
+// layers.
 
 #include <malloc.h>
 
@@ -20,7 +21,8 @@
 namespace palimpsest {
 namespace {
 
-// Images of one pass through the encoder: few, so that what a block makes of them stays in the cache, whatever the pack.
+// Images of one pass through the encoder: few, so that what a block makes of them stays in the cache, whatever the
+// pack.
 constexpr std::int64_t kImagesPerPass = 4;
 
 enum Set { kFamiliar, kNovel };
@@ -43,7 +45,11 @@ void keep_heap() {
 class Pack {
  public:
   Pack(const std::vector<RunSpec>& runs)
-      : runs_(runs), config_(parse_familiarity(runs.front().settings)), starts_(starts()), network_(network()), optimizer_(network_.trained, optimizer_options()) {
+      : runs_(runs),
+        config_(parse_familiarity(runs.front().settings)),
+        starts_(starts()),
+        network_(network()),
+        optimizer_(network_.trained, optimizer_options()) {
     const auto stack = [&](auto member) {
       std::vector<at::Tensor> all;
       for (const auto& start : starts_) all.push_back(start.*member);
@@ -56,7 +62,8 @@ class Pack {
     losses_ = at::full({size(), config_.epochs}, std::nan(""));
     failed_at_.assign(runs.size(), 0);
     // Figures are measured where every run of the pack has masks for all its images.
-    figures_ = std::ranges::all_of(starts_, [](const auto& s) { return !s.familiar_figures.empty() && !s.novel_figures.empty(); });
+    figures_ = std::ranges::all_of(
+        starts_, [](const auto& s) { return !s.familiar_figures.empty() && !s.novel_figures.empty(); });
   }
 
   std::int64_t epochs() const { return config_.epochs; }
@@ -66,7 +73,7 @@ class Pack {
     const auto output = decode(encode(clean(kFamiliar)), dropout_of(epoch));
     const auto loss = pixel_loss(at::sigmoid(output), target_, config_.l1);
     optimizer_.zero_grad();
-    loss.backward(at::ones_like(loss));   // each run's own: no sum over runs
+    loss.backward(at::ones_like(loss));  // each run's own: no sum over runs
     optimizer_.step();
     losses_.select(1, epoch - 1).copy_(loss.detach());
     for (std::int64_t r = 0; r < size(); ++r)
@@ -75,7 +82,8 @@ class Pack {
 
   void evaluate(std::int64_t epoch) {
     const c10::InferenceMode no_gradient;
-    const bool coarse = std::ranges::binary_search(config_.coarse, epoch), fine = std::ranges::binary_search(config_.fine, epoch);
+    const bool coarse = std::ranges::binary_search(config_.coarse, epoch),
+               fine = std::ranges::binary_search(config_.fine, epoch);
     if (!coarse && !fine) return;
     const auto centre = coarse && reference_.defined() ? reference_centre() : at::Tensor();
     for (const auto set : {kFamiliar, kNovel}) {
@@ -102,7 +110,8 @@ class Pack {
   RunResult result(std::size_t run, double seconds) const {
     RunResult out{runs_[run].id, "", {}, {}, seconds};
     if (failed_at_[run]) {
-      out.failure = fmt::format("the loss is not finite at step {}; a lower training.learning_rate may help", failed_at_[run]);
+      out.failure =
+          fmt::format("the loss is not finite at step {}; a lower training.learning_rate may help", failed_at_[run]);
       return out;
     }
     std::vector<std::int64_t> steps(static_cast<std::size_t>(config_.epochs));
@@ -110,9 +119,10 @@ class Pack {
     out.measurements.push_back(measurement("loss", {{"step", labels(steps)}}, losses_[static_cast<std::int64_t>(run)]));
     for (const auto* course : {&coarse_, &fine_})
       for (const auto& [metric, by_set] : *course) {
-        const auto all = at::stack({at::stack(by_set[kFamiliar]), at::stack(by_set[kNovel])});   // [set, epoch, R, ...]
+        const auto all = at::stack({at::stack(by_set[kFamiliar]), at::stack(by_set[kNovel])});  // [set, epoch, R, ...]
         const auto own = all.select(2, static_cast<std::int64_t>(run));
-        out.measurements.push_back(measurement(metric, axes(metric, course == &coarse_ ? config_.coarse : config_.fine, own), own));
+        out.measurements.push_back(
+            measurement(metric, axes(metric, course == &coarse_ ? config_.coarse : config_.fine, own), own));
       }
     return out;
   }
@@ -127,10 +137,11 @@ class Pack {
   }
 
  private:
-  using Course = std::map<std::string, std::vector<std::vector<at::Tensor>>>;   // metric -> set -> one tensor [R, ...] an epoch
+  using Course =
+      std::map<std::string, std::vector<std::vector<at::Tensor>>>;  // metric -> set -> one tensor [R, ...] an epoch
 
   std::int64_t size() const { return static_cast<std::int64_t>(runs_.size()); }
-  at::Tensor clean(Set set) const { return shown_[set].select(1, 0); }          // [R, I, 3, S, S]
+  at::Tensor clean(Set set) const { return shown_[set].select(1, 0); }  // [R, I, 3, S, S]
 
   std::vector<FamiliarityStart> starts() const {
     std::vector<FamiliarityStart> out;
@@ -144,9 +155,11 @@ class Pack {
     for (const auto& run : runs_) {
       const auto config = parse_familiarity(run.settings);
       const RandomStream seed(static_cast<std::uint64_t>(run.seed));
-      fast.push_back({config.rank, config.scale, layers_of(config.layers, slow.config.depth), seed.child(purpose("adapters")), seed.child(purpose("decoder"))});
+      fast.push_back({config.rank, config.scale, layers_of(config.layers, slow.config.depth),
+                      seed.child(purpose("adapters")), seed.child(purpose("decoder"))});
     }
-    auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), config_.qkv, config_.targets, fast);
+    auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), config_.qkv,
+                                   config_.targets, fast);
     if (!config_.start_file.empty()) load_start_file(made, config_);
     return made;
   }
@@ -163,7 +176,9 @@ class Pack {
   std::vector<RandomStream> dropout_of(std::int64_t epoch) const {
     std::vector<RandomStream> out;
     for (const auto& run : runs_)
-      out.push_back(RandomStream(static_cast<std::uint64_t>(run.seed)).child(purpose("dropout")).child(static_cast<std::uint64_t>(epoch)));
+      out.push_back(RandomStream(static_cast<std::uint64_t>(run.seed))
+                        .child(purpose("dropout"))
+                        .child(static_cast<std::uint64_t>(epoch)));
     return out;
   }
 
@@ -179,7 +194,8 @@ class Pack {
   }
 
   std::vector<std::string> read_outs() const {
-    return network_.encoder.config().class_token ? std::vector<std::string>{"cls", "mean"} : std::vector<std::string>{"mean"};
+    return network_.encoder.config().class_token ? std::vector<std::string>{"cls", "mean"}
+                                                 : std::vector<std::string>{"mean"};
   }
 
   // What one pass of few images evokes: features [R, Q, L, b, C], maps [R, Q, L, b, K].
@@ -189,14 +205,15 @@ class Pack {
     std::vector<at::Tensor> features, attended;
     auto x = network_.encoder.embed(images);
     for (std::int64_t layer = 0; layer < config.depth; ++layer) {
-      at::Tensor probabilities;   // [R, b, H, T, T]
+      at::Tensor probabilities;  // [R, b, H, T, T]
       x = network_.encoder.block(layer, x, maps ? &probabilities : nullptr);
       const auto mean = x.slice(2, first_patch).mean(2);
       features.push_back(config.class_token ? at::stack({x.select(2, 0), mean}, 1) : mean.unsqueeze(1));
       if (!maps) continue;
       const auto over_heads = probabilities.mean(2).slice(3, first_patch);
       const auto mean_map = over_heads.slice(2, first_patch).mean(2);
-      attended.push_back(config.class_token ? at::stack({over_heads.select(2, 0), mean_map}, 1) : mean_map.unsqueeze(1));
+      attended.push_back(config.class_token ? at::stack({over_heads.select(2, 0), mean_map}, 1)
+                                            : mean_map.unsqueeze(1));
     }
     return {at::stack(features, 2), maps ? at::stack(attended, 2) : at::Tensor()};
   }
@@ -212,18 +229,19 @@ class Pack {
       if (maps) attended.push_back(m);
     }
     const auto joined = [&](const std::vector<at::Tensor>& parts) {
-      const auto all = at::cat(parts, 3).to(at::kDouble);   // [R, Q, L, V I, .]
+      const auto all = at::cat(parts, 3).to(at::kDouble);  // [R, Q, L, V I, .]
       return all.reshape({all.size(0), all.size(1), all.size(2), V, I, all.size(4)});
     };
     return {joined(features), maps ? joined(attended) : at::Tensor()};
   }
 
   at::Tensor reference_centre() const {
-    const auto seen = responses(reference_.unsqueeze(1), false).features;   // [R, Q, L, 1, n, C]
+    const auto seen = responses(reference_.unsqueeze(1), false).features;  // [R, Q, L, 1, n, C]
     return seen.select(3, 0).transpose(3, 4).contiguous().mean(-1);
   }
 
-  // attention.figure_iou and its chance level, of maps [R, Q, L, V, I, K] normalised over the images and patterns of a level.
+  // attention.figure_iou and its chance level, of maps [R, Q, L, V, I, K] normalised over the images and patterns of a
+  // level.
   MetricValues figure_overlap(Set set, const at::Tensor& maps) const {
     const auto R = maps.size(0), Q = maps.size(1), L = maps.size(2), I = maps.size(4), K = maps.size(5);
     const auto levels = static_cast<std::int64_t>(config_.noise.levels.size()), patterns = config_.noise.patterns;
@@ -237,12 +255,14 @@ class Pack {
             const auto first = n == 0 ? 0 : 1 + (n - 1) * patterns, count = n == 0 ? 1 : patterns;
             const auto level = maps[r][q][l].slice(0, first, first + count);
             const auto low = level.min(), span = level.max() - low + 1e-8;
-            const auto normal = ((level - low) / span).contiguous();   // [p, I, K]
+            const auto normal = ((level - low) / span).contiguous();  // [p, I, K]
             double sum_iou = 0, sum_chance = 0;
             for (std::int64_t p = 0; p < count; ++p)
               for (std::int64_t i = 0; i < I; ++i) {
-                const std::span<const double> map(normal.data_ptr<double>() + (p * I + i) * K, static_cast<std::size_t>(K));
-                const auto score = figures[i].score(enlarge_cubic(map, static_cast<int>(encoder.grid()), static_cast<int>(encoder.side)));
+                const std::span<const double> map(normal.data_ptr<double>() + (p * I + i) * K,
+                                                  static_cast<std::size_t>(K));
+                const auto score = figures[i].score(
+                    enlarge_cubic(map, static_cast<int>(encoder.grid()), static_cast<int>(encoder.side)));
                 sum_iou += score.iou, sum_chance += score.chance;
               }
             iou[r][l][n][q] = sum_iou / static_cast<double>(count * I);
@@ -260,14 +280,15 @@ class Pack {
     }
   }
 
-  std::vector<Axis> axes(const std::string& metric, const std::vector<std::int64_t>& epochs, const at::Tensor& own) const {
+  std::vector<Axis> axes(const std::string& metric, const std::vector<std::int64_t>& epochs,
+                         const at::Tensor& own) const {
     std::vector<Axis> out = {{"images", kSetNames}, {"epoch", labels(epochs)}};
     std::vector<std::int64_t> layers(static_cast<std::size_t>(own.size(2)));
     for (std::size_t i = 0; i < layers.size(); ++i) layers[i] = static_cast<std::int64_t>(i);
     out.push_back({"layer", labels(layers)});
     if (own.dim() == 5) {
       auto levels = config_.noise.levels;
-      if (metric.starts_with("manifold.")) levels.erase(levels.begin());   // a step up from the level before
+      if (metric.starts_with("manifold.")) levels.erase(levels.begin());  // a step up from the level before
       out.push_back({"noise", labels(levels)});
     }
     out.push_back({"readout", read_outs()});
@@ -280,7 +301,7 @@ class Pack {
   }
 
   const std::vector<RunSpec>& runs_;
-  FamiliarityConfig config_;   // of the first run: what the signature holds is common to all
+  FamiliarityConfig config_;  // of the first run: what the signature holds is common to all
   std::vector<FamiliarityStart> starts_;
   FastNetwork network_;
   AdamW optimizer_;
@@ -303,7 +324,7 @@ std::uint64_t peak_memory() {
 }  // namespace
 
 void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
-  at::set_num_threads(1);   // a pack computes on one thread, a worker per core: equal bits, and no fight for cores
+  at::set_num_threads(1);  // a pack computes on one thread, a worker per core: equal bits, and no fight for cores
   keep_heap();
   const auto start = std::chrono::steady_clock::now();
   Pack pack(runs);
@@ -311,16 +332,20 @@ void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& c
   at::Tensor before;
   for (std::int64_t epoch = 0; epoch <= pack.epochs(); ++epoch) {
     if (context.should_stop()) throw Interrupted("stopped within a pack; its runs are run again");
-    if (epoch > 0) pack.train(epoch);
-    else if (pictures) before = pack.reconstructions();
+    if (epoch > 0)
+      pack.train(epoch);
+    else if (pictures)
+      before = pack.reconstructions();
     pack.evaluate(epoch);
     context.progress(static_cast<double>(epoch) / static_cast<double>(pack.epochs()));
   }
   const auto after = pictures ? pack.reconstructions() : at::Tensor();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(runs.size());
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
+                         static_cast<double>(runs.size());
   for (std::size_t run = 0; run < runs.size(); ++run) {
     auto result = pack.result(run, seconds);
-    if (result.failure.empty() && (context.keep_pictures || shows_pictures(runs[run]))) result.attachments.push_back(pack.picture(run, before, after));
+    if (result.failure.empty() && (context.keep_pictures || shows_pictures(runs[run])))
+      result.attachments.push_back(pack.picture(run, before, after));
     context.report(std::move(result));
   }
 }
@@ -328,7 +353,7 @@ void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& c
 std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   at::set_num_threads(1);
   keep_heap();
-  std::ofstream("/proc/self/clear_refs") << "5";   // the peak starts from here
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts from here
   const auto base = peak_memory();
   {
     Pack pack({run});

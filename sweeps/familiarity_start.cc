@@ -25,8 +25,9 @@ std::vector<FigureOverlap> figures(const ImageSource& source, const std::vector<
   std::vector<FigureOverlap> out;
   for (const auto index : chosen) {
     const auto mask = source.mask(index);
-    if (!mask) return {};   // the measurement is of whole sets: absent where one image has no mask
-    out.emplace_back(square(*mask, side), RandomStream(purpose("figure shifts")).child(static_cast<std::uint64_t>(index)));
+    if (!mask) return {};  // the measurement is of whole sets: absent where one image has no mask
+    out.emplace_back(square(*mask, side),
+                     RandomStream(purpose("figure shifts")).child(static_cast<std::uint64_t>(index)));
   }
   return out;
 }
@@ -34,9 +35,11 @@ std::vector<FigureOverlap> figures(const ImageSource& source, const std::vector<
 // [levels, P, I, 3, S, S], level 0 the clean images P times -> [V, I, 3, S, S].
 at::Tensor as_variants(const at::Tensor& noisy, const FamiliarityConfig& config, const std::string& name) {
   const auto levels = static_cast<std::int64_t>(config.noise.levels.size());
-  if (noisy.dim() != 6 || noisy.size(0) != levels || noisy.size(1) != config.noise.patterns || noisy.size(2) != config.count)
-    throw InputError(fmt::format("{}: {} is [{}], but noise.levels, noise.patterns and images.count ask for [{}, {}, {}, 3, S, S]", config.start_file, name,
-                                 fmt::join(noisy.sizes(), ", "), levels, config.noise.patterns, config.count));
+  if (noisy.dim() != 6 || noisy.size(0) != levels || noisy.size(1) != config.noise.patterns ||
+      noisy.size(2) != config.count)
+    throw InputError(fmt::format(
+        "{}: {} is [{}], but noise.levels, noise.patterns and images.count ask for [{}, {}, {}, 3, S, S]",
+        config.start_file, name, fmt::join(noisy.sizes(), ", "), levels, config.noise.patterns, config.count));
   return at::cat({noisy[0].slice(0, 0, 1), noisy.slice(0, 1).flatten(0, 1)});
 }
 
@@ -55,7 +58,9 @@ std::shared_ptr<const SlowWeights> shared_slow_weights(const FamiliarityConfig& 
   const std::lock_guard lock(mutex);
   auto& slow = read[{file, config.slow_heads}];
   if (slow) return slow;
-  auto fresh = config.start_file.empty() ? read_slow_weights(file, config.slow_heads) : slow_weights_of(encoder_part(read_tensors(file)), {}, file, config.slow_heads);
+  auto fresh = config.start_file.empty()
+                   ? read_slow_weights(file, config.slow_heads)
+                   : slow_weights_of(encoder_part(read_tensors(file)), {}, file, config.slow_heads);
   fresh.metadata["content"] = file_hash(file);
   return slow = std::make_shared<const SlowWeights>(std::move(fresh));
 }
@@ -91,7 +96,8 @@ void load_start_file(FastNetwork& network, const FamiliarityConfig& config) {
   for (auto& [name, parameter] : network.decoder_weights) {
     const auto& value = in_file(tensors, "decoder." + name, config.start_file);
     if (value.sizes() != parameter.value.sizes().slice(1))
-      throw InputError(fmt::format("{}: decoder.{} is [{}], but the definition's decoder needs [{}]", config.start_file, name, fmt::join(value.sizes(), ", "),
+      throw InputError(fmt::format("{}: decoder.{} is [{}], but the definition's decoder needs [{}]", config.start_file,
+                                   name, fmt::join(value.sizes(), ", "),
                                    fmt::join(parameter.value.sizes().slice(1), ", ")));
     parameter.value.copy_(value.unsqueeze(0).expand_as(parameter.value));
   }

@@ -9,12 +9,13 @@
 
 namespace palimpsest {
 
-/// What one run begins with: its networks' first values come from `slow` and its streams; its images are tensors by now.
+/// What one run begins with: its networks' first values come from `slow` and its streams; its images are tensors by
+/// now.
 struct FamiliarityStart {
   std::shared_ptr<const SlowWeights> slow;
-  at::Tensor familiar, novel;                  // [V, I, 3, S, S] in [0, 1]: variant 0 clean, then level by level the patterns
-  at::Tensor reference;                        // [n, 3, S, S]; undefined where alignment.centred uses the set's own mean
-  std::vector<FigureOverlap> familiar_figures, novel_figures;   // one an image; empty where there are no masks
+  at::Tensor familiar, novel;  // [V, I, 3, S, S] in [0, 1]: variant 0 clean, then level by level the patterns
+  at::Tensor reference;        // [n, 3, S, S]; undefined where alignment.centred uses the set's own mean
+  std::vector<FigureOverlap> familiar_figures, novel_figures;  // one an image; empty where there are no masks
 };
 
 FamiliarityStart start_of(const RunSpec& run, const FamiliarityConfig& config);

@@ -42,7 +42,9 @@ std::int64_t count_common(const std::vector<std::uint64_t>& a, const std::vector
   return count;
 }
 
-double ratio(std::int64_t common, std::int64_t together) { return together == 0 ? 0.0 : static_cast<double>(common) / static_cast<double>(together); }
+double ratio(std::int64_t common, std::int64_t together) {
+  return together == 0 ? 0.0 : static_cast<double>(common) / static_cast<double>(together);
+}
 
 }  // namespace
 
@@ -58,7 +60,8 @@ std::vector<double> enlarge_cubic(std::span<const double> map, int grid, int sid
   return out;
 }
 
-FigureOverlap::FigureOverlap(const Mask& mask, const RandomStream& stream, int shifts) : pixels_(std::int64_t{mask.width} * mask.height) {
+FigureOverlap::FigureOverlap(const Mask& mask, const RandomStream& stream, int shifts)
+    : pixels_(std::int64_t{mask.width} * mask.height) {
   const auto words = static_cast<std::size_t>((pixels_ + 63) / 64);
   mask_.resize(words);
   shifted_.assign(static_cast<std::size_t>(shifts), Bits(words));
@@ -68,10 +71,12 @@ FigureOverlap::FigureOverlap(const Mask& mask, const RandomStream& stream, int s
     set(mask_, i);
   }
   for (int s = 0; s < shifts; ++s) {
-    const auto dx = static_cast<int>(stream.below(2 * s, mask.width)), dy = static_cast<int>(stream.below(2 * s + 1, mask.height));
+    const auto dx = static_cast<int>(stream.below(2 * s, mask.width)),
+               dy = static_cast<int>(stream.below(2 * s + 1, mask.height));
     for (int y = 0; y < mask.height; ++y)
       for (int x = 0; x < mask.width; ++x)
-        if (mask.figure[y * mask.width + x] > 128) set(shifted_[s], std::int64_t{(y + dy) % mask.height} * mask.width + (x + dx) % mask.width);
+        if (mask.figure[y * mask.width + x] > 128)
+          set(shifted_[s], std::int64_t{(y + dy) % mask.height} * mask.width + (x + dx) % mask.width);
   }
 }
 

@@ -9,18 +9,20 @@
 
 namespace palimpsest {
 
-/// A square map of weights enlarged as OpenCV's INTER_CUBIC does: Keys a = -0.75, half-pixel centres, replicated border, no clipping.
+/// A square map of weights enlarged as OpenCV's INTER_CUBIC does: Keys a = -0.75, half-pixel centres, replicated
+/// border, no clipping.
 ///   map  [grid * grid], row-major; returns [side * side]
 std::vector<double> enlarge_cubic(std::span<const double> map, int grid, int side);
 
-/// How well the bright part of a map covers the figure of an image (arXiv 2508.04988, fgIoU), and how well it would by chance.
+/// How well the bright part of a map covers the figure of an image (arXiv 2508.04988, fgIoU), and how well it would by
+/// chance.
 class FigureOverlap {
  public:
   /// `mask` is side x side; `shifts` circular shifts of it, drawn from the stream, give the chance level.
   FigureOverlap(const Mask& mask, const RandomStream& stream, int shifts = 200);
 
   struct Score {
-    double iou = 0, chance = 0;   // each the larger of figure and ground, 0 where the union is empty
+    double iou = 0, chance = 0;  // each the larger of figure and ground, 0 where the union is empty
   };
   /// `enlarged` [side * side], min-max normalised over its companions; what exceeds 0.5 is bright.
   Score score(std::span<const double> enlarged) const;

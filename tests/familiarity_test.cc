@@ -23,7 +23,11 @@ class Familiarity : public ::testing::Test {
     folder_ = std::filesystem::temp_directory_path() / ("familiarity_test." + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);
     const VitConfig config{.width = 32, .depth = 2, .heads = 2, .mlp_width = 64, .patch = 8, .side = 32};
-    write_slow_weights(weights(), {.config = config, .encoder = initial_vit(config, RandomStream(5)), .decoder_config = {}, .decoder = {}, .metadata = {}});
+    write_slow_weights(weights(), {.config = config,
+                                   .encoder = initial_vit(config, RandomStream(5)),
+                                   .decoder_config = {},
+                                   .decoder = {},
+                                   .metadata = {}});
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -48,7 +52,9 @@ class Familiarity : public ::testing::Test {
 };
 
 RunSpec spec_of(const Settings& settings, std::int64_t seed, std::int64_t image_set) {
-  return {"seed " + std::to_string(seed) + " set " + std::to_string(image_set) + " rate " + text(settings.at("training.learning_rate")), settings, seed, image_set, 4};
+  return {"seed " + std::to_string(seed) + " set " + std::to_string(image_set) + " rate " +
+              text(settings.at("training.learning_rate")),
+          settings, seed, image_set, 4};
 }
 
 std::map<RunId, RunResult> run(const std::vector<RunSpec>& pack) {
@@ -78,7 +84,8 @@ TEST_F(Familiarity, RunHasTheSameBitsAloneAndInPacksOfFourAndSixteen) {
   const auto sixteen = run(runs);
   for (const int place : {0, 5, 15}) {
     const auto alone = run({runs[place]}).begin()->second;
-    const auto four = run({runs[(place + 1) % 16], runs[place], runs[(place + 7) % 16], runs[(place + 9) % 16]}).at(runs[place].id);
+    const auto four =
+        run({runs[(place + 1) % 16], runs[place], runs[(place + 7) % 16], runs[(place + 9) % 16]}).at(runs[place].id);
     ASSERT_GT(alone.measurements.size(), 10u);
     for (const auto& m : alone.measurements) {
       EXPECT_EQ(m.values, metric(sixteen.at(runs[place].id), m.metric).values) << m.metric;
@@ -94,11 +101,12 @@ TEST_F(Familiarity, WithoutLearningNothingChangesBetweenEpochs) {
     s.set("training.learning_rate", 0.0);
     const auto result = run({spec_of(s, 1, 0)}).begin()->second;
     for (const auto& m : result.measurements) {
-      if (m.metric == "loss") continue;   // dropout makes it move
+      if (m.metric == "loss") continue;  // dropout makes it move
       const auto epochs = m.axes[1].labels.size(), rest = m.values.size() / 2 / epochs;
       for (std::size_t set = 0; set < 2; ++set)
         for (std::size_t i = 0; i < rest; ++i)
-          EXPECT_EQ(m.values[set * epochs * rest + i], m.values[((set + 1) * epochs - 1) * rest + i]) << m.metric << " of " << qkv;
+          EXPECT_EQ(m.values[set * epochs * rest + i], m.values[((set + 1) * epochs - 1) * rest + i])
+              << m.metric << " of " << qkv;
     }
   }
 }
@@ -117,7 +125,8 @@ TEST_F(Familiarity, ConditionsOfOneSeedStartAlike) {
       EXPECT_EQ(m.values[i], metric(by_condition["frozen"], m.metric).values[i]) << m.metric;
     }
   }
-  EXPECT_NE(metric(by_condition["adapter"], "loss").values.back(), metric(by_condition["frozen"], "loss").values.back());
+  EXPECT_NE(metric(by_condition["adapter"], "loss").values.back(),
+            metric(by_condition["frozen"], "loss").values.back());
 }
 
 TEST_F(Familiarity, RunThatDivergesFailsAloneWithItsStep) {
@@ -129,7 +138,8 @@ TEST_F(Familiarity, RunThatDivergesFailsAloneWithItsStep) {
   auto exploding = spec_of(wild, 0, 0), steady = spec_of(tame, 0, 0);
   const auto together = run({exploding, steady});
   const auto alone = run({steady}).begin()->second;
-  for (const auto& m : alone.measurements) EXPECT_EQ(m.values, metric(together.at(steady.id), m.metric).values) << m.metric;
+  for (const auto& m : alone.measurements)
+    EXPECT_EQ(m.values, metric(together.at(steady.id), m.metric).values) << m.metric;
   const auto& failed = together.at(exploding.id);
   EXPECT_THAT(failed.failure, HasSubstr("not finite at step"));
   EXPECT_TRUE(failed.measurements.empty());

@@ -38,7 +38,7 @@ TEST(FigureOverlap, IsOneWhereTheBrightPartIsTheFigureOrTheGround) {
   half[5] = half[6] = half[0] = 1;
   EXPECT_EQ(overlap.score(on_figure).iou, 1.0);
   EXPECT_EQ(overlap.score(on_ground).iou, 1.0);
-  EXPECT_EQ(overlap.score(half).iou, 2.0 / 5.0);   // 2 common of 5 together; the ground: 1 of 14
+  EXPECT_EQ(overlap.score(half).iou, 2.0 / 5.0);  // 2 common of 5 together; the ground: 1 of 14
   EXPECT_LT(overlap.score(on_figure).chance, 0.7);
   EXPECT_GT(overlap.score(on_figure).chance, 0.2);
 }

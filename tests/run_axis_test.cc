@@ -19,7 +19,11 @@ struct Seen {
 };
 
 FastConfig config_of_seed(std::uint64_t seed) {
-  return {.rank = 1 + static_cast<std::int64_t>(seed % 8), .scale = 4, .layers = {0, 1}, .adapters = RandomStream(seed).child(1), .decoder = RandomStream(seed).child(2)};
+  return {.rank = 1 + static_cast<std::int64_t>(seed % 8),
+          .scale = 4,
+          .layers = {0, 1},
+          .adapters = RandomStream(seed).child(1),
+          .decoder = RandomStream(seed).child(2)};
 }
 
 // Trains the runs of these seeds for three steps in one pack and returns what run `place` saw.
@@ -27,7 +31,11 @@ Seen trained(const std::vector<std::uint64_t>& seeds, std::size_t place, Qkv qkv
   at::set_num_threads(1);
   const VitConfig config{.width = 32, .depth = 2, .heads = 2, .mlp_width = 128, .patch = 8, .side = 32};
   const DecoderConfig decoder{.input_width = 32, .width = 32, .depth = 1, .heads = 2, .patch = 8, .side = 32};
-  const SlowWeights slow{.config = config, .encoder = initial_vit(config, RandomStream(99)), .decoder_config = {}, .decoder = {}, .metadata = {}};
+  const SlowWeights slow{.config = config,
+                         .encoder = initial_vit(config, RandomStream(99)),
+                         .decoder_config = {},
+                         .decoder = {},
+                         .metadata = {}};
   std::vector<FastConfig> runs;
   std::vector<at::Tensor> images;
   AdamW::Options options;
@@ -48,7 +56,8 @@ Seen trained(const std::vector<std::uint64_t>& seeds, std::size_t place, Qkv qkv
     for (auto seed : seeds) drop.push_back(RandomStream(seed).child(4).child(step));
     auto tokens = network.encoder.embed(x);
     for (int layer = 0; layer < 2; ++layer) tokens = network.encoder.block(layer, tokens);
-    const auto loss = pixel_loss(at::sigmoid(network.decoder.forward(tokens.slice(2, 1).contiguous(), drop)), target, 0.1);
+    const auto loss =
+        pixel_loss(at::sigmoid(network.decoder.forward(tokens.slice(2, 1).contiguous(), drop)), target, 0.1);
     optimizer.zero_grad();
     loss.sum().backward();
     const auto row = static_cast<std::int64_t>(place);
@@ -82,10 +91,11 @@ template <class F>
 std::int64_t operator_calls(const F& run) {
   static std::atomic<std::int64_t> calls;
   calls = 0;
-  const auto handle = at::addGlobalCallback(at::RecordFunctionCallback([](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
-                                              ++calls;
-                                              return nullptr;
-                                            }).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  const auto handle = at::addGlobalCallback(
+      at::RecordFunctionCallback([](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
+        ++calls;
+        return nullptr;
+      }).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
   run();
   at::removeCallback(handle);
   return calls;
@@ -93,7 +103,9 @@ std::int64_t operator_calls(const F& run) {
 
 TEST(RunAxis, PackOfSixteenIssuesAtMostTwiceTheOperatorCallsOfOneRun) {
   const auto one = operator_calls([] { trained({5}, 0, Qkv::kAdapter); });
-  const auto sixteen = operator_calls([] { trained({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, 5, Qkv::kAdapter); });
+  const auto sixteen = operator_calls([] {
+    trained({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, 5, Qkv::kAdapter);
+  });
   RecordProperty("one", std::to_string(one));
   RecordProperty("sixteen", std::to_string(sixteen));
   EXPECT_GT(one, 300);
@@ -101,10 +113,14 @@ TEST(RunAxis, PackOfSixteenIssuesAtMostTwiceTheOperatorCallsOfOneRun) {
 }
 
 TEST(RunAxis, AdapterThatIsZeroAddsNothingAndItsPaddingStaysZero) {
-  const auto config = config_of_seed(1);   // rank 2, padded to 8
+  const auto config = config_of_seed(1);  // rank 2, padded to 8
   const VitConfig vit{.width = 32, .depth = 2, .heads = 2, .mlp_width = 128, .patch = 8, .side = 32};
   const DecoderConfig decoder{.input_width = 32, .width = 32, .depth = 1, .heads = 2, .patch = 8, .side = 32};
-  const SlowWeights slow{.config = vit, .encoder = initial_vit(vit, RandomStream(99)), .decoder_config = {}, .decoder = {}, .metadata = {}};
+  const SlowWeights slow{.config = vit,
+                         .encoder = initial_vit(vit, RandomStream(99)),
+                         .decoder_config = {},
+                         .decoder = {},
+                         .metadata = {}};
   auto network = build_fast_network(slow, decoder, Qkv::kAdapter, {"query"}, {config});
   const auto plain = VitEncoder(vit, slow.encoder);
   const auto images = at::rand({1, 2, 3, 32, 32});
@@ -140,7 +156,8 @@ TEST(RunAxis, DropoutKeepsTheMeanAndIsAFunctionOfTheStreamAlone) {
 }
 
 // The fused functions on a CPU against plain operations in float64, which they do not serve: values and gradients.
-void expect_equal_to_plain(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& f, const std::vector<std::vector<std::int64_t>>& shapes) {
+void expect_equal_to_plain(const std::function<at::Tensor(const std::vector<at::Tensor>&)>& f,
+                           const std::vector<std::vector<std::int64_t>>& shapes) {
   std::vector<at::Tensor> single, twofold;
   for (const auto& shape : shapes) {
     const auto x = at::randn(shape, at::kDouble);
@@ -154,7 +171,8 @@ void expect_equal_to_plain(const std::function<at::Tensor(const std::vector<at::
   (plain * weight).sum().backward();
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const auto &ours = single[i].grad(), &theirs = twofold[i].grad();
-    EXPECT_LT((ours - theirs).abs().max().item<double>(), 1e-5 * std::max(1.0, theirs.abs().max().item<double>())) << "input " << i;
+    EXPECT_LT((ours - theirs).abs().max().item<double>(), 1e-5 * std::max(1.0, theirs.abs().max().item<double>()))
+        << "input " << i;
   }
 }
 
@@ -166,19 +184,26 @@ TEST(Fused, ActivationsEqualPlainOperations) {
 TEST(Fused, LayerNormEqualsPlainOperationsForOwnAndSharedWeights) {
   for (const std::int64_t width : {16, 37, 192})
     for (const bool own : {true, false}) {
-      const std::vector<std::int64_t> weights = own ? std::vector<std::int64_t>{3, width} : std::vector<std::int64_t>{width};
-      expect_equal_to_plain([&](const auto& x) { return layer_norm(x[0] + 3, {x[1], own}, {x[2], own}, 1e-5); }, {{3, 2, 5, width}, weights, weights});
+      const std::vector<std::int64_t> weights =
+          own ? std::vector<std::int64_t>{3, width} : std::vector<std::int64_t>{width};
+      expect_equal_to_plain(
+          [&](const auto& x) {
+            return layer_norm(x[0] + 3, {x[1], own}, {x[2], own}, 1e-5);
+          },
+          {{3, 2, 5, width}, weights, weights});
     }
 }
 
 TEST(Fused, AttentionEqualsPlainOperationsWithAndWithoutDropout) {
   for (const auto [T, heads, d] : {std::array<std::int64_t, 3>{5, 2, 16}, {65, 2, 16}, {17, 3, 20}, {33, 1, 64}})
     for (const bool dropping : {false, true}) {
-      const auto drop = dropping ? dropout_mask({RandomStream(1), RandomStream(2)}, {2, heads, T, T}, 0.3) : at::Tensor();
+      const auto drop =
+          dropping ? dropout_mask({RandomStream(1), RandomStream(2)}, {2, heads, T, T}, 0.3) : at::Tensor();
       expect_equal_to_plain(
           [&](const auto& x) {
             at::Tensor probabilities;
-            const auto out = attention(x[0], x[1], x[2], heads, dropping ? drop.to(x[0].scalar_type()) : drop, &probabilities);
+            const auto out =
+                attention(x[0], x[1], x[2], heads, dropping ? drop.to(x[0].scalar_type()) : drop, &probabilities);
             EXPECT_LT((probabilities.sum(-1) - 1).abs().max().template item<double>(), 1e-5);
             return out;
           },
@@ -189,7 +214,8 @@ TEST(Fused, AttentionEqualsPlainOperationsWithAndWithoutDropout) {
 TEST(Fused, AttentionTakesThirdsOfAJointProduct) {
   const auto joint = at::randn({1, 2, 9, 3 * 32});
   const auto parts = joint.chunk(3, -1);
-  EXPECT_TRUE(at::equal(attention(parts[0], parts[1], parts[2], 2), attention(parts[0].contiguous(), parts[1].contiguous(), parts[2].contiguous(), 2)));
+  EXPECT_TRUE(at::equal(attention(parts[0], parts[1], parts[2], 2),
+                        attention(parts[0].contiguous(), parts[1].contiguous(), parts[2].contiguous(), 2)));
 }
 
 TEST(AdamW, GivesTheNumbersOfThePublishedAlgorithmForEachRun) {
@@ -204,7 +230,8 @@ TEST(AdamW, GivesTheNumbersOfThePublishedAlgorithmForEachRun) {
       const double g = 2 * expected[run];
       m[run] = 0.9 * m[run] + 0.1 * g, v[run] = 0.999 * v[run] + 0.001 * g * g;
       expected[run] -= rate[run] * decay[run] * expected[run];
-      expected[run] -= rate[run] * (m[run] / (1 - std::pow(0.9, step))) / (std::sqrt(v[run] / (1 - std::pow(0.999, step))) + 1e-8);
+      expected[run] -=
+          rate[run] * (m[run] / (1 - std::pow(0.9, step))) / (std::sqrt(v[run] / (1 - std::pow(0.999, step))) + 1e-8);
     }
     optimizer.step();
   }

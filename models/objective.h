@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/slow_weights.h"
+#include "runtime/settings.h"
+
+namespace palimpsest {
+
+/// This rank's part of a batch, B images, and what is drawn for them.
+struct Batch {
+  at::Tensor images;                     // [B, 3, S, S] in [0, 1]
+  std::vector<RandomStream> streams;     // [B]: an image's mask and dropout come from here, so neither depends on the ranks
+  std::int64_t global_size = 0;          // images of all ranks together
+  bool training = false;                 // with dropout
+};
+
+/// What pretraining minimises, and the slow weights it is minimised over. Every number is this rank's share: the shares of all ranks add
+/// up to that of the global batch.
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  SlowWeights& weights() { return weights_; }
+
+  virtual at::Tensor loss(const Batch&) const = 0;   // a scalar with its gradient
+  /// The loss of predictions that need no network: what training must at least beat.
+  virtual std::map<std::string, double> baselines(const Batch&) const = 0;
+  /// What a person looks at, each [B, 3, S, S]: input, what the network sees of it (where that is less), reconstruction.
+  virtual std::vector<at::Tensor> pictures(const Batch&) const = 0;
+
+ protected:
+  explicit Objective(SlowWeights weights) : weights_(std::move(weights)) {}
+  SlowWeights weights_;
+};
+
+/// One line of the list. A new objective is a file that defines one of these, and its name in objective.cc.
+struct ObjectiveInfo {
+  const char* name;
+  const char* meaning;
+  KeyTable (*keys)();                    // its own, "objective.*"
+  std::unique_ptr<Objective> (*build)(const Settings&, const RandomStream& initial);   // with fresh weights; throws InputError
+};
+
+const std::vector<const ObjectiveInfo*>& objectives();
+const ObjectiveInfo& find_objective(const std::string& name);   // throws InputError
+
+constexpr const char* kMeanColour = "image mean colour";                     // names of baselines
+constexpr const char* kNeighbours = "mean of the nearest visible patches";
+
+}  // namespace palimpsest

@@ -211,6 +211,7 @@ const Study kFamiliarityStudy = {
     .keys = familiarity_keys(),
     .metrics = familiarity_metrics(),
     .figures = familiarity_figures(),
+    .axis_keys = {{"readout", "slow.readout"}},
     .inspect = inspect,
     .signature = signature,
     .probe_memory = probe_familiarity_memory,

@@ -75,17 +75,26 @@ std::vector<std::vector<std::int64_t>> cut_packs(const Plan& plan, const std::ve
   return packs;
 }
 
+std::map<std::string, std::uint64_t> memory_of_runs(const Plan& plan, const std::vector<std::int64_t>& waiting) {
+  std::map<std::string, std::uint64_t> bytes;
+  for (const Group& group : groups_of(plan, waiting))
+    bytes[group.signature] = plan.definition().study->probe_memory(plan.run_at(group.runs.front()));
+  return bytes;
+}
+
+std::map<std::string, std::int64_t> sizes_within(std::uint64_t memory, const std::map<std::string, std::uint64_t>& memory_of_runs,
+                                                 std::int64_t largest) {
+  std::map<std::string, std::int64_t> sizes;
+  for (const auto& [signature, bytes] : memory_of_runs)
+    sizes[signature] = std::clamp<std::int64_t>(static_cast<std::int64_t>(memory / std::max<std::uint64_t>(bytes, 1)), 1, largest);
+  return sizes;
+}
+
 std::map<std::string, std::int64_t> pack_sizes(const Plan& plan, const std::vector<std::int64_t>& waiting, std::uint64_t memory,
                                                std::int64_t largest) {
+  if (plan.definition().pack_size == 0) return sizes_within(memory, memory_of_runs(plan, waiting), largest);
   std::map<std::string, std::int64_t> sizes;
-  for (const Group& group : groups_of(plan, waiting)) {
-    std::int64_t size = plan.definition().pack_size;
-    if (size == 0) {
-      const std::uint64_t need = std::max<std::uint64_t>(plan.definition().study->probe_memory(plan.run_at(group.runs.front())), 1);
-      size = static_cast<std::int64_t>(std::min(memory / need, static_cast<std::uint64_t>(largest)));
-    }
-    sizes[group.signature] = std::max<std::int64_t>(size, 1);
-  }
+  for (const Group& group : groups_of(plan, waiting)) sizes[group.signature] = plan.definition().pack_size;
   return sizes;
 }
 

@@ -53,8 +53,14 @@ RunId run_id(const Study&, const Settings&, std::int64_t seed, std::int64_t imag
 std::vector<std::vector<std::int64_t>> cut_packs(const Plan&, const std::vector<std::int64_t>& waiting,
                                                  const std::map<std::string, std::int64_t>& pack_size, int workers);
 
-/// The largest pack of each signature among the waiting runs: the definition's [packs] size or, where that is "auto", at most `largest` runs
-/// and as many as fit into `memory` bytes of a worker by the study's memory probe, which is asked once per signature; never less than 1.
+/// Bytes a run of each signature among the waiting runs needs, by the study's memory probe, which is asked once per signature.
+std::map<std::string, std::uint64_t> memory_of_runs(const Plan&, const std::vector<std::int64_t>& waiting);
+
+/// The largest pack of each signature: as many runs as fit into `memory` bytes of a worker, at most `largest`, never less than 1.
+std::map<std::string, std::int64_t> sizes_within(std::uint64_t memory, const std::map<std::string, std::uint64_t>& memory_of_runs,
+                                                 std::int64_t largest = 16);
+
+/// The same for the waiting runs of a plan, or what the definition says under [packs]: then nothing is probed.
 std::map<std::string, std::int64_t> pack_sizes(const Plan&, const std::vector<std::int64_t>& waiting, std::uint64_t memory, std::int64_t largest = 16);
 
 /// Bytes that one of `workers_on_host` workers may give to its pack, of what is free here now.

@@ -20,7 +20,7 @@ std::map<std::string, std::string>& disk() {
   static std::map<std::string, std::string> files = {{"/photos", "cats"}, {"/moved", "cats"}, {"/others", "dogs"}};
   return files;
 }
-int opened = 0;
+int opened = 0, probed = 0;
 
 /// Reads images.path and images.count; fast.rank changes the shapes, fast.rate does not.
 const Study& toy() {
@@ -38,7 +38,7 @@ const Study& toy() {
       return Inputs{{{"images", fmt::format("{} {} {}", disk().at(settings.string("images.path")), settings.integer("images.count"), set)}}};
     };
     s.signature = [](const Settings& settings) { return fmt::format("rank {}", settings.integer("fast.rank")); };
-    s.probe_memory = [](const RunSpec& run) { return static_cast<std::uint64_t>(run.settings.integer("fast.rank")) * 100; };
+    s.probe_memory = [](const RunSpec& run) { ++probed; return static_cast<std::uint64_t>(run.settings.integer("fast.rank")) * 100; };
     return s;
   }();
   return study;
@@ -175,7 +175,16 @@ TEST(Packs, AreSizedByTheMemoryProbeUnlessTheDefinitionSaysSo) {
   EXPECT_EQ(pack_sizes(automatic, first(3), 3000), (std::map<std::string, std::int64_t>{{"rank 1", 16}, {"rank 4", 7}, {"rank 100", 1}}));
   EXPECT_EQ(pack_sizes(automatic, {1}, 3000, 4), (std::map<std::string, std::int64_t>{{"rank 4", 4}}));
   const Plan given(toy_definition("[packs]\nsize = 5\n"));
+  probed = 0;
   EXPECT_EQ(pack_sizes(given, {0}, 3000), (std::map<std::string, std::int64_t>{{"rank 8", 5}}));
+  EXPECT_EQ(probed, 0);
+}
+
+TEST(Packs, ProbeMemoryOncePerSignature) {
+  const Plan plan(toy_definition("[sweep]\nseeds = 5\n[sweep.grid]\n\"fast.rate\" = [1, 2, 3]\n\"fast.rank\" = [1, 4]\n"));
+  probed = 0;
+  EXPECT_EQ(memory_of_runs(plan, first(plan.size())), (std::map<std::string, std::uint64_t>{{"rank 1", 100}, {"rank 4", 400}}));
+  EXPECT_EQ(probed, 2);
 }
 
 std::string claims(int count, const std::string& field = "") {

@@ -1,0 +1,97 @@
+// What every study declares fits together: a new study is tested by being in the list.
+#include <algorithm>
+#include <set>
+#include <variant>
+
+#include <gtest/gtest.h>
+
+#include "sweeps/study.h"
+
+namespace palimpsest {
+namespace {
+
+class Studies : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { add_network_studies(); }
+};
+
+const MetricInfo* metric_of(const Study& study, const std::string& name) {
+  const auto found = std::find_if(study.metrics.begin(), study.metrics.end(), [&](const MetricInfo& m) { return m.name == name; });
+  return found == study.metrics.end() ? nullptr : &*found;
+}
+
+bool has_axis(const MetricInfo& metric, const std::string& axis) { return std::find(metric.axes.begin(), metric.axes.end(), axis) != metric.axes.end(); }
+
+bool of_type(const Key& key) {
+  switch (key.type) {
+    case KeyType::kBool: return std::holds_alternative<bool>(key.default_value);
+    case KeyType::kInteger: return std::holds_alternative<std::int64_t>(key.default_value);
+    case KeyType::kNumber: return std::holds_alternative<double>(key.default_value);
+    case KeyType::kString:
+    case KeyType::kPath: return std::holds_alternative<std::string>(key.default_value);
+    case KeyType::kIntegers: return std::holds_alternative<std::vector<std::int64_t>>(key.default_value);
+    case KeyType::kNumbers: return std::holds_alternative<std::vector<double>>(key.default_value);
+    case KeyType::kStrings:
+    case KeyType::kPaths: return std::holds_alternative<std::vector<std::string>>(key.default_value);
+  }
+  return false;
+}
+
+TEST_F(Studies, AreFoundByTheirNames) {
+  EXPECT_GE(all_studies().size(), 2u);
+  for (const Study* study : all_studies()) EXPECT_EQ(find_study(study->name), study);
+  EXPECT_EQ(find_study("planted"), &kPlantedStudy);
+  EXPECT_EQ(find_study("dogs"), nullptr);
+}
+
+TEST_F(Studies, DeclareEachKeyOnceWithADefaultOfItsTypeInItsRange) {
+  for (const Study* study : all_studies()) {
+    std::set<std::string> names;
+    for (const Key& key : study->keys) {
+      EXPECT_TRUE(names.insert(key.name).second) << key.name;
+      EXPECT_TRUE(of_type(key)) << key.name;
+      EXPECT_FALSE(key.meaning.empty()) << key.name;
+      const auto* word = std::get_if<std::string>(&key.default_value);
+      const bool chosen = word && !word->empty() && !key.choices.empty();
+      EXPECT_TRUE(!chosen || std::find(key.choices.begin(), key.choices.end(), *word) != key.choices.end()) << key.name;
+      const auto* number = std::get_if<double>(&key.default_value);
+      const auto* integer = std::get_if<std::int64_t>(&key.default_value);
+      const double value = number ? *number : integer ? static_cast<double>(*integer) : key.minimum.value_or(0);
+      EXPECT_GE(value, key.minimum.value_or(value)) << key.name;
+      EXPECT_LE(value, key.maximum.value_or(value)) << key.name;
+    }
+  }
+}
+
+TEST_F(Studies, DrawFiguresOfMetricsAndAxesTheyHave) {
+  for (const Study* study : all_studies())
+    for (const FigureInfo& figure : study->figures) {
+      const MetricInfo* metric = metric_of(*study, figure.metric);
+      ASSERT_TRUE(metric) << figure.metric;
+      EXPECT_TRUE(has_axis(*metric, figure.x)) << figure.title;
+      for (const std::string& axis : {figure.panel_axis, figure.split_axis})
+        EXPECT_TRUE(axis.empty() || has_axis(*metric, axis)) << figure.title;
+      for (const auto& [axis, word] : figure.at) EXPECT_TRUE(has_axis(*metric, axis)) << figure.title;
+    }
+}
+
+// Averaging over read-outs would mix the class token into a claim about patch tokens.
+TEST_F(Studies, ChooseAReadOutByAKeyWhereAMetricHasSeveral) {
+  for (const Study* study : all_studies()) {
+    for (const MetricInfo& metric : study->metrics)
+      EXPECT_TRUE(!has_axis(metric, "readout") || study->axis_keys.contains("readout")) << study->name << " " << metric.name;
+    for (const auto& [axis, key] : study->axis_keys) {
+      const auto found = std::find_if(study->keys.begin(), study->keys.end(), [&](const Key& k) { return k.name == key; });
+      ASSERT_NE(found, study->keys.end()) << key;
+      EXPECT_EQ(found->type, KeyType::kString) << key;
+    }
+  }
+}
+
+TEST_F(Studies, HaveEveryFunction) {
+  for (const Study* study : all_studies())
+    EXPECT_TRUE(study->inspect && study->signature && study->probe_memory && study->run_pack && study->work) << study->name;
+}
+
+}  // namespace
+}  // namespace palimpsest

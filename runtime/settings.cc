@@ -51,16 +51,6 @@ struct Spell {
   }
 };
 
-bool not_given(const Value& value) {
-  const auto empty = [](const auto& held) {
-    if constexpr (requires { held.empty(); })
-      return held.empty();
-    else
-      return false;
-  };
-  return std::visit(empty, value);
-}
-
 template <class T>
 const T& get(const Settings& settings, std::string_view key) {
   if (const T* value = std::get_if<T>(&settings.at(key))) return *value;
@@ -110,6 +100,16 @@ std::string joined(const std::vector<std::string>& lines) {
 }  // namespace
 
 std::string text(const Value& value) { return std::visit(Spell{}, value); }
+
+bool not_given(const Value& value) {
+  const auto empty = [](const auto& held) {
+    if constexpr (requires { held.empty(); })
+      return held.empty();
+    else
+      return false;
+  };
+  return std::visit(empty, value);
+}
 
 const Value& Settings::at(std::string_view key) const {
   const auto found = values_.find(key);

@@ -21,6 +21,9 @@ using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<
 /// As TOML would write it, one spelling for one value (shortest round-trip numbers): part of a run's identity.
 std::string text(const Value&);
 
+/// An empty string or list, which is how a key is written that is not given.
+bool not_given(const Value&);
+
 enum class KeyType { kBool, kInteger, kNumber, kString, kIntegers, kNumbers, kStrings, kPath, kPaths };
 
 /// One key of a study or of pretraining, declared once: the reader, its errors, --help, the schema and the list of

@@ -61,6 +61,13 @@ std::optional<Value> checked_value(const toml::node& node, const Key& key, const
 Settings read_keys(const toml::table& root, const KeyTable& keys, std::span<const std::string> others,
                    Mistakes& mistakes);
 
+/// Whether a node came from an override rather than from the file.
+bool from_command_line(const toml::source_region& where);
+
+/// For mistakes: a node as it is written, shortened, and what it is ("a string").
+std::string written(const toml::node& node);
+std::string kind(const toml::node& node);
+
 /// " Did you mean X?" with a leading space, or nothing.
 std::string did_you_mean(std::string_view word, std::span<const std::string> known);
 

@@ -143,6 +143,7 @@ TEST_F(SettingsFile, AsksForRequiredKeys) {
   EXPECT_THAT(
       mistakes("", {}, keys),
       ElementsAre("a.toml: the key slow.weights is missing (The slow weights.). Write weights = ... under [slow]."));
+  EXPECT_EQ(mistakes("[slow]\nweights = \"\"\n", {}, keys).size(), 1u);
   EXPECT_THROW(default_settings(keys), InputError);
 }
 
@@ -172,6 +173,11 @@ TEST_F(SettingsFile, TellsMistakesOfOverridesByTheirArgument) {
                   "--set training.epoch=20: unknown key training.epoch. Did you mean training.epochs?",
                   "--set training.epochs=many: training.epochs = 'many' is a string. Write an integer (epochs).",
                   "--set shuffle.x=1: shuffle = {...} is a table. Write true or false."));
+}
+
+TEST_F(SettingsFile, RefusesBytesThatAreNoText) {
+  EXPECT_THAT(mistakes("shuffle = \"\xff\xfe\"\n"), ElementsAre(HasSubstr("a.toml:1:")));
+  EXPECT_THROW(read("", {{"images.path", "\xff\xfe"}}), InputError);
 }
 
 TEST_F(SettingsFile, NamesAFileThatIsNotThere) {

@@ -5,9 +5,11 @@ namespace palimpsest {
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
       {"plan", "show what a sweep would run: axes, runs, packs, time", add_plan, Ranks::kFirst},
+      {"pretrain", "train slow weights, or go on from the last checkpoint", add_pretrain, Ranks::kAll},
       {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll},
       {"features", "what the blocks of an encoder make of images, as safetensors", add_features, Ranks::kFirst},
       {"status", "how far a sweep is, while it runs or after", add_status, Ranks::kFirst},
+      {"report", "judge a sweep's claims; write report.html, figures and tables", add_report, Ranks::kFirst},
       {"export", "write every measurement as tidy CSV", add_export, Ranks::kFirst},
       {"launch", "run a command over N ranks: the right mpirun, restarts, nothing left behind", add_launch, Ranks::kFirst},
   };

@@ -10,6 +10,8 @@ Run add_launch(CLI::App&);
 Run add_features(CLI::App&);
 Run add_plan(CLI::App&);
 Run add_status(CLI::App&);
+Run add_pretrain(CLI::App&);
+Run add_report(CLI::App&);
 Run add_sweep(CLI::App&);
 
 }  // namespace palimpsest

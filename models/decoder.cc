@@ -24,14 +24,15 @@ class Drop {
  public:
   Drop(const std::vector<RandomStream>& runs, std::uint64_t layer, double p) : runs_(runs), layer_(layer), p_(p) {}
 
+  // Each stream fills its own part of the shape, which leads with the runs, then the images.
   at::Tensor mask(DropSite site, const std::vector<std::int64_t>& shape) const {
     if (runs_.empty() || p_ == 0) return {};
     std::vector<RandomStream> streams;
     for (const auto& run : runs_) streams.push_back(run.child(layer_ * 4 + site));
-    return dropout_mask(streams, shape, p_);
+    return dropout_mask(streams, {c10::multiply_integers(shape) / std::ssize(streams)}, p_).view(shape);
   }
   at::Tensor operator()(const at::Tensor& x, DropSite site) const {
-    const auto kept = mask(site, x.sizes().slice(1).vec());
+    const auto kept = mask(site, x.sizes().vec());
     return kept.defined() ? x * kept : x;
   }
 
@@ -108,7 +109,7 @@ at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomS
     const Drop drop(runs, layer, config_.dropout);
     const auto qkv = tokens(linear(rows(x), b.in_weight, b.in_bias)).chunk(3, -1);
     const auto heads = attention(qkv[0], qkv[1], qkv[2], config_.heads,
-                                 drop.mask(kAttentionWeights, {B, config_.heads, T, T}));
+                                 drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}));
     const auto attended = drop(tokens(linear(rows(heads), b.out_weight, b.out_bias)), kAfterAttention);
     x = layer_norm(x + attended, b.norm1_weight, b.norm1_bias, kNormEpsilon);
     const auto inside = drop(activate(linear(rows(x), b.in1_weight, b.in1_bias), Activation::kGelu), kInsideFeedForward);

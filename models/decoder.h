@@ -30,7 +30,8 @@ class Decoder {
   const DecoderConfig& config() const { return config_; }
 
   /// tokens [R, B, patches, input_width] (no class token) -> [R, B, patches, 3 p p] before the sigmoid, inside a patch (y, x, channel).
-  /// `drop`: one stream per run and step while training; empty: no dropout.
+  /// `drop`: one stream per run and step while training, or one per run and image ([R * B]: then no image's numbers depend on
+  /// its batch); empty: no dropout.
   at::Tensor forward(const at::Tensor& tokens, const std::vector<RandomStream>& drop = {}) const;
 
   /// The same in two parts, for the masked autoencoder, which puts mask tokens between them: embed [R, B, n, input_width] -> [R, B, n, width].

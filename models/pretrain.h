@@ -2,27 +2,33 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <string>
 
 #include "runtime/communicator.h"
 #include "runtime/settings.h"
 
 namespace palimpsest {
 
-/// The keys of a pretraining definition: [model] size or width/depth/heads/..., [objective] name, mask, [images], [training], [sharding], ...
+/// The keys of a pretraining definition: [model] size or width/depth/heads/..., [objective] name, mask, [images], [validation], [training],
+/// [sharding].
 const KeyTable& pretrain_keys();
 
 struct PretrainOptions {
-  std::filesystem::path out;                     // checkpoints/, weights.safetensors, pictures/, losses.csv
-  std::function<bool()> should_stop;             // polled between steps; true: write a checkpoint and throw Interrupted
+  std::filesystem::path out;                     // checkpoints/, weights.safetensors, pictures/, losses.csv, definition.toml
+  std::function<bool()> should_stop;             // polled each step on every rank; true on any: write a checkpoint and throw Interrupted
+  int threads = 1;                               // of this rank, equal on all; each takes a part of the rank's images
 };
 
 struct PretrainResult {
   std::int64_t steps = 0;
-  double validation_loss = 0, baseline_mean_colour = 0, baseline_neighbours = 0;
+  double validation_loss = 0;
+  std::map<std::string, double> baselines;       // by name (objective.h): the loss of predictions without a network, on the same images
 };
 
 /// Trains slow weights over all ranks of the communicator, from the newest whole checkpoint in `out` where there is one. A resumed run equals an
-/// undisturbed one bit for bit. Throws InputError, Interrupted.
+/// undisturbed one bit for bit; the loss curve does not depend on the number of ranks (to rounding). Only rank 0 writes and prints.
+/// Throws InputError (on all ranks alike), Interrupted, and Error when the loss is no number any more.
 PretrainResult pretrain(const Settings&, Communicator&, const PretrainOptions&);
 
 }  // namespace palimpsest

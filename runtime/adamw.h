@@ -28,6 +28,7 @@ class AdamW {
   void zero_grad();
   Options& options() { return options_; }
   std::vector<Slot>& slots() { return slots_; }
+  const std::vector<Slot>& slots() const { return slots_; }
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }  // on resuming, with the moments
 

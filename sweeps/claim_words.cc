@@ -60,8 +60,8 @@ std::string supported(const ClaimResult& claim, const std::string& unit, std::si
   const std::string p = p_words(claim.p_adjusted) + correction(claim, claims);
   if (claim.parts.size() == 1)
     return "The effect has the claimed sign in " + sides(part, on_claimed_side(part), unit) + "; " + p + ".";
-  return "All " + std::to_string(claim.parts.size()) + " parts hold; the weakest is " + part_words(part) + ", with " +
-         p + ".";
+  return "All " + std::to_string(claim.parts.size()) + " parts hold; the weakest is " + part_words(claim, part) +
+         ", with " + p + ".";
 }
 
 std::string contradicted(const ClaimResult& claim, const std::string& unit, std::size_t claims) {
@@ -70,13 +70,13 @@ std::string contradicted(const ClaimResult& claim, const std::string& unit, std:
                             p_words(claim.p_adjusted) + correction(claim, claims);
   if (claim.parts.size() == 1) return "The effect points the other way in " + where + ".";
   const std::size_t count = parts_with(claim, Verdict::kContradicted);
-  return std::to_string(count) + " of " + std::to_string(claim.parts.size()) + " parts point" + (count == 1 ? "s" : "") +
-         " the other way; the clearest is " + part_words(part) + ", in " + where + ".";
+  return std::to_string(count) + " of " + std::to_string(claim.parts.size()) + " parts point" +
+         (count == 1 ? "s" : "") + " the other way; the clearest is " + part_words(claim, part) + ", in " + where + ".";
 }
 
 std::string negligible(const ClaimResult& claim) {
   const PartResult& part = clearest(claim, Verdict::kNegligible);
-  const std::string effect = claim.parts.size() == 1 ? "The effect" : "The effect of " + part_words(part);
+  const std::string effect = claim.parts.size() == 1 ? "The effect" : "The effect of " + part_words(claim, part);
   return effect + " is shown to lie within \u00b1" + number_words(part.part.smallest_effect) +
          ", the smallest effect of interest (equivalence test: " + p_words(part.p_equivalence_adjusted) + ").";
 }
@@ -112,7 +112,7 @@ std::string undecided(const ClaimResult& claim, const std::string& unit, std::si
   if (claim.parts.size() == 1) return sentence(why_part_is_open(claim, claim.parts[0], unit, claims));
   const PartResult& part = most_open(claim);
   return std::to_string(parts_with(claim, Verdict::kSupported)) + " of " + std::to_string(claim.parts.size()) +
-         " parts hold; open is " + part_words(part) + ": " + why_part_is_open(claim, part, unit, claims) + ".";
+         " parts hold; open is " + part_words(claim, part) + ": " + why_part_is_open(claim, part, unit, claims) + ".";
 }
 
 /// What keeps a part from having any unit; empty where nothing does.
@@ -130,7 +130,7 @@ std::string why_no_units(const PartResult& part) {
 std::string what_is_missing(const ClaimResult& claim) {
   for (const PartResult& part : claim.parts)
     if (std::string why = why_no_units(part); !why.empty())
-      return claim.parts.size() == 1 ? why : part_words(part) + ": " + why;
+      return sentence(claim.parts.size() == 1 ? why : "part " + part_words(claim, part) + ": " + why);
   return {};
 }
 
@@ -169,7 +169,7 @@ std::string number_words(double value) {
   if (std::isinf(value)) return value < 0 ? kMinus + "\u221e" : "\u221e";
   char text[32];
   std::snprintf(text, sizeof text, "%.3g", std::abs(value));
-  return (value < 0 ? kMinus : "") + text;
+  return (value < 0 ? kMinus : "") + short_exponent(text);
 }
 
 std::string interval_words(const Interval& interval) {
@@ -210,12 +210,22 @@ std::string contrast_words(const ClaimPart& part) {
   return "(" + plain(part.treatment) + ") " + kMinus + " (" + plain(part.baseline) + ")";
 }
 
-std::string part_words(const PartResult& part) {
-  return part.part.metric + (part.each.empty() ? "" : ", " + plain(part.each));
+std::string part_words_without_each(const ClaimResult& claim, const ClaimPart& part) {
+  const auto shared = [&](auto words) {
+    return std::count_if(claim.claim.parts.begin(), claim.claim.parts.end(),
+                         [&](const ClaimPart& other) { return words(other) == words(part); }) > 1;
+  };
+  if (!shared([](const ClaimPart& one) { return one.metric; })) return part.metric;
+  if (!shared(statistic_words)) return statistic_words(part);
+  return statistic_words(part) + " (" + place_words(part) + ")";
+}
+
+std::string part_words(const ClaimResult& claim, const PartResult& part) {
+  return part_words_without_each(claim, part.part) + (part.each.empty() ? "" : ", " + plain(part.each));
 }
 
 std::string why(const ClaimResult& claim, const std::string& unit, std::size_t claims) {
-  if (const std::string missing = what_is_missing(claim); !missing.empty()) return sentence(missing);
+  if (std::string missing = what_is_missing(claim); !missing.empty()) return missing;
   switch (claim.verdict) {
     case Verdict::kSupported:
       return supported(claim, unit, claims);

@@ -13,6 +13,11 @@ std::string contrast_words(const ClaimPart&);   // "qkv adapter − full"; empty
 std::string part_words(
     const PartResult&);  // "attention.scope, learning rate 0.0003": what tells a part from the others of its claim
 
+/// What tells a part from the others of its claim: "attention.scope, learning rate 3e-4"; more of the statistic where
+/// parts share a metric.
+std::string part_words(const ClaimResult&, const PartResult&);
+std::string part_words_without_each(const ClaimResult&, const ClaimPart&);
+
 std::string number_words(double);  // three digits: "0.0213", "−1.4", "1.2e-05"; "–" for what is no number
 std::string interval_words(const Interval&);                           // "[−0.01, 0.05]"
 std::string p_words(double p);                                         // "p = 0.012", "p < 0.001"

@@ -1,6 +1,7 @@
 #include "sweeps/condition.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 
@@ -13,10 +14,11 @@ std::optional<double> number_of(const Value& value) {
   return std::nullopt;
 }
 
+/// "1e-4" rather than "0.0001" or "1e-04".
 std::string plain_number(double value) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
+  std::snprintf(text, sizeof text, value != 0 && std::abs(value) < 1e-3 ? "%.6e" : "%.6g", value);
+  return short_exponent(text);
 }
 
 }  // namespace
@@ -37,6 +39,16 @@ Condition condition_of(const Settings& settings, const std::vector<std::string>&
   for (const auto& key : keys)
     if (settings.has(key)) condition[key] = settings.at(key);
   return condition;
+}
+
+std::string short_exponent(std::string number) {
+  const std::size_t e = number.find('e');
+  if (e == std::string::npos) return number;
+  std::string digits = number.substr(0, e), exponent = number.substr(e + 1);
+  if (digits.find('.') != std::string::npos) digits.erase(digits.find_last_not_of('0') + 1);
+  if (digits.ends_with('.')) digits.pop_back();
+  const std::string sign = exponent[0] == '-' ? "-" : "";
+  return digits + "e" + sign + exponent.substr(exponent.find_first_not_of("+-0"));
 }
 
 std::string plain(const Value& value) {

@@ -19,6 +19,7 @@ Condition condition_of(const Settings&, const std::vector<std::string>& keys);
 
 // As a person would write them: "adapter", "1e-4", "qkv adapter, learning rate 1e-4".
 std::string plain(const Value&);
+std::string short_exponent(std::string number);  // "1.50e-05" -> "1.5e-5"
 std::string plain_key(const std::string& key);
 std::string plain(const Condition&);
 

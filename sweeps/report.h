@@ -1,15 +1,42 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
-#include "sweeps/ledger.h"
+#include "sweeps/rows.h"
 #include "sweeps/verdict.h"
 
 namespace palimpsest {
 
-/// Writes `report.html` (one file that opens from disk without a network), `figures/*.svg` (where vl-convert is at hand) and
-/// `tables/*.csv` into the results folder, and returns the claims as judged.
-std::vector<ClaimResult> write_report(const Ledger&, const std::filesystem::path& folder);
+/// What a report is made from: a ledger's rows with what the study says of them, or rows made up by a test.
+struct ReportSource {
+  std::string name;            // of the sweep
+  std::string study, meaning;  // of the study
+  Rows rows;
+  std::vector<MetricInfo> metrics;
+  std::vector<FigureInfo> figures;
+  std::map<std::string, std::string> provenance;
+  std::string definition;  // with every default written out
+  std::function<std::vector<Attachment>(const RunId&)> attachments;
+};
+/// Throws InputError where this program does not know the ledger's study. The ledger must outlive what is returned.
+ReportSource report_source(const Ledger&);
+
+struct Report {
+  std::vector<ClaimResult> claims;  // as judged
+  std::filesystem::path page;
+  std::string no_svg;  // why figures/ holds no new SVG files; empty where it does
+};
+
+enum class SvgFiles { kWrite, kLeaveOut };  // they take most of a report's time
+
+/// Writes `report.html` (one file that opens from disk without a network), `tables/*.csv` and, where a Python with
+/// vl-convert is at hand, `figures/*.svg` into the results folder, each whole or not at all. Works on a sweep that is
+/// not finished or has not begun, and says so. Throws InputError where the folder cannot be written to, Interrupted
+/// where the disk is full.
+Report write_report(const ReportSource&, const std::filesystem::path& folder, SvgFiles = SvgFiles::kWrite);
 
 }  // namespace palimpsest

@@ -31,18 +31,18 @@ struct PartResult {
   std::int64_t failed_runs = 0, missing_runs = 0, left_out_units = 0;
   // Of the effect, when pairs with failed runs take either extreme seen; {effect, effect} where none failed.
   Interval worst_case;
-  std::string problem;                // why it cannot be computed: an axis or a label that the metric does not have
+  std::string problem;  // why it cannot be computed: an axis or a label that the metric does not have
 };
 
 struct ClaimResult {
   Claim claim;
   bool exploratory = false;
-  bool provisional = false;           // runs it needs are still to come
+  bool provisional = false;  // runs it needs are still to come
   Verdict verdict = Verdict::kUndecided;
-  double p = 1;                       // of all parts together
-  double p_adjusted = 1;              // Holm over the claims of the file; Benjamini-Hochberg over exploratory ones
-  std::vector<PartResult> parts;      // parts x each
-  std::string why;                    // one sentence: what decided, or what is missing
+  double p = 1;                   // of all parts together
+  double p_adjusted = 1;          // Holm over the claims of the file; Benjamini-Hochberg over exploratory ones
+  std::vector<PartResult> parts;  // parts x each
+  std::string why;                // one sentence: what decided, or what is missing
 };
 
 /// Judges claims. Missing and failed runs are counted beside each number and never imputed.
@@ -51,7 +51,8 @@ struct ClaimResult {
 /// times the number of parts (one is enough to contradict). Holm over the claims of the file. All are two-sided, so
 /// `supported` and `contradicted` together are wrong about claims without any effect in at most alpha of all sweeps.
 ///
-///  - supported: every part has the sign it claims at its adjusted p, and none is shown to lie within the smallest effect
+///  - supported: every part has the sign it claims at its adjusted p, and none is shown to lie within the smallest
+///  effect
 ///  - contradicted: a part has the other sign by the same rule
 ///  - negligible: a part is shown to lie within the smallest effect (a Holm of its own), and none is contradicted
 ///  - undecided: otherwise

@@ -142,7 +142,7 @@ TEST(Verdict, AsksForEachValueOfTheKeysInEach) {
   };
   const auto turned = only(sweep);
   EXPECT_EQ(word(turned.verdict), "contradicted");
-  EXPECT_THAT(turned.why, HasSubstr("learning rate 0.0003"));
+  EXPECT_THAT(turned.why, HasSubstr("learning rate 3e-4"));
 }
 
 TEST(Verdict, PairsOnTheKeysOfTheGridThatAClaimDoesNotName) {

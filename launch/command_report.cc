@@ -1,0 +1,70 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "launch/commands.h"
+#include "sweeps/report.h"
+#include "sweeps/verdict_table.h"
+
+namespace palimpsest {
+namespace {
+
+struct Options {
+  std::string folder;
+  bool json = false, no_svg = false;
+};
+
+std::int64_t count(const Rows& rows, RunState state) {
+  return std::count_if(rows.runs.begin(), rows.runs.end(), [&](const LedgerRun& run) { return run.state == state; });
+}
+
+bool in_colour() { return ::isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR"); }
+
+std::string as_json(const ReportSource& source, const Report& report) {
+  const nlohmann::json said = {{"name", source.name},
+                               {"done", count(source.rows, RunState::kDone)},
+                               {"failed", count(source.rows, RunState::kFailed)},
+                               {"waiting", count(source.rows, RunState::kWaiting)},
+                               {"claims", verdicts_json(report.claims)},
+                               {"report", report.page.string()},
+                               {"no_svg", report.no_svg}};
+  return said.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string as_text(const ReportSource& source, const Report& report, const Options& options) {
+  const std::int64_t failed = count(source.rows, RunState::kFailed), waiting = count(source.rows, RunState::kWaiting);
+  std::string out = source.name + ": " + std::to_string(count(source.rows, RunState::kDone)) + " of " +
+                    std::to_string(source.rows.runs.size()) + " runs done";
+  if (failed > 0) out += ", " + std::to_string(failed) + " failed";
+  if (waiting > 0) out += ", " + std::to_string(waiting) + " to come: verdicts are how things stand so far";
+  out += "\n\n";
+  if (!report.claims.empty()) out += verdict_table(report.claims, source.rows.unit, in_colour()) + "\n";
+  if (!report.no_svg.empty() && !options.no_svg) out += "No SVG files: " + report.no_svg + ".\n";
+  return out + "report: " + report.page.string() + "\n";
+}
+
+int report(const Options& options) {
+  const Ledger ledger = Ledger::open_for_reading(options.folder);
+  const ReportSource source = report_source(ledger);
+  const Report made = write_report(source, options.folder, options.no_svg ? SvgFiles::kLeaveOut : SvgFiles::kWrite);
+  std::fputs((options.json ? as_json(source, made) : as_text(source, made, options)).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+Run add_report(CLI::App& command) {
+  auto options = std::make_shared<Options>();
+  command.add_option("DIR", options->folder, "results folder of a sweep, finished or not")->required();
+  command.add_flag("--json", options->json, "the verdicts as JSON");
+  command.add_flag("--no-svg", options->no_svg, "leave figures/*.svg out: quicker");
+  return [options](MpiWorld&) { return report(*options); };
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,52 @@
+#include "models/replicas.h"
+
+#include <ATen/ATen.h>
+
+#include <numeric>
+
+namespace palimpsest {
+namespace {
+
+Batch part_of(const Batch& whole, int part, int parts) {
+  const std::int64_t n = whole.images.size(0), first = part * n / parts, end = (part + 1) * n / parts;
+  return {.images = whole.images.slice(0, first, end),
+          .streams = {whole.streams.begin() + first, whole.streams.begin() + end},
+          .global_size = whole.global_size,
+          .training = whole.training};
+}
+
+}  // namespace
+
+std::vector<at::Tensor> leaves(SlowWeights& weights) {
+  std::vector<at::Tensor> values;
+  for (auto* part : {&weights.encoder, &weights.decoder})
+    for (auto& [name, parameter] : *part) values.push_back(parameter.value.set_requires_grad(true));
+  return values;
+}
+
+Replicas::Replicas(const ObjectiveInfo& info, const Settings& settings, const RandomStream& initial, int threads) : crew_(threads) {
+  for (int thread = 0; thread < threads; ++thread) {
+    objectives_.push_back(info.build(settings, initial));
+    auto own = leaves(objectives_.back()->weights());
+    const auto shared = leaves(first().weights());
+    for (std::size_t i = 0; i < own.size(); ++i) own[i].set_data(shared[i].detach());
+  }
+}
+
+std::vector<std::vector<at::Tensor>> Replicas::parameters() {
+  std::vector<std::vector<at::Tensor>> all;
+  for (auto& objective : objectives_) all.push_back(leaves(objective->weights()));
+  return all;
+}
+
+double Replicas::backward(const Batch& batch) {
+  std::vector<double> shares(objectives_.size());
+  crew_.each([&](int thread) {
+    const at::Tensor loss = objectives_[thread]->loss(part_of(batch, thread, crew_.size()));
+    loss.backward();
+    shares[thread] = loss.item<double>();
+  });
+  return std::accumulate(shares.begin(), shares.end(), 0.0);
+}
+
+}  // namespace palimpsest

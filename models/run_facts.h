@@ -1,0 +1,22 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "models/pretraining_images.h"
+#include "runtime/settings.h"
+
+namespace palimpsest {
+
+/// What a checkpoint must share with the run that goes on from it, by name: "definition" (every key that changes what is computed), and hashes
+/// of the "training images" and "validation images". It lies in the metadata of the weights.
+using RunFacts = std::map<std::string, std::string>;
+RunFacts run_facts(const Settings&, const PretrainingImages&);
+
+/// Every key as TOML, a line each.
+std::string definition_text(const Settings&);
+
+/// Which fact differs and how ('settings "training.batch = 8" there, "training.batch = 4" here'); empty where all agree. `then` may hold more.
+std::string difference(const RunFacts& then, const RunFacts& now);
+
+}  // namespace palimpsest

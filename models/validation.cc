@@ -1,0 +1,72 @@
+#include "models/validation.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "runtime/tensor_file.h"
+
+namespace palimpsest {
+namespace {
+
+using Numbers = std::map<std::string, double>;
+
+void add(Numbers& sums, const Numbers& more) {
+  for (const auto& [name, value] : more) sums[name] += value;
+}
+
+Numbers names_alone(Numbers numbers) {
+  for (auto& [name, value] : numbers) value = 0;
+  return numbers;
+}
+
+Numbers over_ranks(const Numbers& shares, Communicator& world) {
+  if (world.world_size() == 1) return shares;
+  std::vector<float> values;
+  for (const auto& [name, share] : shares) values.push_back(static_cast<float>(share));
+  auto sums = at::tensor(values);
+  world.all_reduce(sums, Reduction::kSum);
+  Numbers out = shares;
+  std::int64_t i = 0;
+  for (auto& [name, value] : out) value = sums[i++].item<double>();
+  return out;
+}
+
+}  // namespace
+
+Validation::Validation(const HeldImages& squares, std::int64_t chunk, Communicator& world, Crew& crew)
+    : images_(to_tensor(squares.images)), chunk_(chunk), world_(world), crew_(crew) {}
+
+double Validation::loss(const Objective& objective) const {
+  return summed([&](const Batch& batch) { return Numbers{{"loss", objective.loss(batch).item<double>()}}; }).at("loss");
+}
+
+Numbers Validation::baselines(const Objective& objective) const {
+  return summed([&](const Batch& batch) { return objective.baselines(batch); });
+}
+
+Batch Validation::first(std::int64_t count) const { return range(0, std::min(count, images_.size(0))); }
+
+Batch Validation::range(std::int64_t first, std::int64_t end) const {
+  Batch batch{.images = images_.slice(0, first, end), .streams = {}, .global_size = images_.size(0), .training = false};
+  const RandomStream fixed(purpose("validation"));
+  for (std::int64_t i = first; i < end; ++i) batch.streams.push_back(fixed.child(static_cast<std::uint64_t>(i)));
+  return batch;
+}
+
+Numbers Validation::summed(const std::function<Numbers(const Batch&)>& measure) const {
+  const std::int64_t V = images_.size(0), parts = world_.world_size() * crew_.size();
+  std::vector<Numbers> of_thread(static_cast<std::size_t>(crew_.size()));
+  crew_.each([&](int thread) {
+    const c10::NoGradGuard no_gradient;
+    const std::int64_t part = world_.rank() * crew_.size() + thread, end = (part + 1) * V / parts;
+    for (std::int64_t at = part * V / parts; at < end; at += chunk_) add(of_thread[thread], measure(range(at, std::min(end, at + chunk_))));
+  });
+  Numbers sums;
+  for (const auto& numbers : of_thread) add(sums, numbers);
+  if (sums.empty()) sums = names_alone(measure(first(1)));   // more ranks than images: this one adds nothing
+  return over_ranks(sums, world_);
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,47 @@
+#include "sweeps/csv.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace palimpsest {
+namespace {
+
+bool looks_like_a_formula(const std::string& text) {
+  return !text.empty() && (std::string_view("=+-@").find(text[0]) != std::string_view::npos ||
+                           static_cast<unsigned char>(text[0]) < 0x20);
+}
+
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (char c : text) (out += c) += c == '"' ? "\"" : "";
+  return out + "\"";
+}
+
+struct WriteCell {
+  std::string operator()(const std::string& text) const {
+    return quoted(looks_like_a_formula(text) ? "'" + text : text);
+  }
+  std::string operator()(std::int64_t number) const { return std::to_string(number); }
+  std::string operator()(double number) const {
+    if (std::isnan(number)) return {};
+    char digits[40];
+    return {digits, std::to_chars(digits, digits + sizeof digits, number).ptr};
+  }
+};
+
+}  // namespace
+
+std::string csv(const Table& table) {
+  std::string out;
+  const auto separate = [&](bool first) { out += first ? "" : ","; };
+  for (std::size_t c = 0; c < table.columns().size(); ++c) separate(c == 0), out += WriteCell()(table.columns()[c]);
+  out += "\n";
+  for (const auto& row : table.rows()) {
+    for (std::size_t c = 0; c < row.size(); ++c) separate(c == 0), out += std::visit(WriteCell(), row[c]);
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,109 @@
+#include "sweeps/methods.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "sweeps/claim_words.h"
+#include "sweeps/condition.h"
+#include "sweeps/html.h"
+
+namespace palimpsest {
+namespace {
+
+struct Design {
+  std::set<std::int64_t> units, replicates;
+  std::set<Condition> conditions;
+  std::set<Value> slow_weights;
+};
+
+Design design_of(const Rows& rows) {
+  Design design;
+  for (const LedgerRun& run : rows.runs) {
+    design.units.insert(unit_of(rows, run));
+    design.replicates.insert(replicate_of(rows, run));
+    design.conditions.insert(condition_of(run.spec.settings, rows.axes));
+    if (run.spec.settings.has("slow.weights")) design.slow_weights.insert(run.spec.settings.at("slow.weights"));
+  }
+  return design;
+}
+
+std::string paragraph(const std::string& text) { return "<p>" + text + "</p>\n"; }
+
+std::string axes_words(const std::vector<std::string>& axes) {
+  std::string out;
+  for (const auto& key : axes) (out += out.empty() ? "" : " \u00d7 ") += plain_key(key);
+  return out;
+}
+
+std::string design_text(const ReportSource& source, const Design& design) {
+  const Rows& rows = source.rows;
+  const std::string replicate = rows.unit == "seed" ? "image set" : "seed";
+  std::string text = fmt::format(
+      "The study {}: {} Each of {} is one of {} ({}), {} and {}.", escaped(source.study), escaped(source.meaning),
+      count_words(static_cast<std::int64_t>(rows.runs.size()), "run"), unit_words(rows.unit, design.units.size()),
+      "the units of inference", count_words(static_cast<std::int64_t>(design.replicates.size()), replicate),
+      count_words(static_cast<std::int64_t>(design.conditions.size()), "condition"));
+  if (!rows.axes.empty()) text += " Conditions are the product of " + escaped(axes_words(rows.axes)) + ".";
+  return text;
+}
+
+std::string statistics_text(const Rows& rows, std::size_t units) {
+  const std::string unit = escaped(plain_key(rows.unit));
+  const std::string flips = units <= 16 ? "over all sign patterns" : "over 10,000 drawn sign patterns";
+  return fmt::format(
+      "The statistic of a claim is computed within each run. Treatment and baseline are paired within the {0} on equal "
+      "seed and equal values of every "
+      "key that the claim does not name; pairs are averaged within the {0}, so that seeds and settings add precision "
+      "but no units. Effects are means over "
+      "{0}s with 95 % t intervals ({0}s minus one degrees of freedom); p is that of the two-sided sign-flip test {1}; "
+      "<i>g</i> is Hedges' g of the paired "
+      "differences; equivalence within the smallest effect of interest is shown by two one-sided t tests.",
+      unit, flips);
+}
+
+std::string verdict_text(const std::vector<ClaimResult>& claims) {
+  const auto exploratory =
+      std::count_if(claims.begin(), claims.end(), [](const ClaimResult& claim) { return claim.exploratory; });
+  const auto planned = static_cast<std::int64_t>(claims.size()) - exploratory;
+  std::string text = fmt::format(
+      "A claim of several parts holds when all its parts hold: its p is the largest of theirs. One part that points "
+      "the other way is enough to "
+      "contradict it, at a level divided by the number of parts. p is adjusted by Holm's method over {}, so that all "
+      "verdicts of supported and contradicted "
+      "together are wrong in at most 5 % of sweeps without any effect. <b>Supported</b>: the claimed sign at the "
+      "adjusted level. <b>Contradicted</b>: the opposite "
+      "sign at the same level. <b>Negligible</b>: shown to lie within the smallest effect of interest. "
+      "<b>Undecided</b>: none of these.",
+      count_words(planned, "claim"));
+  if (exploratory > 0)
+    text += fmt::format(
+        " {} added after the first run was done: labelled exploratory, and adjusted among themselves by Benjamini and "
+        "Hochberg's method.",
+        exploratory == 1 ? "1 claim was" : std::to_string(exploratory) + " claims were");
+  return text;
+}
+
+std::string losses_text() {
+  return "Runs that failed, or whose measurement is no number, are counted and left out with their pairs, never "
+         "imputed. The worst case beside a number is "
+         "where its effect would lie if every pair with a failed run had taken the lowest, or the highest, value seen.";
+}
+
+std::string limits_text(const Design& design) {
+  if (design.slow_weights.size() != 1) return {};
+  return paragraph(
+      "All runs start from one set of slow weights, so every conclusion is about that network; several sets would make "
+      "it one about networks of its kind.");
+}
+
+}  // namespace
+
+std::string methods_text(const ReportSource& source, const std::vector<ClaimResult>& claims) {
+  const Design design = design_of(source.rows);
+  return paragraph(design_text(source, design)) + paragraph(statistics_text(source.rows, design.units.size())) +
+         paragraph(verdict_text(claims)) + paragraph(losses_text()) + limits_text(design);
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,275 @@
+#include "sweeps/vega.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+
+namespace palimpsest {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kSchema = "https://vega.github.io/schema/vega-lite/v6.json";  // a name, never fetched
+constexpr const char* kFont = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+constexpr std::size_t kMostTicks = 7;  // few places of an axis are all labelled
+constexpr const char *kInk = "#23272e", *kGrey = "#6a7079", *kHair = "#e6e3dc";
+
+/// Four digits are more than a screen shows, and keep the page small. What is no number becomes null.
+json rounded(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%.4g", value);
+  return std::strtod(digits, nullptr);
+}
+
+json rounded(const std::vector<double>& values) {
+  json out = json::array();
+  for (double value : values) out.push_back(rounded(value));
+  return out;
+}
+
+json x_of(const Figure& figure, std::size_t place) {
+  if (figure.numeric_x) return std::strtod(figure.x[place].c_str(), nullptr);
+  return figure.x[place];
+}
+
+std::string words_of(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+json x_places(const Figure& figure) {
+  json places = json::array();
+  for (std::size_t place = 0; place < figure.x.size(); ++place) places.push_back(x_of(figure, place));
+  return places;
+}
+
+json x_encoding(const Figure& figure) {
+  json axis = {{"title", words_of(figure.info.x)}, {"grid", false}, {"tickCount", 5}, {"labelFlush", false}};
+  if (figure.numeric_x && figure.x.size() <= kMostTicks) axis["values"] = x_places(figure);
+  if (figure.numeric_x) axis["format"] = "~g";
+  json x = {{"field", "x"}, {"type", figure.numeric_x ? "quantitative" : "ordinal"}, {"axis", axis}};
+  if (figure.numeric_x) x["scale"] = {{"zero", false}, {"nice", false}};
+  if (!figure.numeric_x) x["sort"] = nullptr, x["axis"]["labelAngle"] = 0;
+  return x;
+}
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  void take(const std::vector<double>& values) {
+    for (double v : values)
+      if (std::isfinite(v)) low = std::min(low, v), high = std::max(high, v);
+  }
+};
+
+/// One range for all panels, so that they can be compared.
+Range y_range(const Figure& figure) {
+  Range range;
+  for (const FigureSeries& series : figure.series) {
+    for (const auto& [unit, course] : series.units) range.take(course);
+    range.take(series.low), range.take(series.high);
+  }
+  return range;
+}
+
+json y_encoding(const Figure& figure, const std::string& field, bool titled) {
+  const Range range = y_range(figure);
+  const bool over_decades = range.low > 0 && range.high / range.low > 100;
+  const double margin = std::max(0.04 * (range.high - range.low), 1e-9);
+  json scale = {{"zero", false}, {"nice", true}};
+  if (over_decades) scale["type"] = "log";
+  if (range.low <= range.high)
+    scale["domain"] = over_decades ? json{range.low, range.high} : json{range.low - margin, range.high + margin};
+  const std::string unit = figure.unit_of_values.empty() ? "" : " (" + figure.unit_of_values + ")";
+  json axis = {{"title", titled ? json(figure.info.metric + unit) : json()}, {"tickCount", 5}, {"grid", true}};
+  return {{"field", field}, {"type", "quantitative"}, {"scale", scale}, {"axis", axis}};
+}
+
+json colour_encoding(const FigureConditions& conditions, bool legend) {
+  json names = json::array(), colours = json::array();
+  for (std::size_t c = 0; c < conditions.colours.size(); ++c) {
+    names.push_back(condition_label(conditions.colours[c]));
+    colours.push_back(condition_colour(c));
+  }
+  json encoding = {{"field", "condition"}, {"type", "nominal"}, {"scale", {{"domain", names}, {"range", colours}}}};
+  encoding["legend"] = legend && conditions.colours.size() > 1 ? json{{"title", nullptr}} : json(nullptr);
+  return encoding;
+}
+
+json dash_encoding(const Figure& figure, bool legend) {
+  json scale = {{"domain", figure.splits}, {"range", {{1, 0}, {5, 3}, {1.5, 2.5}, {8, 3, 2, 3}}}};
+  json encoding = {{"field", "split"}, {"type", "nominal"}, {"scale", scale}};
+  encoding["legend"] =
+      legend && figure.splits.size() > 1 ? json{{"title", words_of(figure.info.split_axis)}} : json(nullptr);
+  return encoding;
+}
+
+json tooltip(const Figure& figure, const std::vector<std::array<const char*, 2>>& fields) {
+  json out = json::array({{{"field", "x"}, {"title", words_of(figure.info.x)}}, {{"field", "condition"}}});
+  if (figure.splits.size() > 1) out.push_back({{"field", "split"}, {"title", words_of(figure.info.split_axis)}});
+  for (const auto& [field, title] : fields) out.push_back({{"field", field}, {"title", title}});
+  return out;
+}
+
+/// The layers of a panel: units faint, the interval as a band (as bars where x is no line), the mean above them.
+json layers(const Figure& figure, const FigureConditions& conditions, bool standalone) {
+  const bool line = figure.numeric_x && figure.x.size() > 1;
+  const json x = x_encoding(figure), dash = dash_encoding(figure, standalone);
+  const json colour = colour_encoding(conditions, standalone);
+  const auto y = [&](const char* field) { return y_encoding(figure, field, standalone); };
+
+  json units = {
+      {"data", {{"name", "units"}}},
+      {"mark", line ? json{{"type", "line"}, {"strokeWidth", 0.7}, {"opacity", 0.28}}
+                    : json{{"type", "point"}, {"filled", true}, {"size", 14}, {"opacity", 0.4}}},
+      {"encoding",
+       {{"x", x}, {"y", y("y")}, {"color", colour}, {"detail", {{{"field", "unit"}}, {{"field", "split"}}}}}}};
+  units["encoding"]["tooltip"] = tooltip(figure, {{"unit", "unit"}, {"y", "value"}});
+  if (line) units["encoding"]["strokeDash"] = dash;
+
+  json interval = {
+      {"data", {{"name", "means"}}},
+      {"mark", line ? json{{"type", "area"}, {"opacity", 0.16}} : json{{"type", "rule"}, {"strokeWidth", 2}}},
+      {"encoding",
+       {{"x", x},
+        {"y", y("low")},
+        {"y2", {{"field", "high"}}},
+        {"color", colour},
+        {"detail", {{{"field", "split"}}}}}}};
+
+  const json dot = {{"size", figure.x.size() > 20 ? 0 : 26}, {"filled", true}};
+  json mean = {{"data", {{"name", "means"}}},
+               {"mark", line ? json{{"type", "line"}, {"strokeWidth", 2.2}, {"point", dot}}
+                             : json{{"type", "point"}, {"filled", true}, {"size", 70}}},
+               {"encoding", {{"x", x}, {"y", y("mean")}, {"color", colour}}}};
+  mean["encoding"]["tooltip"] =
+      tooltip(figure, {{"mean", "mean"}, {"low", "95 % from"}, {"high", "95 % to"}, {"units", "units"}});
+  if (line) mean["encoding"]["strokeDash"] = dash;
+  return json::array({interval, units, mean});
+}
+
+json config() {
+  return {{"font", kFont},
+          {"background", "transparent"},
+          {"view", {{"stroke", nullptr}}},
+          {"title", {{"anchor", "start"}, {"fontSize", 12}, {"fontWeight", 600}, {"color", kInk}, {"offset", 8}}},
+          {"axis",
+           {{"labelColor", kGrey},
+            {"titleColor", kGrey},
+            {"titleFontWeight", "normal"},
+            {"titleFontSize", 11.5},
+            {"labelFontSize", 11},
+            {"gridColor", kHair},
+            {"domainColor", "#b9b6ae"},
+            {"tickColor", "#b9b6ae"},
+            {"tickSize", 4},
+            {"titlePadding", 8}}},
+          {"legend",
+           {{"labelColor", kInk}, {"titleColor", kGrey}, {"titleFontWeight", "normal"}, {"labelFontSize", 11.5}}}};
+}
+
+json unit_rows(const Figure& figure, const FigureConditions& conditions, std::size_t panel, std::size_t other) {
+  json rows = json::array();
+  for (const FigureSeries& series : figure.series)
+    if (series.panel == panel && series.other == other)
+      for (const auto& [unit, course] : series.units)
+        for (std::size_t x = 0; x < course.size(); ++x)
+          if (std::isfinite(course[x]))
+            rows.push_back({{"x", x_of(figure, x)},
+                            {"y", rounded(course[x])},
+                            {"unit", unit},
+                            {"condition", condition_label(conditions.colours[series.colour])},
+                            {"split", figure.splits[series.split]}});
+  return rows;
+}
+
+json mean_rows(const Figure& figure, const FigureConditions& conditions, std::size_t panel, std::size_t other) {
+  json rows = json::array();
+  for (const FigureSeries& series : figure.series)
+    if (series.panel == panel && series.other == other)
+      for (std::size_t x = 0; x < series.mean.size(); ++x)
+        if (std::isfinite(series.mean[x]))
+          rows.push_back({{"x", x_of(figure, x)},
+                          {"mean", rounded(series.mean[x])},
+                          {"low", rounded(series.low[x])},
+                          {"high", rounded(series.high[x])},
+                          {"units", series.units.size()},
+                          {"condition", condition_label(conditions.colours[series.colour])},
+                          {"split", figure.splits[series.split]}});
+  return rows;
+}
+
+json panel_with_rows(const Figure& figure, const FigureConditions& conditions, std::size_t panel, std::size_t other) {
+  json layer = layers(figure, conditions, true);
+  for (json& one : layer)
+    one["data"] = {{"values", one["data"]["name"] == "units" ? unit_rows(figure, conditions, panel, other)
+                                                             : mean_rows(figure, conditions, panel, other)}};
+  std::string title = figure.panels[panel];
+  if (!conditions.others[other].empty()) title += (title.empty() ? "" : ", ") + plain(conditions.others[other]);
+  json spec = {{"width", 230}, {"height", 190}, {"layer", layer}};
+  if (!title.empty()) spec["title"] = title;
+  return spec;
+}
+
+}  // namespace
+
+std::string condition_colour(std::size_t condition) {
+  static const std::array kColours = {"#0072b2", "#d98200", "#009e73", "#b5489a",
+                                      "#4aa8dd", "#c1440e", "#555a61", "#a89b00"};
+  return kColours[condition % kColours.size()];
+}
+
+std::string condition_label(const Condition& condition) {
+  if (condition.empty()) return "all runs";
+  return condition.size() == 1 ? plain(condition.begin()->second) : plain(condition);
+}
+
+json panel_spec(const Figure& figure, const FigureConditions& conditions) {
+  return {{"$schema", kSchema},
+          {"width", "container"},
+          {"height", 230},
+          {"autosize", {{"type", "fit"}, {"contains", "padding"}}},
+          {"datasets", {{"units", json::array()}, {"means", json::array()}}},
+          {"layer", layers(figure, conditions, false)},
+          {"config", config()}};
+}
+
+json compact_data(const Figure& figure) {
+  json series = json::array();
+  for (const FigureSeries& one : figure.series) {
+    json units = json::array(), courses = json::array();
+    for (const auto& [unit, course] : one.units) units.push_back(unit), courses.push_back(rounded(course));
+    series.push_back({{"colour", one.colour},
+                      {"other", one.other},
+                      {"panel", one.panel},
+                      {"split", one.split},
+                      {"units", units},
+                      {"courses", courses},
+                      {"mean", rounded(one.mean)},
+                      {"low", rounded(one.low)},
+                      {"high", rounded(one.high)}});
+  }
+  return {{"x", x_places(figure)}, {"panels", figure.panels}, {"splits", figure.splits}, {"series", series}};
+}
+
+json standalone_spec(const Figure& figure, const FigureConditions& conditions) {
+  json rows = json::array();
+  for (std::size_t other = 0; other < conditions.others.size(); ++other) {
+    json panels = json::array();
+    for (std::size_t panel = 0; panel < figure.panels.size(); ++panel)
+      panels.push_back(panel_with_rows(figure, conditions, panel, other));
+    rows.push_back({{"hconcat", panels}});
+  }
+  json title = {{"text", figure.info.title}, {"fontSize", 15}, {"offset", 14}};
+  if (!figure.info.caption.empty())
+    title["subtitle"] = figure.info.caption, title["subtitleColor"] = kGrey, title["subtitlePadding"] = 6;
+  json style = config();
+  style["background"] = "white";
+  style["padding"] = 14;
+  return {{"$schema", kSchema}, {"title", title}, {"vconcat", rows}, {"config", style}};
+}
+
+}  // namespace palimpsest

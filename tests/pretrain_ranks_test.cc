@@ -1,0 +1,106 @@
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "runtime/agree.h"
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
+#include "runtime/tensor_file.h"
+#include "tests/small_pretraining.h"
+
+// Run by 3 ranks (tests/CMakeLists.txt).
+
+namespace palimpsest {
+namespace {
+
+class PretrainOverRanks : public testing::Test {
+ protected:
+  void TearDown() override { everyone_->barrier(); }
+
+  // A world of the first `ranks` ranks; nothing for the others.
+  std::unique_ptr<Communicator> first(int ranks) {
+    const bool member = everyone_->rank() < ranks;
+    auto group = over_mpi(member ? 0 : 1);
+    return member ? std::move(group) : nullptr;
+  }
+
+  std::unique_ptr<Communicator> everyone_ = over_mpi();
+  TemporaryFolder folder_{"ranks"};
+};
+
+std::vector<double> column(const std::string& csv, int number) {
+  std::istringstream lines(csv);
+  std::vector<double> values;
+  std::string line, field;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) {
+    std::istringstream fields(line);
+    for (int i = 0; i <= number; ++i) std::getline(fields, field, ',');
+    if (!field.empty()) values.push_back(std::stod(field));
+  }
+  return values;
+}
+
+TEST_F(PretrainOverRanks, LossCurveOfTwoAndThreeRanksIsThatOfOne) {
+  auto settings = small_pretraining();
+  settings.set("training.steps", std::int64_t{50});
+  settings.set("training.dropout", 0.1);
+  std::vector<std::string> curves;
+  for (const int ranks : {1, 2, 3}) {   // 8 images over 3 ranks: 2, 3 and 3
+    const auto out = folder_ / std::to_string(ranks);
+    if (const auto world = first(ranks)) pretrain(settings, *world, {.out = out, .should_stop = {}, .threads = 1});
+    if (everyone_->rank() == 0) curves.push_back(read_file(out / "losses.csv"));
+  }
+  if (everyone_->rank() != 0) return;
+  for (int what : {1, 2}) {   // loss, validation
+    const auto alone = column(curves[0], what);
+    ASSERT_EQ(alone.size(), what == 1 ? 50u : 5u);
+    for (int ranks = 2; ranks <= 3; ++ranks) {
+      const auto together = column(curves[ranks - 1], what);
+      ASSERT_EQ(together.size(), alone.size());
+      for (std::size_t i = 0; i < alone.size(); ++i) EXPECT_NEAR(together[i] / alone[i], 1, 1e-6) << ranks << " ranks, " << i;
+    }
+  }
+}
+
+TEST_F(PretrainOverRanks, TwoThreadsOfOneRankGiveTheBitsOfTwoRanks) {
+  const auto settings = small_pretraining();
+  if (const auto two = first(2)) pretrain(settings, *two, {.out = folder_ / "ranks", .should_stop = {}, .threads = 1});
+  if (const auto one = first(1)) pretrain(settings, *one, {.out = folder_ / "threads", .should_stop = {}, .threads = 2});
+  if (everyone_->rank() != 0) return;
+  const auto ranks = read_tensors(folder_ / "ranks" / "weights.safetensors"), threads = read_tensors(folder_ / "threads" / "weights.safetensors");
+  for (const auto& [name, tensor] : ranks) EXPECT_TRUE(at::equal(tensor, threads.at(name))) << name;
+}
+
+TEST_F(PretrainOverRanks, ASignalToOneRankStopsAllAtOneStepAndTheyResume) {
+  const auto settings = small_pretraining();
+  const auto out = folder_ / "stopped", whole = folder_ / "whole";
+  pretrain(settings, *everyone_, {.out = whole, .should_stop = {}, .threads = 1});
+  int polls = 0;
+  const auto stop = [&] { return everyone_->rank() == 1 && ++polls == 9; };
+  EXPECT_THROW(pretrain(settings, *everyone_, {.out = out, .should_stop = stop, .threads = 1}), Interrupted);
+  pretrain(settings, *everyone_, {.out = out, .should_stop = {}, .threads = 1});
+  if (everyone_->rank() != 0) return;
+  EXPECT_TRUE(read_file(whole / "weights.safetensors") == read_file(out / "weights.safetensors"));
+}
+
+TEST_F(PretrainOverRanks, WhatFailsOnOneRankIsThrownOnAllWithItsName) {
+  try {
+    agree(*everyone_, [&] { if (everyone_->rank() == 2) throw InputError("the folder /photos is not there"); });
+    FAIL() << "rank " << everyone_->rank() << " went on";
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "rank 2: the folder /photos is not there");
+  }
+  EXPECT_NO_THROW(agree(*everyone_, [] {}));
+}
+
+TEST_F(PretrainOverRanks, ABatchSmallerThanTheWorldIsRefused) {
+  auto settings = small_pretraining();
+  settings.set("training.batch", std::int64_t{2});
+  EXPECT_THROW(pretrain(settings, *everyone_, {.out = folder_ / "small", .should_stop = {}, .threads = 1}), InputError);
+}
+
+}  // namespace
+}  // namespace palimpsest

@@ -1,0 +1,211 @@
+#include "sweeps/report.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <regex>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
+#include "sweeps/csv.h"
+#include "sweeps/html.h"
+#include "tests/made_up_familiarity.h"
+
+namespace palimpsest {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class ReportTest : public testing::Test {
+ protected:
+  ReportTest() {
+    std::string name = fs::temp_directory_path() / "palimpsest-report-XXXXXX";
+    folder_ = mkdtemp(name.data());
+  }
+  ~ReportTest() override { fs::remove_all(folder_); }
+
+  Report write(const ReportSource& source) { return write_report(source, folder_, SvgFiles::kLeaveOut); }
+  std::string page() const { return read_file(folder_ / "report.html"); }
+  std::string table(const std::string& name) const { return read_file(folder_ / "tables" / (name + ".csv")); }
+
+  fs::path folder_;
+  MadeUpFamiliarity made_up_;
+};
+
+/// The page without its scripts and data: what a reader sees before any of it runs.
+std::string visible(const std::string& page) {
+  std::string out;
+  for (std::size_t begin = 0;;) {
+    const std::size_t script = page.find("<script", begin);
+    out += page.substr(begin, script - begin);
+    if (script == std::string::npos) return out;
+    begin = page.find("</script>", script) + 9;
+  }
+}
+
+std::string data_of(const std::string& page) {
+  const std::string mark = "id=\"report-data\">";
+  const std::size_t begin = page.find(mark) + mark.size();
+  return page.substr(begin, page.find("</script>", begin) - begin);
+}
+
+TEST_F(ReportTest, SaysEachVerdictInWordsWithItsNumbers) {
+  const Report report = write(made_up_.source());
+  const std::string seen = visible(page());
+  ASSERT_EQ(report.claims.size(), 5u);
+  for (const ClaimResult& claim : report.claims) {
+    EXPECT_THAT(seen, HasSubstr("<span class=\"word\">" + word(claim.verdict) + "</span>"));
+    EXPECT_THAT(seen, HasSubstr(escaped(claim.claim.name)));
+  }
+  EXPECT_THAT(
+      seen, AllOf(HasSubstr("<b>351</b> runs: 351 done"), HasSubstr("<b>13</b> image sets"), HasSubstr("exploratory")));
+}
+
+TEST_F(ReportTest, IsOneFileThatAsksNothingOfANetwork) {
+  write(made_up_.source());
+  const std::string html = page();
+  EXPECT_LT(html.size(), 2'500'000u);
+  // Addresses stand in scripts only as names (XML name spaces, schemas): no tag and no style fetches any.
+  EXPECT_FALSE(
+      std::regex_search(visible(html), std::regex("(src|href|action)\\s*=\\s*[\"']?(https?:)?//|url\\(|@import")));
+  EXPECT_THAT(html, Not(HasSubstr("{{")));
+}
+
+TEST_F(ReportTest, DrawsEveryFigureOfTheStudyFromItsRows) {
+  write(made_up_.source());
+  const auto data = nlohmann::json::parse(data_of(page()));
+  ASSERT_EQ(data["figures"].size(), 5u);
+  const auto& alignment = data["figures"][0]["data"];
+  EXPECT_EQ(alignment["panels"], nlohmann::json({"layer 0 (first)", "layer 2 (middle)", "layer 3 (last)"}));
+  EXPECT_EQ(alignment["splits"], nlohmann::json({"familiar", "novel"}));
+  EXPECT_EQ(alignment["series"].size(), 3u * 3 * 3 * 2);  // conditions, learning rates, panels, images
+  EXPECT_EQ(alignment["series"][0]["courses"].size(), 13u);
+  EXPECT_EQ(data["figures"][4]["data"]["x"].size(), 60u);  // of 100 steps
+}
+
+TEST_F(ReportTest, AveragesFiguresOverSeedsWithinUnitsBeforeItAveragesUnits) {
+  // Every run of image set g and seed s measures g + 10 s: units are g + 10, their mean is 16.
+  made_up_.sweep.measure = [](const LedgerRun& run, const std::string& metric) {
+    return Measurement{metric, {{"step", {"0"}}}, {static_cast<float>(run.spec.image_set + 10 * run.spec.seed)}};
+  };
+  auto source = made_up_.source();
+  source.figures = {{"Loss", "loss", "step", "", {}, {}, "", ""}};
+  write(source);
+  EXPECT_THAT(table("figure-loss-means"), HasSubstr("adapter,1e-04,,,0,13,16,"));
+  EXPECT_THAT(table("figure-loss"), HasSubstr("adapter,1e-04,,,0,12,22"));
+}
+
+TEST_F(ReportTest, WritesEveryNumberOfAClaimToItsTable) {
+  const Report report = write(made_up_.source());
+  const std::string claims = table("claims");
+  EXPECT_EQ(std::count(claims.begin(), claims.end(), '\n'), 1 + 1 + 1 + 9 + 1 + 1);
+  for (const ClaimResult& claim : report.claims)
+    for (const PartResult& part : claim.parts)
+      EXPECT_THAT(claims, HasSubstr(nlohmann::json(part.interval.low).dump().substr(0, 12)));
+  EXPECT_THAT(table("units"),
+              HasSubstr("C4: fast weights amplify both,9,manifold.level,training.learning_rate=3e-04,12,"));
+}
+
+TEST_F(ReportTest, CountsFailuresAndNamesTheirReasons) {
+  made_up_.sweep.state = [](const LedgerRun& run) {
+    return run.spec.image_set == 3 && run.spec.seed == 1 ? RunState::kFailed : RunState::kDone;
+  };
+  write(made_up_.source());
+  EXPECT_THAT(visible(page()),
+              AllOf(HasSubstr("<b>9 failed</b>"), HasSubstr("the training loss is not a number at step 12"),
+                    HasSubstr("failed or diverged; had their pairs taken the lowest or the highest value seen")));
+}
+
+TEST_F(ReportTest, ReportsASweepThatHasNotBegun) {
+  made_up_.sweep.state = [](const LedgerRun&) { return RunState::kWaiting; };
+  const Report report = write(made_up_.source());
+  EXPECT_EQ(report.claims[0].verdict, Verdict::kUndecided);
+  EXPECT_THAT(visible(page()),
+              AllOf(HasSubstr("351 of 351 runs are to come"), HasSubstr("No run has measured attention.scope yet.")));
+}
+
+TEST_F(ReportTest, ReportsASweepWithoutRunsClaimsFiguresOrGrid) {
+  ReportSource source;
+  source.rows.for_each_measurement = [](const std::string&, const Rows::TakeMeasurement&) {};
+  source.attachments = [](const RunId&) { return std::vector<Attachment>(); };
+  EXPECT_THAT(write(source).claims, IsEmpty());
+  EXPECT_THAT(visible(page()),
+              AllOf(HasSubstr("This sweep has no runs yet"), HasSubstr("The definition makes no claims")));
+}
+
+TEST_F(ReportTest, LabelsVerdictsOfAnUnfinishedSweep) {
+  made_up_.sweep.state = [](const LedgerRun& run) {
+    return run.spec.image_set > 7 ? RunState::kWaiting : RunState::kDone;
+  };
+  write(made_up_.source());
+  EXPECT_THAT(visible(page()),
+              AllOf(HasSubstr("<span class=\"badge\">so far</span>"), HasSubstr("135 of 351 runs are to come")));
+}
+
+TEST_F(ReportTest, LetsNoNameBecomeMarkup) {
+  const std::string evil = "</script><script>alert(1)</script><img src=x onerror='x'>&\"{{data}}";
+  made_up_.sweep.claims[0].claim.name = evil;
+  made_up_.sweep.grid[0].values.push_back(evil);
+  auto source = made_up_.source();
+  source.name = source.study = source.meaning = source.definition = evil;
+  source.provenance = {{evil, evil}};
+  source.figures[0].title = source.figures[0].caption = evil;
+  write(source);
+  const std::string html = page();
+  EXPECT_THAT(
+      html, AllOf(Not(HasSubstr("<script>alert")), Not(HasSubstr("<img src=x")), HasSubstr("&lt;script&gt;alert(1)")));
+  EXPECT_TRUE(nlohmann::json::accept(data_of(html)));
+}
+
+TEST_F(ReportTest, WritesSvgFilesWhereVlConvertIsFound) {
+  auto source = made_up_.source();
+  source.figures.resize(1);
+  const Report report = write_report(source, folder_);
+  if (!report.no_svg.empty()) GTEST_SKIP() << report.no_svg;
+  EXPECT_THAT(read_file(folder_ / "figures" / "alignment-over-training.svg"),
+              AllOf(HasSubstr("<svg"), HasSubstr("Alignment over training")));
+}
+
+TEST_F(ReportTest, KeepsFiguresOfOneTitleApart) {
+  auto source = made_up_.source();
+  source.figures = {source.figures[4], source.figures[4]};
+  write(source);
+  EXPECT_TRUE(fs::exists(folder_ / "tables" / "figure-training-loss.csv"));
+  EXPECT_TRUE(fs::exists(folder_ / "tables" / "figure-training-loss-2.csv"));
+}
+
+TEST_F(ReportTest, SaysWhyAFigureCannotBeDrawn) {
+  auto source = made_up_.source();
+  source.figures[0].at["brightness"] = "0.5";
+  write(source);
+  EXPECT_THAT(visible(page()),
+              HasSubstr("It cannot be drawn: the metric alignment.specificity has no axis &quot;brightness&quot;"));
+}
+
+TEST(Csv, QuotesWhatItMustAndLetsNoTextBecomeAFormula) {
+  Table table({"name", "count", "value"});
+  table.add({std::string("a, \"b\"\nc"), std::int64_t{-3}, 0.1});
+  for (const char* formula : {"=1+1", "+1", "-1", "@SUM(A1)", "\t=1"})
+    table.add({std::string(formula), std::int64_t{0}, std::nan("")});
+  EXPECT_EQ(csv(table),
+            "name,count,value\n\"a, \"\"b\"\"\nc\",-3,0.1\n'=1+1,0,\n'+1,0,\n'-1,0,\n'@SUM(A1),0,\n'\t=1,0,\n");
+}
+
+TEST(Html, WritesPicturesAsAddresses) {
+  const auto address = [](std::string_view text) {
+    return data_address("image/png", std::as_bytes(std::span(text.data(), text.size())));
+  };
+  // base64.b64encode(b"any carnal pleas") and two shorter
+  EXPECT_EQ(address("any carnal pleas"), "data:image/png;base64,YW55IGNhcm5hbCBwbGVhcw==");
+  EXPECT_EQ(address("any carnal plea"), "data:image/png;base64,YW55IGNhcm5hbCBwbGVh");
+  EXPECT_EQ(address("any carnal ple"), "data:image/png;base64,YW55IGNhcm5hbCBwbGU=");
+}
+
+}  // namespace
+}  // namespace palimpsest

@@ -176,10 +176,16 @@ Checkpoint write_checkpoint(const fs::path& folder, std::int64_t step,
   for (const fs::path& left : unfinished(folder)) remove_folder(left);
   const Checkpoint checkpoint{step, folder / folder_name(step)};
   const fs::path making = checkpoint.folder.string() + kUnfinished;
-  prepare_folder(making);
-  write(making);
-  write_durably(making / kManifest, manifest_of(making, step).dump(1) + "\n");
-  put_in_place(making, checkpoint.folder);
+  try {
+    prepare_folder(making);
+    write(making);
+    write_durably(making / kManifest, manifest_of(making, step).dump(1) + "\n");
+    put_in_place(making, checkpoint.folder);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(making, ignored);  // on a full disk its files are in the way of everything else
+    throw;
+  }
   remove_older(folder, step, std::max(1, keep));
   return checkpoint;
 }

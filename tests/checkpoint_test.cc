@@ -108,18 +108,24 @@ TEST_F(Checkpoints, SurviveEveryCutAndFlipOfAManifest) {
   }
 }
 
-TEST_F(Checkpoints, ThatWereNeverFinishedArePassedOverAndSweptAwayByTheNext) {
+TEST_F(Checkpoints, LeftUnfinishedByAKillArePassedOverAndSweptAwayByTheNext) {
   write(1);
-  EXPECT_THROW(write_checkpoint(folder_, 2,
-                                [](const fs::path& to) {
-                                  write_durably(to / "weights.safetensors", "half");
-                                  throw Interrupted("killed");
-                                }),
-               Interrupted);
+  fs::create_directory(folder_ / "step-000000002.unfinished");
+  write_durably(folder_ / "step-000000002.unfinished" / "weights.safetensors", "half");
   EXPECT_EQ(newest(), 1);
   EXPECT_THAT(refused_, ElementsAre(HasSubstr("step-000000002.unfinished: this checkpoint was not finished")));
   write(3);
   EXPECT_THAT(names(), ElementsAre("step-000000001", "step-000000003"));
+}
+
+TEST_F(Checkpoints, ThatCannotBeWrittenLeaveNothingBehind) {
+  write(1);
+  const auto fail = [](const fs::path& to) {
+    write_durably(to / "weights.safetensors", "half");
+    throw Interrupted("the disk is full");
+  };
+  EXPECT_THROW(write_checkpoint(folder_, 2, fail), Interrupted);
+  EXPECT_THAT(names(), ElementsAre("step-000000001"));
 }
 
 TEST_F(Checkpoints, AreReplacedByOnesOfTheSameStep) {

@@ -13,8 +13,7 @@
 namespace palimpsest {
 namespace {
 
-// With its launcher gone rank 0 gets this long to commit what it has.
-constexpr std::chrono::milliseconds kGraceOfFirst{3000}, kGraceOfOthers{0};
+constexpr std::chrono::milliseconds kNoGrace{0};   // a worker has nothing to save
 
 std::string resume_words(const SweepRequest& request) {
   return fmt::format("The same command resumes: palimpsest sweep {} --out {}", request.file.string(), request.out.string());
@@ -65,7 +64,7 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
 
 // An error before or in the work is rank 0's to tell; the others go home without a word.
 int run_first(const SweepRequest& request, const MpiWorld& world, MpiMail& mail) {
-  Watchdog watchdog(kGraceOfFirst);
+  Watchdog watchdog(kNoGrace);
   Peers peers;
   try {
     const int code = coordinate_ranks(request, world, mail, peers, watchdog);
@@ -77,7 +76,7 @@ int run_first(const SweepRequest& request, const MpiWorld& world, MpiMail& mail)
 }
 
 int run_other(const MpiWorld& world, MpiMail& mail) {
-  Watchdog watchdog(kGraceOfOthers);
+  Watchdog watchdog(kNoGrace);
   work_for_coordinator(world.rank(), mail, watchdog);
   return 0;
 }

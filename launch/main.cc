@@ -7,6 +7,7 @@
 #include "launch/command.h"
 #include "launch/exit_code.h"
 #include "launch/stop_signal.h"
+#include "launch/watchdog.h"
 #include "runtime/error.h"
 #include "runtime/mpi_world.h"
 #include "runtime/settings.h"
@@ -16,6 +17,8 @@
 namespace palimpsest {
 namespace {
 
+// With its launcher gone rank 0 gets a moment to commit what it has.
+constexpr std::chrono::milliseconds kGraceOfFirst{2000}, kGraceOfOthers{0};
 constexpr double kMeetingSeconds = 10;  // how long ranks that are through wait for the others before they end the world
 
 struct Declared {
@@ -67,6 +70,15 @@ int run_on_all_ranks(const Run& run, MpiWorld& world) {
   return world.rank() == 0 ? hand_over(outcome.exit_code) : 0;
 }
 
+// The watchdog is there before MPI, which waits without end for ranks that are gone, and after it.
+int run_as_rank(const Run& run, int& argc, char**& argv) {
+  catch_stop_signals();
+  Watchdog watchdog(MpiWorld::rank_in_environment() == 0 ? kGraceOfFirst : kGraceOfOthers);
+  if (MpiWorld::started_by_launcher()) watchdog.watch_parent();
+  MpiWorld world(argc, argv);
+  return run_on_all_ranks(run, world);
+}
+
 int run_on_first_rank(const Run& run) {
   if (MpiWorld::rank_in_environment() != 0) return 0;
   MpiWorld alone;
@@ -106,9 +118,7 @@ int main_of(int argc, char** argv) {
   for (const Declared& one : declared) {
     if (!one.app->parsed()) continue;
     if (one.command->ranks == Ranks::kFirst) return run_on_first_rank(one.run);
-    catch_stop_signals();
-    MpiWorld world(argc, argv);
-    return run_on_all_ranks(one.run, world);
+    return run_as_rank(one.run, argc, argv);
   }
   return 2;
 }

@@ -5,12 +5,10 @@
 #include <cstdio>
 
 #include "launch/stop_signal.h"
-#include "runtime/mpi_world.h"
 
 namespace palimpsest {
 
-Watchdog::Watchdog(std::chrono::milliseconds grace)
-    : grace_(grace), parent_(MpiWorld::started_by_launcher() ? getppid() : 0), thread_([this] { look(); }) {}
+Watchdog::Watchdog(std::chrono::milliseconds grace) : grace_(grace), thread_([this] { look(); }) {}
 
 Watchdog::~Watchdog() {
   {
@@ -19,6 +17,11 @@ Watchdog::~Watchdog() {
   }
   left_.notify_one();
   thread_.join();
+}
+
+void Watchdog::watch_parent() {
+  const std::lock_guard lock(mutex_);
+  parent_ = getppid();
 }
 
 void Watchdog::watch(const ProcessIdentity& process) {
@@ -52,7 +55,7 @@ void Watchdog::look_once() {
 }
 
 bool Watchdog::somebody_gone() const {
-  return (parent_ != 0 && getppid() != parent_) || (watched_ && !alive(*watched_));
+  return (parent_ && getppid() != *parent_) || (watched_ && !alive(*watched_));
 }
 
 void Watchdog::set_deadline(std::chrono::milliseconds time) {

@@ -14,13 +14,14 @@ namespace palimpsest {
 /// Ends this process when those it works for are gone, whatever its other threads wait for: ranks were seen to outlive a killed mpirun by
 /// 30 s and more. A thread looks five times a second.
 ///
-/// Gone is: the process that started this one (where that was an MPI launcher), and the one given to `watch`. First a stop is requested;
-/// after `grace` the process ends with code 3 and `last_words` on stderr, as it does at the deadline set by `end_within`.
+/// When one of those it watches is gone, it requests a stop; after `grace` the process ends with code 3 and its last words on stderr, as it
+/// does at the deadline set by `end_within`.
 class Watchdog {
  public:
   explicit Watchdog(std::chrono::milliseconds grace);
   ~Watchdog();
-  void watch(const ProcessIdentity&);               // of this host
+  void watch_parent();                              // the MPI launcher that started this process
+  void watch(const ProcessIdentity&);               // another, of this host
   void end_within(std::chrono::milliseconds);       // the first call counts
   void set_last_words(std::string);
 
@@ -32,10 +33,10 @@ class Watchdog {
   void set_deadline(std::chrono::milliseconds);
 
   const std::chrono::milliseconds grace_;
-  const int parent_;                                // 0: nobody's
   std::mutex mutex_;
   std::condition_variable left_;
-  std::optional<ProcessIdentity> watched_;          // protected by mutex_, as is all below
+  std::optional<int> parent_;                       // protected by mutex_, as is all below
+  std::optional<ProcessIdentity> watched_;
   std::optional<Clock::time_point> deadline_;
   std::string last_words_;
   bool leaving_ = false;

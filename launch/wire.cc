@@ -48,8 +48,9 @@ void put(wire::Run* out, const RunSpec& in) {
   out->set_settings(to_json(in.settings));
   out->set_seed(in.seed);
   out->set_image_set(in.image_set);
+  out->set_image_sets(in.image_sets);
 }
-RunSpec run_of(const wire::Run& in) { return {in.id(), settings_of_json(in.settings()), in.seed(), in.image_set()}; }
+RunSpec run_of(const wire::Run& in) { return {in.id(), settings_of_json(in.settings()), in.seed(), in.image_set(), in.image_sets()}; }
 
 void put(wire::FromWorker& out, const Hello& in) {
   put(out.mutable_hello()->mutable_process(), in.process);

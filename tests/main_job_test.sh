@@ -3,7 +3,7 @@
 #   tests/main_job_test.sh PALIMPSEST
 set -euo pipefail
 palimpsest=$1
-scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
+scratch=${KEEP:-$(mktemp -d)}; [ -n "${KEEP:-}" ] || trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
 
 cat >slow.toml <<'EOF'

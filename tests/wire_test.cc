@@ -20,7 +20,7 @@ Message through_the_wire(const Message& message) {
 }
 
 RunSpec some_run() {
-  RunSpec run{"5e0c", {}, 3, 12};
+  RunSpec run{"5e0c", {}, 3, 12, 13};
   run.settings.set("training.learning_rate", 1e-4);
   run.settings.set("training.epochs", std::int64_t{100});
   run.settings.set("images.path", std::string("caf\u00e9/\"a\"\n"));
@@ -40,6 +40,7 @@ TEST(Wire, CarriesAPackWithEverySettingInItsType) {
   EXPECT_EQ(got.runs[0].settings, sent.runs[0].settings);
   EXPECT_EQ(got.runs[0].seed, 3);
   EXPECT_EQ(got.runs[0].image_set, 12);
+  EXPECT_EQ(got.runs[0].image_sets, 13);
 }
 
 TEST(Wire, CarriesAResultBitForBit) {

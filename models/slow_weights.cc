@@ -121,6 +121,8 @@ VitConfig config_of(const Parameters& weights, const Told& told, std::int64_t he
   c.activation = activation_named(told.activation, file);
   c.norm_epsilon = told.norm_epsilon;
   c.heads = heads > 0 ? heads : told.heads > 0 ? told.heads : c.width % 64 == 0 ? c.width / 64 : 0;
+  if (heads > 0 && c.width % heads != 0)
+    throw InputError(fmt::format("{}: {} heads do not divide the width {}. Give slow.heads (or --heads) another value, or leave it out.", file.string(), heads, c.width));
   if (c.heads < 1 || c.width % c.heads != 0)
     throw InputError(fmt::format("{}: neither its metadata nor a config.json beside it tells a number of heads that divides the width {}. Give it: slow.heads in a "
                                  "definition, --heads on the command line.", file.string(), c.width));

@@ -50,7 +50,7 @@ json x_places(const Figure& figure) {
 json x_encoding(const Figure& figure) {
   json axis = {{"title", words_of(figure.info.x)}, {"grid", false}, {"tickCount", 5}, {"labelFlush", false}};
   if (figure.numeric_x && figure.x.size() <= kMostTicks) axis["values"] = x_places(figure);
-  if (figure.numeric_x) axis["format"] = "~g";
+  if (figure.numeric_x) axis["format"] = "~r";   // Vega infers the digits; "g" would turn 20 into 2e+1
   json x = {{"field", "x"}, {"type", figure.numeric_x ? "quantitative" : "ordinal"}, {"axis", axis}};
   if (figure.numeric_x) x["scale"] = {{"zero", false}, {"nice", false}};
   if (!figure.numeric_x) x["sort"] = nullptr, x["axis"]["labelAngle"] = 0;

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "models/initial.h"
 #include "models/parameter_lookup.h"
@@ -63,8 +64,8 @@ VitEncoder::VitEncoder(const VitConfig& config, const Parameters& parameters) : 
     return Linear{find(name + ".weight", {out, in}), find(name + ".bias", {out}), {}};
   };
   if (config.class_token) class_embedding_ = find("embeddings.class_embedding", {width});
-  patch_weight_ = find("embeddings.patch_embedding.weight", {width, 3, config.patch, config.patch});
-  if (config.patch_bias) patch_bias_ = find("embeddings.patch_embedding.bias", {width});
+  patch_.weight = find("embeddings.patch_embedding.weight", {width, 3, config.patch, config.patch});
+  if (config.patch_bias) patch_.bias = find("embeddings.patch_embedding.bias", {width});
   positions_ = find("embeddings.position_embedding.weight", {config.tokens(), width});
   if (config.pre_norm) pre_norm_ = norm("pre_layrnorm");
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
@@ -77,29 +78,54 @@ VitEncoder::VitEncoder(const VitConfig& config, const Parameters& parameters) : 
   if (config.final_norm) final_norm_ = norm("post_layernorm");
 }
 
-VitEncoder::Linear& VitEncoder::target_of(Block& block, const std::string& target) {
-  return target == "query" ? block.query : target == "key" ? block.key : target == "value" ? block.value : block.output;
+const std::vector<std::string>& adapter_targets() {
+  static const std::vector<std::string> names = {"query", "key", "value", "output", "mlp_in", "mlp_out", "patch"};
+  return names;
+}
+
+VitEncoder::Linear& VitEncoder::target_of(std::int64_t layer, const std::string& target) {
+  auto& block = blocks_.at(static_cast<std::size_t>(layer));
+  if (target == "patch") return patch_;
+  if (target == "query") return block.query;
+  if (target == "key") return block.key;
+  if (target == "value") return block.value;
+  if (target == "output") return block.output;
+  if (target == "mlp_in") return block.mlp_in;
+  if (target == "mlp_out") return block.mlp_out;
+  throw InputError(fmt::format("there is no map \"{}\" to adapt. They are {}.", target, fmt::join(adapter_targets(), ", ")));
 }
 
 void VitEncoder::set_adapter(std::int64_t layer, const std::string& target, Adapter adapter) {
-  target_of(blocks_.at(static_cast<std::size_t>(layer)), target).adapter = std::move(adapter);
+  target_of(layer, target).adapter = std::move(adapter);
 }
 
 const Adapter* VitEncoder::adapter(std::int64_t layer, const std::string& target) const {
-  const auto& found = target_of(const_cast<Block&>(blocks_.at(static_cast<std::size_t>(layer))), target).adapter;
-  return found ? &*found : nullptr;
+  const auto& found = target_of(layer, target).adapter;
+  return found && (target != "patch" || layer == 0) ? &*found : nullptr;
 }
+
+const Parameter& VitEncoder::weight(std::int64_t layer, const std::string& target) const { return target_of(layer, target).weight; }
 
 at::Tensor VitEncoder::apply(const Linear& map, const at::Tensor& x_RMC) const {
   const auto slow = linear(x_RMC, map.weight, map.bias);
-  return map.adapter ? slow + adapt(x_RMC, map.adapter->a, map.adapter->b, map.adapter->scale) : slow;
+  if (!map.adapter) return slow;
+  const auto& fast = *map.adapter;
+  if (observer_) observer_(fast, x_RMC, slow);
+  const auto scaled = fast.gain.defined() ? slow * fast.gain.unsqueeze(1) : slow;
+  return fast.a.defined() ? scaled + adapt(x_RMC, fast.a, fast.b, fast.scale) : scaled;
+}
+
+at::Tensor VitEncoder::project(const Linear& map, const at::Tensor& x_RMC) const {
+  const auto once = apply(map, x_RMC);
+  return double_projection_ ? linear(once, map.weight, {}) : once;
 }
 
 at::Tensor VitEncoder::embed(const at::Tensor& images) const {
   const std::int64_t R = images.size(0), B = images.size(1), C = config_.width, patches = config_.patches();
   const auto pixels = patchify(normalised(images, config_), config_.patch).reshape({R, B * patches, -1});
-  const Parameter weight{patch_weight_.own ? patch_weight_.value.flatten(2) : patch_weight_.value.flatten(1), patch_weight_.own};
-  auto x = linear(pixels, weight, patch_bias_).view({R, B, patches, C});
+  const auto& weight = patch_.weight;
+  const Linear map{{weight.value.flatten(weight.own ? 2 : 1), weight.own}, patch_.bias, patch_.adapter};
+  auto x = apply(map, pixels).view({R, B, patches, C});
   if (config_.class_token) {
     const auto token = class_embedding_.own ? class_embedding_.value.view({R, 1, 1, C}) : class_embedding_.value.view({1, 1, 1, C});
     x = at::cat({token.expand({R, B, 1, C}), x}, 2);
@@ -115,7 +141,8 @@ at::Tensor VitEncoder::block(std::int64_t layer, const at::Tensor& x, at::Tensor
   const auto tokens = [&](const at::Tensor& t) { return t.view({R, B, T, -1}); };
 
   const auto n1 = rows(layer_norm(x, b.norm1.weight, b.norm1.bias, config_.norm_epsilon));
-  const auto heads = attention(tokens(apply(b.query, n1)), tokens(apply(b.key, n1)), tokens(apply(b.value, n1)), config_.heads, {}, probabilities);
+  auto heads = attention(tokens(project(b.query, n1)), tokens(project(b.key, n1)), tokens(project(b.value, n1)), config_.heads, {}, probabilities);
+  if (b.head_gain.defined()) heads = (heads.view({R, B, T, config_.heads, -1}) * b.head_gain.view({R, 1, 1, config_.heads, 1})).view({R, B, T, C});
   const auto y = x + apply(b.output, rows(heads)).view({R, B, T, C});
   const auto n2 = rows(layer_norm(y, b.norm2.weight, b.norm2.bias, config_.norm_epsilon));
   return y + apply(b.mlp_out, activate(apply(b.mlp_in, n2), config_.activation)).view({R, B, T, C});

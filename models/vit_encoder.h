@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,10 +37,15 @@ VitConfig vit_size(const std::string& name);   // micro | tiny | small | base (p
 /// Fresh weights, shared: truncated normal 0.02, zero biases, unit norms.
 Parameters initial_vit(const VitConfig&, const RandomStream&);
 
-/// Fast weights of one linear map, padded to the largest rank of the pack. Own by nature.
+/// Fast weights of one linear map, padded to the largest rank of the pack: y = gain (W x + b) + s B (A x). Own by nature.
 struct Adapter {
-  at::Tensor a, b, scale;                      // [R, r, C], [R, D, r], [R]
+  at::Tensor a, b, scale;                      // [R, r, C], [R, D, r], [R]; undefined where only gains change
+  at::Tensor gain;                             // [R, D]; undefined: 1
 };
+
+/// The linear maps that can have an adapter, by name: query, key, value, output, mlp_in, mlp_out of each block, and patch, the
+/// patch embedding, which counts to block 0.
+const std::vector<std::string>& adapter_targets();
 
 /// Images to tokens.
 class VitEncoder {
@@ -55,9 +61,20 @@ class VitEncoder {
   at::Tensor block(std::int64_t layer, const at::Tensor& x, at::Tensor* probabilities = nullptr) const;
   at::Tensor final_norm(const at::Tensor& x) const;   // [R, B, T, C] after the last LayerNorm (contrastive reads its class token)
 
-  /// Adds an adapter to a linear map: target is "query", "key", "value" or "output".
+  /// Adds an adapter to a linear map (adapter_targets()).
   void set_adapter(std::int64_t layer, const std::string& target, Adapter adapter);
   const Adapter* adapter(std::int64_t layer, const std::string& target) const;   // nullptr where there is none
+  const Parameter& weight(std::int64_t layer, const std::string& target) const;  // W of such a map: [D, C] (patch: [D, 3, p, p]), or own
+
+  /// Is told the input [R, M, C] of each map with an adapter and its slow response W x + b [R, M, D]: what local learning rules see.
+  using Observer = std::function<void(const Adapter&, const at::Tensor& x, const at::Tensor& slow)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
+
+  /// Multiplies what each head of a block gives, [R, H]; 0 knocks it out. Undefined: 1.
+  void set_head_gain(std::int64_t layer, at::Tensor gain) { blocks_.at(static_cast<std::size_t>(layer)).head_gain = std::move(gain); }
+
+  /// Multiplies queries, keys and values by W a second time, as the published code of arXiv 2508.04988 does (familiarity.md, D1).
+  void set_double_projection(bool on) { double_projection_ = on; }
 
  private:
   struct Linear {
@@ -70,11 +87,18 @@ class VitEncoder {
   struct Block {
     Norm norm1, norm2;
     Linear query, key, value, output, mlp_in, mlp_out;
+    at::Tensor head_gain = {};
   };
   at::Tensor apply(const Linear&, const at::Tensor& x_RMC) const;
-  static Linear& target_of(Block&, const std::string& target);
+  at::Tensor project(const Linear&, const at::Tensor& x_RMC) const;   // to queries, keys, values
+  Linear& target_of(std::int64_t layer, const std::string& target);
+  const Linear& target_of(std::int64_t layer, const std::string& target) const { return const_cast<VitEncoder*>(this)->target_of(layer, target); }
+
   VitConfig config_;
-  Parameter class_embedding_, patch_weight_, patch_bias_, positions_;
+  Parameter class_embedding_, positions_;
+  Linear patch_;                               // its weight [C, 3, p, p]
+  Observer observer_;
+  bool double_projection_ = false;
   Norm pre_norm_, final_norm_;
   std::vector<Block> blocks_;
 };

@@ -17,8 +17,6 @@ constexpr std::int64_t kLanes = 16, kRowsAtOnce = 6;
 
 std::int64_t padded(std::int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-typedef float Vector __attribute__((vector_size(32), aligned(4)));
-
 // c[i][j] = sum_k a(i, k) b[k][j] for kCount rows i and 16 columns j; a(i, k) is a[i * a_row + k * a_column].
 template <int kCount>
 PALIMPSEST_INLINE void tile(const float* a, std::int64_t a_row, std::int64_t a_column, const float* b,

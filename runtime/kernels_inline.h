@@ -9,6 +9,9 @@
 #define PALIMPSEST_INLINE static inline __attribute__((always_inline))
 namespace palimpsest {
 
+/// Eight floats as one value, wherever they begin.
+typedef float Vector __attribute__((vector_size(32), aligned(4)));
+
 /// e^x to 2 units in the last place for x in [-87, 88]; what lies outside is taken for the nearer end.
 PALIMPSEST_INLINE float exponential(float x) {
   x = x < -87.0f ? -87.0f : x;

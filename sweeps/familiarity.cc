@@ -51,12 +51,6 @@ NoiseConfig noise_of(const Settings& settings) {
   return noise;
 }
 
-std::string hash_of(const ImageSource& source, const std::vector<std::int64_t>& chosen) {
-  std::string all;
-  for (const auto index : chosen) all += source.hash(index) + "\n";
-  return content_hash(all);
-}
-
 // Checks that a run can be had, in the order in which a user would mend it, and says what it reads.
 Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t image_sets) {
   const auto config = parse_familiarity(settings);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/durable_file.h"
 #include "runtime/log.h"
 
 namespace palimpsest {
@@ -24,18 +25,30 @@ Image finished(Image image, int side) {
 
 ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set,
                         std::int64_t image_sets) {
-  const std::int64_t count = settings.integer("images.count"), reference = settings.integer("alignment.reference");
+  const ImageNeeds needs{settings.integer("images.count"), settings.integer("alignment.reference"),
+                         "alignment.reference"};
+  return choose_images(source, needs, static_cast<std::uint64_t>(settings.integer("images.seed")), image_set,
+                       image_sets);
+}
+
+std::string hash_of(const ImageSource& source, const std::vector<std::int64_t>& chosen) {
+  std::string all;
+  for (const auto index : chosen) all += source.hash(index) + "\n";
+  return content_hash(all);
+}
+
+ImageSets choose_images(const ImageSource& source, const ImageNeeds& needs, std::uint64_t seed, std::int64_t image_set,
+                        std::int64_t image_sets) {
+  const std::int64_t count = needs.count, reference = needs.reference;
   // One set has no next one: its novel images are a second set of their own.
   const std::int64_t sets = std::max<std::int64_t>(image_sets, 2), total = source.count();
   if (sets * count > total || 2 * count + reference > total)
     throw InputError(
         fmt::format("{} image sets of {} need {} images, and the reference {} more than a set and its novel control, "
                     "but there are {}. Lower sweep.image_sets, "
-                    "images.count or alignment.reference, or give more images.",
-                    image_sets, count, sets * count, reference, total));
-  const auto order = RandomStream(static_cast<std::uint64_t>(settings.integer("images.seed")))
-                         .child(purpose("image sets"))
-                         .permutation(total);
+                    "images.count or {}, or give more images.",
+                    image_sets, count, sets * count, reference, total, needs.reference_key));
+  const auto order = RandomStream(seed).child(purpose("image sets")).permutation(total);
   const auto of_set = [&](std::int64_t set) {
     const auto begin = order.begin() + (set % sets) * count;
     return std::vector<std::int64_t>(begin, begin + count);

@@ -19,10 +19,19 @@ struct ImageSets {
   std::vector<std::int64_t> familiar, novel, reference;
 };
 
+/// How many images a run needs of each kind, and what key says so of the reference.
+struct ImageNeeds {
+  std::int64_t count = 0, reference = 0;
+  std::string reference_key;
+};
+
 /// Throws InputError when the source has too few images for `image_sets` disjoint sets and the reference, with the
 /// number it needs.
+ImageSets choose_images(const ImageSource& source, const ImageNeeds& needs, std::uint64_t seed, std::int64_t image_set,
+                        std::int64_t image_sets);
 ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set,
                         std::int64_t image_sets);
+std::string hash_of(const ImageSource& source, const std::vector<std::int64_t>& chosen);
 
 /// The variants of some images that a network is shown: variant 0 clean, then level by level the patterns of noise.
 struct Variants {

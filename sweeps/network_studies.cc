@@ -1,8 +1,12 @@
+#include "sweeps/circuit.h"
 #include "sweeps/familiarity.h"
 
 namespace palimpsest {
 
 // The studies that compute with LibTorch: a new one adds its line here, as add_study(kItsStudy).
-void add_network_studies() { add_study(kFamiliarityStudy); }
+void add_network_studies() {
+  add_study(kFamiliarityStudy);
+  add_study(kCircuitStudy);
+}
 
 }  // namespace palimpsest

@@ -1,0 +1,272 @@
+// A run of the circuit, from images to measurements.
+
+#include <chrono>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "sweeps/circuit.h"
+#include "sweeps/circuit_metrics.h"
+#include "sweeps/familiarity_images.h"
+
+namespace palimpsest {
+namespace {
+
+enum Set { kFamiliar, kNovel };
+const std::vector<std::string> kSetNames = {"familiar", "novel"};
+
+std::vector<std::string> labels(const auto& values) {
+  std::vector<std::string> out;
+  for (const auto value : values) out.push_back(fmt::format("{}", static_cast<double>(value)));
+  return out;
+}
+
+std::vector<std::string> numbered(std::int64_t first, std::int64_t count) {
+  std::vector<std::string> out;
+  for (std::int64_t i = 0; i < count; ++i) out.push_back(std::to_string(first + i));
+  return out;
+}
+
+// A run that cannot go on; the others of its pack do.
+struct RanAway {
+  std::string why;
+};
+
+// What the run is shown: drives of [images][variants][neurons].
+struct Shown {
+  std::vector<float> tested[2], trained, reference;
+};
+
+Shown shown(const RunSpec& run, const CircuitStudyConfig& config) {
+  const auto source = shared_images(run.settings);
+  const auto chosen =
+      choose_images(*source, circuit_images(run.settings),
+                    static_cast<std::uint64_t>(run.settings.integer("images.seed")), run.image_set, run.image_sets);
+  const RandomStream seed(static_cast<std::uint64_t>(run.seed));
+  const auto bank =
+      gabor_bank(config.input, seed.child(purpose("bank")).child(static_cast<std::uint64_t>(run.image_set)));
+  const auto noise = seed.child(purpose("noise"));
+  const auto grey = [&](const std::vector<std::int64_t>& numbers) {
+    std::vector<GreyImage> out;
+    for (const auto i : numbers) out.push_back(grey_image(source->image(i), config.input));
+    return out;
+  };
+  auto familiar = grey(chosen.familiar);
+  Shown out;
+  out.tested[kFamiliar] = drives_of(familiar, bank, config.input, noise);
+  out.tested[kNovel] = drives_of(grey(chosen.novel), bank, config.input, noise);
+  out.reference =
+      config.theta_on_familiar ? out.tested[kFamiliar] : drives_of(grey(chosen.reference), bank, config.input, noise);
+  if (config.shuffled)
+    for (auto& image : familiar) image = shuffled(image, seed);
+  out.trained = config.shuffled ? drives_of(familiar, bank, config.input, noise) : out.tested[kFamiliar];
+  return out;
+}
+
+// One run at work.
+class CircuitRun {
+ public:
+  CircuitRun(const RunSpec& run, const PackContext& context, std::function<void(double)> progress)
+      : run_(run),
+        context_(context),
+        progress_(std::move(progress)),
+        config_(parse_circuit(run.settings)),
+        circuit_(config_.circuit),
+        shown_(shown(run, config_)) {}
+
+  std::vector<Measurement> measurements() {
+    set_thresholds();
+    inputs();
+    for (std::int64_t epoch = 0; epoch <= config_.epochs; ++epoch) {
+      if (epoch > 0) train(epoch);
+      if (std::ranges::binary_search(config_.schedule, epoch)) evaluate(epoch);
+      progress_(static_cast<double>(epoch) / static_cast<double>(config_.epochs));
+    }
+    return collected();
+  }
+
+ private:
+  // metric -> set -> values of each measured epoch
+  using Course = std::map<std::string, std::vector<std::vector<at::Tensor>>>;
+
+  std::int64_t neurons() const { return config_.circuit.neurons(); }
+  std::int64_t levels() const { return static_cast<std::int64_t>(config_.input.levels.size()); }
+
+  CircuitResponses respond(std::vector<float> drives) const {
+    for (float& drive : drives) drive *= static_cast<float>(config_.test_gain);
+    auto out = circuit_.respond(drives, config_.steps(config_.test_ms), config_.steps(config_.sample_ms));
+    if (!(out.largest <= config_.ceiling))
+      throw RanAway{
+          fmt::format("a rate reached {:.3g} in a test, above stability.ceiling = {}. Lower circuit.row_sum or "
+                      "test.gain, or raise circuit.inhibitory_weight",
+                      out.largest, config_.ceiling)};
+    return out;
+  }
+
+  // theta begins where the circuit's own activity is: mean r^2, or 7 mean r^3.
+  void set_thresholds() {
+    const auto seen = respond(shown_.reference);
+    for (std::int64_t k = 0; k < neurons(); ++k)
+      circuit_.threshold()[k] = std::max(config_.theta_cubed ? 7 * seen.mean_cube[k] : seen.mean_square[k], 1e-6);
+  }
+
+  at::Tensor by_levels(const std::vector<float>& values) const {
+    const auto all = at::from_blob(const_cast<float*>(values.data()),
+                                   {static_cast<std::int64_t>(values.size()) / (config_.input.variants() * neurons()),
+                                    config_.input.variants(), neurons()},
+                                   at::kFloat);
+    return levels_of(all.to(at::kDouble), levels(), config_.input.patterns);
+  }
+
+  void inputs() {
+    for (const auto set : {kFamiliar, kNovel})
+      input_[set] = circuit_geometry(by_levels(shown_.tested[set]), config_.input.levels);
+  }
+
+  // Pairs of each image in turn: clean and clean, then each noisy pattern and clean, without rest between the two.
+  void train(std::int64_t epoch) {
+    if (config_.plasticity.rule == PlasticityRule::kFrozen) return;  // nothing would change
+    const auto variants = config_.input.variants(),
+               images = static_cast<std::int64_t>(shown_.trained.size()) / (variants * neurons());
+    const auto pairs = images * variants;
+    for (std::int64_t pair = 0; pair < pairs; ++pair) {
+      if (context_.should_stop()) throw Interrupted("stopped within a pack; its runs are run again");
+      const auto clean = pair / variants * variants;
+      const double eta = std::pow(config_.rate_fall, -static_cast<double>(pair) / static_cast<double>(pairs));
+      circuit_.begin();
+      present(config_.noisy_pairs ? pair : clean, eta, epoch, 2 * pair);
+      if (!config_.supervised) circuit_.rest();
+      present(clean, eta, epoch, 2 * pair + 1);
+    }
+  }
+
+  void present(std::int64_t stimulus, double eta, std::int64_t epoch, std::int64_t number) {
+    std::vector<float> drive(shown_.trained.begin() + stimulus * neurons(),
+                             shown_.trained.begin() + (stimulus + 1) * neurons());
+    for (float& d : drive) d *= static_cast<float>(config_.gain);
+    Stimulus shown{drive, config_.steps(config_.half_ms)};
+    const auto stream = RandomStream(static_cast<std::uint64_t>(run_.seed))
+                            .child(purpose("drive"))
+                            .child(static_cast<std::uint64_t>(epoch))
+                            .child(static_cast<std::uint64_t>(number));
+    if (config_.drive_noise > 0)
+      shown.noisy_drive = [&](std::int64_t step, std::span<float> out) {
+        stream.child(static_cast<std::uint64_t>(step)).fill_normal(out.data(), static_cast<std::int64_t>(out.size()));
+        for (std::size_t i = 0; i < out.size(); ++i)
+          out[i] =
+              drive[i] + out[i] * static_cast<float>(std::sqrt(config_.drive_noise * drive[i] / config_.circuit.step));
+      };
+    const float largest = circuit_.present(shown, config_.plasticity, eta);
+    if (!(largest <= 1000 * config_.ceiling))
+      throw RanAway{
+          fmt::format("a rate reached {:.3g} in training, in epoch {}, presentation {}; that is a thousand times "
+                      "stability.ceiling. Lower training.gain or circuit.row_sum, or raise "
+                      "circuit.inhibitory_weight",
+                      largest, epoch, number / 2 + 1)};
+  }
+
+  void evaluate(std::int64_t epoch) {
+    for (const auto set : {kFamiliar, kNovel}) {
+      const auto seen = respond(shown_.tested[set]);
+      const auto x = by_levels(seen.steady);
+      if (epoch == config_.schedule.front()) pre_[set] = x;
+      auto geometry = circuit_geometry(x, config_.input.levels);
+      geometry["manifold.compression"] = (geometry["manifold.relative"] / input_[set]["manifold.relative"]).log();
+      geometry["manifold.alignment_gain"] = geometry["manifold.alignment"] - input_[set]["manifold.alignment"];
+      add(set, geometry);
+      add(set, circuit_activity(x));
+      add(set, course_of(seen.course));
+      if (epoch != config_.schedule.front()) add(set, circuit_change(pre_[set], x));
+    }
+  }
+
+  static CircuitValues course_of(const std::vector<double>& course) {
+    const auto rates = at::tensor(course, at::kDouble);
+    const auto over_peak = rates / rates.max();
+    return {{"psth.rate", over_peak}, {"psth.steady", over_peak.slice(0, -2).mean()}};
+  }
+
+  void add(Set set, const CircuitValues& values) {
+    for (const auto& [metric, value] : values) {
+      auto& by_set = course_[metric];
+      by_set.resize(2);
+      by_set[set].push_back(value);
+    }
+  }
+
+  std::vector<Measurement> collected() const {
+    std::vector<Measurement> out;
+    for (const auto& [metric, by_set] : course_)
+      out.push_back(measurement(metric, at::stack({at::stack(by_set[kFamiliar]), at::stack(by_set[kNovel])})));
+    for (const char* name : {"relative", "effective", "alignment", "similarity"}) {
+      const auto metric = fmt::format("manifold.{}", name);
+      out.push_back(measurement(fmt::format("input.{}", name),
+                                at::stack({input_[kFamiliar].at(metric), input_[kNovel].at(metric)})));
+    }
+    return out;
+  }
+
+  Measurement measurement(const std::string& metric, const at::Tensor& values) const {
+    Measurement out{metric, {}, {}};
+    for (const auto& info : circuit_metric_list())
+      if (info.name == metric)
+        for (std::size_t i = 0; i < info.axes.size(); ++i)
+          out.axes.push_back(axis(info.axes[i], values.size(static_cast<std::int64_t>(i))));
+    const auto flat = values.to(at::kFloat).contiguous();
+    out.values.assign(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
+    return out;
+  }
+
+  // An axis of that many places: where the first epoch or level is what others are compared with, it is left out.
+  Axis axis(const std::string& name, std::int64_t size) const {
+    const auto last_of = [&](auto all) { return std::vector(all.end() - size, all.end()); };
+    if (name == "images") return {name, kSetNames};
+    if (name == "epoch") return {name, labels(last_of(config_.schedule))};
+    if (name == "noise") return {name, labels(last_of(config_.input.levels))};
+    if (name == "rank") return {name, numbered(1, size)};
+    if (name == "index") {
+      Axis index{name, {}};
+      for (std::int64_t bin = 0; bin < size; ++bin) index.labels.push_back(index_label(bin));
+      return index;
+    }
+    std::vector<double> times;
+    for (std::int64_t i = 1; i <= size; ++i) times.push_back(config_.sample_ms * static_cast<double>(i));
+    return {name, labels(times)};
+  }
+
+  const RunSpec& run_;
+  const PackContext& context_;
+  std::function<void(double)> progress_;
+  CircuitStudyConfig config_;
+  Circuit circuit_;
+  Shown shown_;
+  CircuitValues input_[2];
+  at::Tensor pre_[2];
+  Course course_;
+};
+
+}  // namespace
+
+// Circuits share nothing, so a pack is its runs one after the other, each in the cache by itself.
+void run_circuit_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
+  at::set_num_threads(1);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    RunResult result;
+    result.id = runs[i].id;
+    try {
+      CircuitRun run(runs[i], context, [&](double share) {
+        context.progress((static_cast<double>(i) + share) / static_cast<double>(runs.size()));
+      });
+      result.measurements = run.measurements();
+    } catch (const RanAway& away) {
+      result.failure = away.why;
+    }
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    context.report(std::move(result));
+  }
+}
+
+}  // namespace palimpsest

@@ -1,27 +1,62 @@
 #include "models/fast_weights.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
 namespace palimpsest {
 namespace {
 
-bool is_qkv(const std::string& name) {
-  return std::ranges::any_of(std::array{"self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."},
-                             [&](const char* part) { return name.find(part) != std::string::npos; });
+// The weight's name, without ".weight" or ".bias", of a map of a block.
+std::string weight_name(std::int64_t layer, const std::string& target) {
+  if (target == "patch") return "embeddings.patch_embedding";
+  const char* map = target == "query"    ? "self_attn.q_proj"
+                    : target == "key"    ? "self_attn.k_proj"
+                    : target == "value"  ? "self_attn.v_proj"
+                    : target == "output" ? "self_attn.out_proj"
+                    : target == "mlp_in" ? "mlp.fc1"
+                                         : "mlp.fc2";
+  return fmt::format("encoder.layers.{}.{}", layer, map);
+}
+
+// Maps with adapters or gains; of the patch embedding there is one.
+std::vector<FastMap> maps_of(const FastForm& form, std::int64_t depth) {
+  std::vector<FastMap> out;
+  for (std::int64_t layer = 0; layer < depth; ++layer)
+    for (const auto& target : form.targets)
+      if (target != "patch" || layer == 0) out.push_back({layer, target});
+  return out;
+}
+
+// Query, key and value are what the conditions differ in; other maps only where they have adapters.
+bool is_target(const std::string& name, const FastForm& form, std::int64_t depth) {
+  for (std::int64_t layer = 0; layer < depth; ++layer)
+    for (const char* target : {"query", "key", "value"})
+      if (name.starts_with(weight_name(layer, target) + ".")) return true;
+  if (form.qkv != Qkv::kAdapter && form.qkv != Qkv::kGain) return false;
+  return std::ranges::any_of(maps_of(form, depth), [&](const FastMap& m) { return name.starts_with(weight_name(m.layer, m.target) + "."); });
 }
 
 // The last LayerNorm is no part of the autoencoder: it has no gradient and never changes.
 bool is_unused(const std::string& name) { return name.starts_with("post_layernorm"); }
+bool is_norm(const std::string& name) { return name.find("layer_norm") != std::string::npos || name.find("layrnorm") != std::string::npos; }
 
-Parameters own_encoder(const Parameters& slow, Qkv qkv, std::int64_t runs) {
+bool trains(const std::string& name, const FastForm& form, std::int64_t depth) {
+  if (is_unused(name)) return false;
+  if (is_target(name, form, depth)) return form.qkv == Qkv::kFull;
+  return form.rest == Rest::kAll || (form.rest == Rest::kNorms && is_norm(name));
+}
+
+Parameters own_encoder(const SlowWeights& slow, const FastForm& form, std::int64_t runs) {
   Parameters out;
-  for (const auto& [name, parameter] : slow) {
-    const bool frozen = is_unused(name) || (is_qkv(name) && qkv != Qkv::kFull);
-    out[name] = frozen ? parameter : Parameter{own_copies(parameter.value, runs), true};
+  for (const auto& [name, parameter] : slow.encoder) {
+    const bool target = is_target(name, form, slow.config.depth) && name.ends_with(".weight");
+    const bool own = trains(name, form, slow.config.depth) || (form.own_slow && target);
+    out[name] = own ? Parameter{own_copies(parameter.value, runs), true} : parameter;
   }
   return out;
 }
@@ -35,20 +70,47 @@ Parameters own_decoder(const DecoderConfig& config, const std::vector<FastConfig
   return out;
 }
 
-Adapter initial_adapter(const std::vector<FastConfig>& runs, std::int64_t layer, const std::string& target, std::int64_t width) {
+void fill_uniform(at::Tensor out, const RandomStream& stream, double bound) {
+  float* values = out.data_ptr<float>();
+  stream.fill_uniform(values, out.numel());
+  for (std::int64_t i = 0; i < out.numel(); ++i) values[i] = static_cast<float>((2.0 * values[i] - 1.0) * bound);
+}
+
+// a [r, C] and b [D, r] of one run, both zero before.
+void draw(FirstValues kind, const RandomStream& stream, at::Tensor a, at::Tensor b) {
+  const auto C = static_cast<double>(a.size(1)), bound = 1.0 / std::sqrt(C);
+  switch (kind) {
+    case FirstValues::kKaiming:
+      return fill_uniform(a, stream, bound);
+    case FirstValues::kGaussian:
+      stream.fill_normal(a.data_ptr<float>(), a.numel());
+      a.mul_(bound / std::sqrt(3.0));
+      return;
+    case FirstValues::kOrthogonal: {
+      auto normal = at::empty({a.size(1), a.size(0)});
+      stream.fill_normal(normal.data_ptr<float>(), normal.numel());
+      a.copy_(std::get<0>(at::linalg_qr(normal)).t() / std::sqrt(3.0));
+      return;
+    }
+    case FirstValues::kSwapped:
+      auto values = at::empty(b.sizes());
+      fill_uniform(values, stream, 1.0 / std::sqrt(static_cast<double>(b.size(1))));
+      b.copy_(values);
+      return;
+  }
+}
+
+Adapter initial_adapter(const std::vector<FastConfig>& runs, const FastMap& map, std::int64_t in, std::int64_t out) {
   std::int64_t rank = 0;
   for (const auto& run : runs) rank = std::max(rank, padded_rank(run.rank));
   const auto R = static_cast<std::int64_t>(runs.size());
-  Adapter adapter{at::zeros({R, rank, width}), at::zeros({R, width, rank}), at::zeros({R})};
-  const double bound = 1.0 / std::sqrt(static_cast<double>(width));
+  Adapter adapter{at::zeros({R, rank, in}), at::zeros({R, out, rank}), at::zeros({R}), {}};
   for (std::int64_t r = 0; r < R; ++r) {
     const auto& run = runs[static_cast<std::size_t>(r)];
     adapter.scale[r] = run.scale;
-    if (std::ranges::find(run.layers, layer) == run.layers.end()) continue;   // A and B zero: they stay zero
-    float* a = adapter.a[r].data_ptr<float>();
-    const std::int64_t n = run.rank * width;
-    run.adapters.child(purpose(target)).child(static_cast<std::uint64_t>(layer)).fill_uniform(a, n);
-    for (std::int64_t i = 0; i < n; ++i) a[i] = static_cast<float>((2.0 * a[i] - 1.0) * bound);
+    if (std::ranges::find(run.layers, map.layer) == run.layers.end()) continue;   // A and B zero: they stay zero
+    draw(run.first_values, run.adapters.child(purpose(map.target)).child(static_cast<std::uint64_t>(map.layer)),
+         adapter.a[r].slice(0, 0, run.rank), adapter.b[r].slice(1, 0, run.rank));
   }
   return adapter;
 }
@@ -62,26 +124,57 @@ void train(std::vector<AdamW::Slot>& slots, at::Tensor& value) {
 
 std::int64_t padded_rank(std::int64_t rank) { return (rank + kRankStep - 1) / kRankStep * kRankStep; }
 
-FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& decoder, Qkv qkv, const std::vector<std::string>& targets,
-                               const std::vector<FastConfig>& runs) {
-  auto encoder_weights = own_encoder(slow.encoder, qkv, static_cast<std::int64_t>(runs.size()));
+FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& decoder, const FastForm& form, const std::vector<FastConfig>& runs) {
+  const auto R = static_cast<std::int64_t>(runs.size());
+  auto encoder_weights = own_encoder(slow, form, R);
   auto decoder_weights = own_decoder(decoder, runs);
-  std::vector<AdamW::Slot> trained;
-  for (auto* weights : {&encoder_weights, &decoder_weights})
-    for (auto& [name, parameter] : *weights)
-      if (parameter.own) train(trained, parameter.value);
+  std::vector<AdamW::Slot> fast, rest;
+  for (auto& [name, parameter] : encoder_weights)
+    if (trains(name, form, slow.config.depth)) train(rest, parameter.value);
+  if (form.rest != Rest::kNothing)
+    for (auto& [name, parameter] : decoder_weights) train(rest, parameter.value);
   VitEncoder encoder(slow.config, encoder_weights);
-  if (qkv == Qkv::kAdapter) {
-    for (std::int64_t layer = 0; layer < slow.config.depth; ++layer)
-      for (const auto& target : targets) {
-        auto adapter = initial_adapter(runs, layer, target, slow.config.width);
-        train(trained, adapter.a);
-        train(trained, adapter.b);
-        encoder.set_adapter(layer, target, adapter);
+  std::vector<FastMap> maps;
+  if (form.qkv == Qkv::kAdapter || form.qkv == Qkv::kGain) maps = maps_of(form, slow.config.depth);
+  for (const auto& map : maps) {
+    const auto& weight = encoder.weight(map.layer, map.target);
+    const auto plain = weight.own ? weight.value[0] : weight.value;
+    const auto out = plain.size(0), in = plain.numel() / out;
+    Adapter adapter;
+    if (form.qkv == Qkv::kGain) {
+      adapter.gain = at::ones({R, out});
+      train(fast, adapter.gain);
+    } else {
+      adapter = initial_adapter(runs, map, in, out);
+      if (form.by_gradient) {
+        train(fast, adapter.a);
+        train(fast, adapter.b);
       }
+    }
+    encoder.set_adapter(map.layer, map.target, adapter);
   }
   Decoder network(decoder, decoder_weights);
-  return {std::move(encoder_weights), std::move(decoder_weights), std::move(encoder), std::move(network), std::move(trained)};
+  return {std::move(encoder_weights), std::move(decoder_weights), std::move(encoder), std::move(network), std::move(fast), std::move(rest), std::move(maps)};
+}
+
+void fade(FastNetwork& network, const at::Tensor& keep) {
+  const at::NoGradGuard no_gradient;
+  for (const auto& map : network.maps) {
+    auto fast = *network.encoder.adapter(map.layer, map.target);
+    if (fast.b.defined()) fast.b.mul_(keep.view({-1, 1, 1}));
+    if (fast.gain.defined()) fast.gain.sub_(1.0).mul_(keep.view({-1, 1})).add_(1.0);
+  }
+}
+
+void consolidate(FastNetwork& network, const at::Tensor& which) {
+  const at::NoGradGuard no_gradient;
+  for (const auto& map : network.maps) {
+    auto fast = *network.encoder.adapter(map.layer, map.target);
+    auto weight = network.encoder.weight(map.layer, map.target).value.detach();
+    const auto factor = which.view({-1, 1, 1});
+    weight.flatten(2).add_(at::bmm(fast.b, fast.a) * (factor * fast.scale.view({-1, 1, 1})));
+    fast.b.mul_(1.0 - factor);
+  }
 }
 
 }  // namespace palimpsest

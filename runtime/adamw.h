@@ -4,11 +4,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "runtime/optimizer.h"
+
 namespace palimpsest {
 
 /// AdamW (Loshchilov & Hutter 2019) with learning rate and weight decay per run. A parameter without gradient is left
 /// alone, decay and all; one whose run axis is absent (shared) uses entry 0 of the per-run values.
-class AdamW {
+class AdamW : public Optimizer {
  public:
   struct Options {
     std::vector<double> learning_rate;  // [R], or one for all
@@ -24,8 +26,8 @@ class AdamW {
   };
 
   AdamW(std::vector<Slot> slots, Options options) : slots_(std::move(slots)), options_(std::move(options)) {}
-  void step();  // reads .grad() of each slot, one pass over memory
-  void zero_grad();
+  void step() override;  // one pass over memory
+  void zero_grad() override;
   Options& options() { return options_; }
   std::vector<Slot>& slots() { return slots_; }
   const std::vector<Slot>& slots() const { return slots_; }

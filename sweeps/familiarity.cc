@@ -8,25 +8,53 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "models/learning_rule.h"
 #include "runtime/durable_file.h"
 #include "sweeps/familiarity_tables.h"
 
 namespace palimpsest {
 namespace {
 
-const std::map<std::string, Qkv> kQkv = {{"adapter", Qkv::kAdapter}, {"full", Qkv::kFull}, {"frozen", Qkv::kFrozen}};
+const std::map<std::string, Qkv> kQkv = {
+    {"adapter", Qkv::kAdapter}, {"gain", Qkv::kGain}, {"full", Qkv::kFull}, {"frozen", Qkv::kFrozen}};
+const std::map<std::string, Rest> kRest = {
+    {"all", Rest::kAll}, {"norms", Rest::kNorms}, {"decoder", Rest::kDecoder}, {"nothing", Rest::kNothing}};
+const std::map<std::string, FirstValues> kFirstValues = {{"kaiming", FirstValues::kKaiming},
+                                                         {"gaussian", FirstValues::kGaussian},
+                                                         {"orthogonal", FirstValues::kOrthogonal},
+                                                         {"swapped", FirstValues::kSwapped}};
 
-// 0, a fifth, ... all of the training.
-std::vector<std::int64_t> fifths(std::int64_t epochs) {
+// "1.0, 3.2": head 0 of block 1, head 2 of block 3.
+std::vector<Head> heads_of(const std::string& text) {
+  std::vector<Head> out;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto number = [&](std::int64_t& value) {
+    while (at < end && *at == ' ') ++at;
+    const auto [next, error] = std::from_chars(at, end, value);
+    at = next;
+    return error == std::errc{} && value >= 0;
+  };
+  while (at < end) {
+    Head head{};
+    const bool good = number(head.layer) && at < end && *at++ == '.' && number(head.head) && (at == end || *at++ == ',');
+    if (!good) throw InputError(fmt::format("test.heads_off = \"{}\": write block.head, such as \"1.0\" or \"1.0, 3.2\"", text));
+    out.push_back(head);
+  }
+  return out;
+}
+
+// 0, a fifth, ... all of the training; and the fifths of what follows on the other images.
+std::vector<std::int64_t> fifths(std::int64_t epochs, std::int64_t second) {
   std::set<std::int64_t> out;
-  for (std::int64_t k = 0; k <= 5; ++k) out.insert(epochs * k / 5);
+  for (std::int64_t k = 0; k <= 5; ++k) out.insert(epochs * k / 5), out.insert(epochs + second * k / 5);
   return {out.begin(), out.end()};
 }
 
-std::vector<std::int64_t> early_and_fifths(std::int64_t epochs) {
+std::vector<std::int64_t> early_and_fifths(std::int64_t epochs, std::int64_t second) {
   std::set<std::int64_t> out;
   for (std::int64_t e = 0; e <= std::min<std::int64_t>(20, epochs); e += 2) out.insert(e);
-  for (const auto e : fifths(epochs)) out.insert(e);
+  for (const auto e : fifths(epochs, second)) out.insert(e);
   return {out.begin(), out.end()};
 }
 
@@ -36,14 +64,15 @@ std::vector<std::int64_t> schedule(const Settings& settings, std::string_view ke
   if (given.empty()) return otherwise;
   for (std::size_t i = 0; i < given.size(); ++i)
     if (given[i] > epochs || (i > 0 && given[i] <= given[i - 1]))
-      throw InputError(fmt::format("{} = [{}] must ascend and end at or before training.epochs = {}", key,
+      throw InputError(fmt::format("{} = [{}] must ascend and end at or before the last epoch, {}", key,
                                    fmt::join(given, ", "), epochs));
   return given;
 }
 
 NoiseConfig noise_of(const Settings& settings) {
-  NoiseConfig noise{settings.numbers("noise.levels"), settings.integer("noise.patterns"),
-                    settings.integer("noise.side"), settings.string("noise.stage") == "after_resize"};
+  NoiseConfig noise{&find_noise_kind(settings.string("noise.kind")), settings.numbers("noise.levels"),
+                    settings.integer("noise.patterns"), settings.integer("noise.side"),
+                    settings.string("noise.stage") == "after_resize"};
   if (noise.levels.empty() || noise.levels.front() != 0 || !std::ranges::is_sorted(noise.levels, std::less_equal{}))
     throw InputError(fmt::format("noise.levels = [{}] must begin with 0 (the clean images) and ascend",
                                  fmt::join(noise.levels, ", ")));
@@ -61,8 +90,13 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
   }
   const auto slow = shared_slow_weights(config);
   layers_of(config.layers, slow->config.depth);
+  if (!config.test_layers_off.empty()) layers_of(config.test_layers_off, slow->config.depth, "test.layers_off");
+  for (const auto& [layer, head] : config.test_heads_off)
+    if (layer >= slow->config.depth || head >= slow->config.heads)
+      throw InputError(fmt::format("test.heads_off: there is no head {} of block {}; {} has blocks 0 to {} of heads 0 to {}", head,
+                                   layer, config.slow_weights, slow->config.depth - 1, slow->config.heads - 1));
   familiarity_decoder(settings, slow->config);
-  if (config.rank > slow->config.width)
+  if (config.form.qkv == Qkv::kAdapter && config.rank > slow->config.width)
     throw InputError(
         fmt::format("fast.rank = {} is above the width {} of {}: such an update is not low-rank. Lower it, or set "
                     "fast.qkv = \"full\".",
@@ -76,17 +110,20 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
   return inputs;
 }
 
+// What the runs of a pack may differ in: each run has its own tensor for it. All else makes another signature, so that a key that is not
+// thought of here costs speed, never a number.
+const std::set<std::string, std::less<>> kPerRun = {
+    "training.learning_rate", "training.weight_decay", "training.noise", "training.gradient_noise", "fast.learning_rate",
+    "fast.ridge", "fast.decay", "fast.consolidate", "fast.rank", "fast.alpha", "fast.rank_stabilised", "fast.layers", "fast.initial",
+    "test.gain", "test.layers_off", "test.heads_off", "noise.kind", "noise.side", "noise.stage", "images.seed"};
+
 std::string signature(const Settings& settings) {
+  static const Settings defaults = default_settings(familiarity_keys());
   const auto c = parse_familiarity(settings);
-  return fmt::format(
-      "qkv={} targets={} rank={} epochs={} count={} l1={} decoder={}/{}/{}/{} slow={} noise={}x{} coarse={} fine={} "
-      "centre={} images={}:{} start={}",
-      settings.string("fast.qkv"), fmt::join(c.targets, "+"), c.qkv == Qkv::kAdapter ? padded_rank(c.rank) : 0,
-      c.epochs, c.count, c.l1, settings.integer("decoder.width"), settings.integer("decoder.depth"),
-      settings.integer("decoder.heads"), settings.number("decoder.dropout"), c.slow_weights,
-      fmt::join(c.noise.levels, ","), c.noise.patterns, fmt::join(c.coarse, ","), fmt::join(c.fine, ","),
-      c.centre_on_reference ? settings.integer("alignment.reference") : 0, settings.string("images.source"),
-      settings.string("images.masks"), c.start_file);
+  std::string out = fmt::format("rank={} consolidated={}", c.form.qkv == Qkv::kAdapter ? padded_rank(c.rank) : 0, c.form.own_slow);
+  for (const auto& [name, value] : settings.values())
+    if (!kPerRun.contains(name) && !(defaults.has(name) && defaults.at(name) == value)) out += fmt::format(" {}={}", name, text(value));
+  return out;
 }
 
 // Multiply-adds counted twice: forward passes of the evaluations, and forward and backward of the training.
@@ -107,7 +144,7 @@ double work(const Settings& settings) {
   const double shown =
       static_cast<double>(evaluations.size()) * 2 * variants * static_cast<double>(c.count) +
       static_cast<double>(c.coarse.size()) * static_cast<double>(settings.integer("alignment.reference"));
-  return shown * encoder + 3.0 * static_cast<double>(c.epochs * c.count) * (encoder + decoder);
+  return shown * encoder + 3.0 * static_cast<double>(c.all_epochs() * c.count) * (encoder + decoder);
 }
 
 }  // namespace
@@ -141,24 +178,52 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
     throw InputError(
         "slow.weights is not given. Name a safetensors file: `palimpsest pretrain` makes one, or export a "
         "CLIPVisionModel.");
+  c.activation = s.string("model.activation");
+  c.double_projection = s.flag("attention.double_projection");
   c.epochs = s.integer("training.epochs");
+  c.second_epochs = s.integer("training.second_epochs");
   c.learning_rate = s.number("training.learning_rate");
   c.weight_decay = s.number("training.weight_decay");
   c.l1 = s.number("training.l1");
-  c.qkv = kQkv.at(s.string("fast.qkv"));
-  c.targets = s.strings("fast.targets");
-  if (c.qkv == Qkv::kAdapter && c.targets.empty())
-    throw InputError(
-        "fast.targets is empty: adapters need at least one of query, key, value, output. For none, set fast.qkv = "
-        "\"frozen\".");
+  c.optimizer = s.string("training.optimizer");
+  c.training_noise = s.number("training.noise");
+  c.gradient_noise = s.number("training.gradient_noise");
+  c.rule = s.string("fast.rule");
+  c.form = {.qkv = kQkv.at(s.string("fast.qkv")),
+            .rest = kRest.at(s.string("training.rest")),
+            .targets = s.strings("fast.targets"),
+            .by_gradient = find_learning_rule(c.rule).by_gradient,
+            .own_slow = s.integer("fast.consolidate") > 0};
+  if (c.adapts() && c.form.targets.empty())
+    throw InputError(fmt::format("fast.targets is empty: fast weights need at least one of {}. For none, set fast.qkv = \"frozen\".",
+                                 fmt::join(adapter_targets(), ", ")));
+  if (c.form.qkv == Qkv::kGain && !c.form.by_gradient)
+    throw InputError(fmt::format("fast.rule = \"{}\" learns low-rank updates, but fast.qkv = \"gain\" has none. Write adamw or sgd, or fast.qkv = \"adapter\".", c.rule));
+  if (c.form.own_slow && c.form.qkv != Qkv::kAdapter)
+    throw InputError("fast.consolidate writes adapters into the slow weights; set fast.qkv = \"adapter\", or leave it out.");
+  c.first_values = kFirstValues.at(s.string("fast.initial"));
+  if (!c.form.by_gradient && c.first_values == FirstValues::kSwapped)
+    throw InputError(fmt::format("fast.rule = \"{}\" changes B by the code A x, which fast.initial = \"swapped\" makes zero for ever. Choose another.", c.rule));
+  c.fast_rate = s.number("fast.learning_rate") >= 0 ? s.number("fast.learning_rate") : c.learning_rate;
+  c.ridge = s.number("fast.ridge");
+  c.fading = s.number("fast.decay");
+  c.consolidate_every = s.integer("fast.consolidate");
   c.rank = s.integer("fast.rank");
-  const double alpha = s.number("fast.alpha");
-  c.scale = alpha > 0 ? alpha / static_cast<double>(c.rank) : 4.0;
+  const double alpha = s.number("fast.alpha"), rank = static_cast<double>(c.rank);
+  c.scale = alpha <= 0 ? 4.0 : s.flag("fast.rank_stabilised") ? alpha / std::sqrt(rank) : alpha / rank;
+  c.test_gain = s.number("test.gain");
+  c.test_layers_off = s.string("test.layers_off");
+  c.test_heads_off = heads_of(s.string("test.heads_off"));
+  c.metrics = s.strings("evaluation.metrics");
+  chosen_metrics(c.metrics);
+  c.unbiased = s.flag("manifold.unbiased");
+  c.leave_out = s.integer("sparseness.leave_out");
+  c.reference = s.integer("alignment.reference");
   c.layers = s.string("fast.layers");
   c.count = s.integer("images.count");
   c.noise = noise_of(s);
-  c.coarse = schedule(s, "evaluation.epochs", c.epochs, fifths(c.epochs));
-  c.fine = schedule(s, "evaluation.manifold_epochs", c.epochs, early_and_fifths(c.epochs));
+  c.coarse = schedule(s, "evaluation.epochs", c.all_epochs(), fifths(c.epochs, c.second_epochs));
+  c.fine = schedule(s, "evaluation.manifold_epochs", c.all_epochs(), early_and_fifths(c.epochs, c.second_epochs));
   c.centre_on_reference = s.string("alignment.centre") == "reference";
   if (c.start_file.empty() && c.centre_on_reference && s.integer("alignment.reference") < 8)
     throw InputError(
@@ -168,7 +233,27 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   return c;
 }
 
-std::vector<std::int64_t> layers_of(const std::string& words, std::int64_t depth) {
+bool is_chosen(const std::vector<std::string>& names, const std::string& metric) {
+  return names.empty() || std::ranges::any_of(names, [&](const auto& name) { return metric == name || metric.starts_with(name + "."); });
+}
+
+std::vector<const FamiliarityMetric*> chosen_metrics(const std::vector<std::string>& names) {
+  std::vector<const FamiliarityMetric*> out;
+  std::vector<std::string> known = {"loss"};
+  for (const auto* file : familiarity_metric_files()) {
+    if (std::ranges::any_of(file->values, [&](const auto& value) { return is_chosen(names, value.name); })) out.push_back(file);
+    for (const auto& value : file->values) known.push_back(value.name), known.push_back(value.name.substr(0, value.name.find('.')));
+  }
+  for (const auto& name : names)
+    if (std::ranges::find(known, name) == known.end()) {
+      const auto meant = nearest(name, known);
+      throw InputError(fmt::format("evaluation.metrics: there is no metric \"{}\".{} See `palimpsest sweep --help`.", name,
+                                   meant ? fmt::format(" Did you mean {}?", *meant) : ""));
+    }
+  return out;
+}
+
+std::vector<std::int64_t> layers_of(const std::string& words, std::int64_t depth, const char* key) {
   std::vector<std::int64_t> out;
   const auto range = [&](std::int64_t begin, std::int64_t end, std::int64_t step) {
     for (std::int64_t i = begin; i < end; i += step) out.push_back(i);
@@ -185,19 +270,21 @@ std::vector<std::int64_t> layers_of(const std::string& words, std::int64_t depth
     const auto [next, error] = std::from_chars(at, end, layer);
     if (error != std::errc{} || (next != end && *next != ','))
       throw InputError(fmt::format(
-          "fast.layers = \"{}\": write all, early, late, alternate, or block numbers such as \"0,3\"", words));
+          "{} = \"{}\": write all, early, late, alternate, or block numbers such as \"0,3\"", key, words));
     if (layer < 0 || layer >= depth)
-      throw InputError(fmt::format("fast.layers = \"{}\": there is no block {}; the slow weights have blocks 0 to {}",
-                                   words, layer, depth - 1));
+      throw InputError(fmt::format("{} = \"{}\": there is no block {}; the slow weights have blocks 0 to {}",
+                                   key, words, layer, depth - 1));
     out.push_back(layer);
     at = next == end ? end : next + 1;
   }
   if (out.empty())
-    throw InputError("fast.layers is empty: write all, early, late, alternate, or block numbers such as \"0,3\"");
+    throw InputError(fmt::format("{} is empty: write all, early, late, alternate, or block numbers such as \"0,3\"", key));
   return out;
 }
 
-const Study kFamiliarityStudy = {
+const Study& familiarity_study() {
+  // Made when first asked for: the measurements' tables, in other files, are there by then.
+  static const Study study = {
     .name = "familiarity",
     .method_version = 1,
     .meaning = "familiarity training of a ViT autoencoder with fast weights (arXiv 2508.04988)",
@@ -211,6 +298,8 @@ const Study kFamiliarityStudy = {
     .probe_memory = probe_familiarity_memory,
     .run_pack = run_familiarity_pack,
     .work = work,
-};
+  };
+  return study;
+}
 
 }  // namespace palimpsest

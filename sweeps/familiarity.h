@@ -7,6 +7,7 @@
 
 #include "models/fast_weights.h"
 #include "sweeps/familiarity_images.h"
+#include "sweeps/familiarity_metric.h"
 #include "sweeps/study.h"
 
 namespace palimpsest {
@@ -14,29 +15,57 @@ namespace palimpsest {
 /// Familiarity training with fast weights (arXiv 2508.04988): a few images are learned over and over by an autoencoder
 /// whose q, k and v change by low-rank adapters, in full or not at all; what familiar and novel, clean and noisy images
 /// evoke is measured on the way.
-extern const Study kFamiliarityStudy;
+const Study& familiarity_study();
+
+/// A head of a block.
+struct Head {
+  std::int64_t layer, head;
+};
 
 /// The keys of a familiarity run as the code reads them; parsed once.
 struct FamiliarityConfig {
   std::string slow_weights, start_file;
   std::int64_t slow_heads = 0;
-  std::int64_t epochs = 100;
+  std::string activation;  // empty: as the weights tell
+  bool double_projection = false;
+
+  std::int64_t epochs = 100, second_epochs = 0;  // on the familiar images, then on the novel ones
   double learning_rate = 1e-4, weight_decay = 0.01, l1 = 0.1;
-  Qkv qkv = Qkv::kAdapter;
-  std::vector<std::string> targets;
+  std::string optimizer;                         // a learning rule by gradient, of what trains besides
+  double training_noise = 0, gradient_noise = 0;
+
+  FastForm form;
+  FirstValues first_values = FirstValues::kKaiming;
+  std::string rule;
+  double fast_rate = 1e-4, ridge = 1e-3, fading = 0;
+  std::int64_t consolidate_every = 0;  // epochs; 0: never
   std::int64_t rank = 8;
-  double scale = 4;    // alpha / rank
+  double scale = 4;    // of the update
   std::string layers;  // a word or numbers; see layers_of
+
+  double test_gain = 1;                  // multiplies the update at test
+  std::string test_layers_off;           // blocks without it, as layers_of; empty: none
+  std::vector<Head> test_heads_off;
+
   std::int64_t count = 4;
   NoiseConfig noise;
   std::vector<std::int64_t> coarse, fine;  // epochs of all measurements; of the manifold's
-  bool centre_on_reference = true;
+  std::vector<std::string> metrics;        // names or families ("attention"); empty: all
+  bool centre_on_reference = true, unbiased = false;
+  std::int64_t reference = 32, leave_out = 0;
+
+  std::int64_t all_epochs() const { return epochs + second_epochs; }
+  bool adapts() const { return form.qkv == Qkv::kAdapter || form.qkv == Qkv::kGain; }
 };
 FamiliarityConfig parse_familiarity(const Settings&);
 
 /// Blocks with adapters: "all", "early", "late", "alternate", or numbers "0,2,5". Throws InputError for a block that
 /// does not exist.
-std::vector<std::int64_t> layers_of(const std::string& words, std::int64_t depth);
+std::vector<std::int64_t> layers_of(const std::string& words, std::int64_t depth, const char* key = "fast.layers");
+
+/// The files of measurements a run takes, of which some value was asked for. Throws InputError for a name that none has.
+std::vector<const FamiliarityMetric*> chosen_metrics(const std::vector<std::string>& names);
+bool is_chosen(const std::vector<std::string>& names, const std::string& metric);
 
 /// The decoder that goes with an encoder, by the keys "decoder.*". Throws InputError.
 DecoderConfig familiarity_decoder(const Settings&, const VitConfig& encoder);

@@ -63,12 +63,6 @@ ImageSets choose_images(const ImageSource& source, const ImageNeeds& needs, std:
   return chosen;
 }
 
-void salt_and_pepper(Image& image, double level, const std::vector<std::int64_t>& order) {
-  const auto n = static_cast<std::size_t>(std::floor(level * image.width * image.height + 1e-9));
-  for (std::size_t i = 0; i < n; ++i)
-    for (int channel = 0; channel < 3; ++channel) image.rgb[3 * order[i] + channel] = i < n / 2 ? 255 : 0;
-}
-
 Variants noisy_variants(const ImageSource& source, const std::vector<std::int64_t>& chosen, const NoiseConfig& noise,
                         int side, const RandomStream& stream) {
   Variants out;
@@ -76,16 +70,13 @@ Variants noisy_variants(const ImageSource& source, const std::vector<std::int64_
   for (const auto index : chosen) {
     const Image clean = prepared(source, index, noise, side);
     out.images[0].push_back(finished(clean, side));
+    const std::vector<double> levels(noise.levels.begin() + 1, noise.levels.end());
     for (std::int64_t pattern = 0; pattern < noise.patterns; ++pattern) {
-      const auto order = stream.child(static_cast<std::uint64_t>(index))
-                             .child(static_cast<std::uint64_t>(pattern))
-                             .permutation(std::int64_t{clean.width} * clean.height);
-      for (std::size_t level = 1; level < noise.levels.size(); ++level) {
-        Image noisy = clean;
-        salt_and_pepper(noisy, noise.levels[level], order);
-        out.images[1 + (level - 1) * static_cast<std::size_t>(noise.patterns) + static_cast<std::size_t>(pattern)]
-            .push_back(finished(std::move(noisy), side));
-      }
+      auto noisy = noise.kind->apply(
+          clean, levels, stream.child(static_cast<std::uint64_t>(index)).child(static_cast<std::uint64_t>(pattern)));
+      for (std::size_t level = 0; level < levels.size(); ++level)
+        out.images[1 + level * static_cast<std::size_t>(noise.patterns) + static_cast<std::size_t>(pattern)].push_back(
+            finished(std::move(noisy[level]), side));
     }
   }
   return out;

@@ -9,6 +9,7 @@
 #include "runtime/image_source.h"
 #include "runtime/random_stream.h"
 #include "runtime/settings.h"
+#include "sweeps/image_noise.h"
 
 namespace palimpsest {
 
@@ -40,14 +41,11 @@ struct Variants {
 
 /// What noise to lay over images: keys "noise.*" of the study.
 struct NoiseConfig {
+  const NoiseKind* kind = nullptr;
   std::vector<double> levels;  // the first is 0
   std::int64_t patterns = 5, side = 64;
   bool after_resize = false;
 };
-
-/// Sets pixels to white (the first half of those drawn) or black, all channels alike: floor(level * pixels) distinct
-/// ones, a prefix of one permutation, so that the places of a level are among those of the next (arXiv 2508.04988).
-void salt_and_pepper(Image& image, double level, const std::vector<std::int64_t>& order);
 
 /// The pattern of an image is a function of (stream, its number in the source, pattern): the same at every level, epoch
 /// and condition.

@@ -13,9 +13,10 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "models/learning_rule.h"
 #include "runtime/tensor_file.h"
 #include "sweeps/familiarity.h"
-#include "sweeps/familiarity_metrics.h"
+#include "sweeps/familiarity_metric.h"
 #include "sweeps/familiarity_start.h"
 
 namespace palimpsest {
@@ -42,14 +43,24 @@ void keep_heap() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
+// Features or maps by noise level: [R, Q, L, V, I, C] -> [R, Q, L, N, P, I, C]; level 0 is the clean images `patterns` times.
+at::Tensor by_level(const at::Tensor& v, std::int64_t levels, std::int64_t patterns) {
+  const auto R = v.size(0), Q = v.size(1), L = v.size(2), I = v.size(4), C = v.size(5);
+  const auto clean = v.slice(3, 0, 1).unsqueeze(4).expand({R, Q, L, 1, patterns, I, C});
+  return at::cat({clean, v.slice(3, 1).reshape({R, Q, L, levels - 1, patterns, I, C})}, 3);
+}
+
 class Pack {
  public:
   Pack(const std::vector<RunSpec>& runs)
       : runs_(runs),
         config_(parse_familiarity(runs.front().settings)),
+        configs_(configs()),
         starts_(starts()),
         network_(network()),
-        optimizer_(network_.trained, optimizer_options()) {
+        fast_(find_learning_rule(config_.rule).build(network_.fast, fast_options())),
+        rest_(find_learning_rule(config_.optimizer).build(network_.rest, rest_options())),
+        metrics_(chosen_metrics(config_.metrics)) {
     const auto stack = [&](auto member) {
       std::vector<at::Tensor> all;
       for (const auto& start : starts_) all.push_back(start.*member);
@@ -58,45 +69,61 @@ class Pack {
     shown_[kFamiliar] = stack(&FamiliarityStart::familiar);
     shown_[kNovel] = stack(&FamiliarityStart::novel);
     if (starts_.front().reference.defined()) reference_ = stack(&FamiliarityStart::reference);
-    target_ = pixel_patches(clean(kFamiliar), network_.encoder.config().patch);
-    losses_ = at::full({size(), config_.epochs}, std::nan(""));
+    losses_ = at::full({size(), config_.all_epochs()}, std::nan(""));
     failed_at_.assign(runs.size(), 0);
-    // Figures are measured where every run of the pack has masks for all its images.
-    figures_ = std::ranges::all_of(
-        starts_, [](const auto& s) { return !s.familiar_figures.empty() && !s.novel_figures.empty(); });
+    for (const auto& start : starts_)
+      for (const auto set : {kFamiliar, kNovel}) figures_of_[set].push_back(start.figures[set]);
+    for (const auto& run : runs) probes_.push_back(seed_of(run).child(purpose("probes")));
   }
 
-  std::int64_t epochs() const { return config_.epochs; }
+  std::int64_t epochs() const { return config_.all_epochs(); }
 
-  // One optimizer step on the clean familiar images, all in one batch.
+  // One optimizer step on the clean images of the set that is learned now, all in one batch.
   void train(std::int64_t epoch) {
-    const auto output = decode(encode(clean(kFamiliar)), dropout_of(epoch));
-    const auto loss = pixel_loss(at::sigmoid(output), target_, config_.l1);
-    optimizer_.zero_grad();
-    loss.backward(at::ones_like(loss));  // each run's own: no sum over runs
-    optimizer_.step();
+    const auto set = epoch <= config_.epochs ? kFamiliar : kNovel;
+    std::vector<Activity> activity;
+    if (!config_.form.by_gradient && config_.adapts())
+      network_.encoder.set_observer([&](const Adapter& fast, const at::Tensor& x, const at::Tensor& slow) {
+        activity.push_back({fast, x.detach(), slow.detach()});
+      });
+    const auto output = decode(encode(learned(set, epoch)), streams("dropout", epoch));
+    network_.encoder.set_observer({});
+    const auto loss = pixel_loss(at::sigmoid(output), pixel_patches(clean(set), network_.encoder.config().patch), config_.l1);
+    fast_->zero_grad();
+    rest_->zero_grad();
+    if (loss.requires_grad()) loss.backward(at::ones_like(loss));  // each run's own: no sum over runs
+    add_gradient_noise(epoch);
+    fast_->step(activity);
+    rest_->step({});
+    forget_and_consolidate(epoch);
     losses_.select(1, epoch - 1).copy_(loss.detach());
     for (std::int64_t r = 0; r < size(); ++r)
       if (failed_at_[r] == 0 && !std::isfinite(losses_[r][epoch - 1].item<float>())) failed_at_[r] = epoch;
   }
+
+  // The first evaluation of the schedule: the memory probe's.
+  void evaluate_first() { evaluate(config_.coarse.front()); }
 
   void evaluate(std::int64_t epoch) {
     const c10::InferenceMode no_gradient;
     const bool coarse = std::ranges::binary_search(config_.coarse, epoch),
                fine = std::ranges::binary_search(config_.fine, epoch);
     if (!coarse && !fine) return;
-    const auto centre = coarse && reference_.defined() ? reference_centre() : at::Tensor();
+    const auto taken = [&](const FamiliarityMetric& metric, Set set) {
+      const auto& needs = metric.needs;
+      return (needs.every_manifold_epoch ? fine : coarse) && (!needs.figures || std::ranges::any_of(starts_, has_figures)) && (!needs.familiar_only || set == kFamiliar) &&
+             (!needs.reference || reference_.defined());
+    };
+    const Tested tested(*this);
+    const auto reference = coarse && reference_.defined() ? reference_responses() : at::Tensor();   // [R, Q, L, n, C]
     for (const auto set : {kFamiliar, kNovel}) {
-      const auto seen = responses(shown_[set], coarse);
-      const auto levels = static_cast<std::int64_t>(config_.noise.levels.size());
-      const auto features = by_level(seen.features, levels, config_.noise.patterns);
-      if (fine) add(set, manifold(features), fine_);
-      if (!coarse) continue;
-      add(set, alignment(features, centre), coarse_);
-      add(set, sparseness(features), coarse_);
-      const auto maps = by_level(seen.maps, levels, config_.noise.patterns);
-      add(set, attention_scope(maps), coarse_);
-      if (figures_) add(set, figure_overlap(set, seen.maps), coarse_);
+      Needed needed;
+      for (const auto* metric : metrics_)
+        if (taken(*metric, set)) needed.features = true, needed.maps |= metric->needs.maps, needed.rebuilt |= metric->needs.rebuilt;
+      if (!needed.features) continue;
+      const auto seen = look(set, needed, reference);
+      for (const auto* metric : metrics_)
+        if (taken(*metric, set)) add(set, metric->measure(seen), metric->needs.every_manifold_epoch ? fine_ : coarse_);
     }
   }
 
@@ -109,20 +136,22 @@ class Pack {
 
   RunResult result(std::size_t run, double seconds) const {
     RunResult out{runs_[run].id, "", {}, {}, seconds};
-    if (failed_at_[run]) {
-      out.failure =
-          fmt::format("the loss is not finite at step {}; a lower training.learning_rate may help", failed_at_[run]);
+    const auto step = failed_at_[run] ? failed_at_[run] : finite(run) ? 0 : epochs();
+    if (step) {
+      out.failure = fmt::format("the loss is not finite at step {}; a lower training.learning_rate may help", step);
       return out;
     }
-    std::vector<std::int64_t> steps(static_cast<std::size_t>(config_.epochs));
+    std::vector<std::int64_t> steps(static_cast<std::size_t>(config_.all_epochs()));
     for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = static_cast<std::int64_t>(i) + 1;
     out.measurements.push_back(measurement("loss", {{"step", labels(steps)}}, losses_[static_cast<std::int64_t>(run)]));
     for (const auto* course : {&coarse_, &fine_})
       for (const auto& [metric, by_set] : *course) {
-        const auto all = at::stack({at::stack(by_set[kFamiliar]), at::stack(by_set[kNovel])});  // [set, epoch, R, ...]
-        const auto own = all.select(2, static_cast<std::int64_t>(run));
-        out.measurements.push_back(
-            measurement(metric, axes(metric, course == &coarse_ ? config_.coarse : config_.fine, own), own));
+        const auto of_run = [&](Set set) { return at::stack(by_set[set]).select(1, static_cast<std::int64_t>(run)); };   // [epoch, ...]
+        if (file_of(metric).needs.figures && !has_figures(starts_[run])) continue;
+        const auto& info = info_of(metric);
+        const bool both = info.axes.front() == "images";
+        const auto own = both ? at::stack({of_run(kFamiliar), of_run(kNovel)}) : of_run(kFamiliar);
+        out.measurements.push_back(measurement(metric, axes(info, course == &coarse_ ? config_.coarse : config_.fine, own), own));
       }
     return out;
   }
@@ -143,43 +172,162 @@ class Pack {
   std::int64_t size() const { return static_cast<std::int64_t>(runs_.size()); }
   at::Tensor clean(Set set) const { return shown_[set].select(1, 0); }  // [R, I, 3, S, S]
 
+  struct Needed {
+    bool features = false, maps = false, rebuilt = false;
+  };
+
+  // While it lives, the network is as "test.*" wants it: updates scaled or off, heads silent.
+  class Tested {
+   public:
+    explicit Tested(Pack& pack) : pack_(pack) {
+      auto& network = pack.network_;
+      const auto depth = network.encoder.config().depth, heads = network.encoder.config().heads;
+      for (const auto& map : network.maps) {
+        auto fast = *network.encoder.adapter(map.layer, map.target);
+        auto& values = fast.gain.defined() ? fast.gain : fast.scale;
+        kept_.push_back(values.detach().clone());
+        for (std::int64_t r = 0; r < pack.size(); ++r) {
+          const auto& config = pack.configs_[static_cast<std::size_t>(r)];
+          const auto off = config.test_layers_off.empty() ? std::vector<std::int64_t>{} : layers_of(config.test_layers_off, depth);
+          const double gain = std::ranges::find(off, map.layer) == off.end() ? config.test_gain : 0.0;
+          if (gain == 1.0) continue;
+          auto own = values.detach()[r];
+          if (fast.gain.defined())
+            own.sub_(1.0).mul_(gain).add_(1.0);
+          else
+            own.mul_(gain);
+        }
+      }
+      for (std::int64_t r = 0; r < pack.size(); ++r)
+        for (const auto& [layer, head] : pack.configs_[static_cast<std::size_t>(r)].test_heads_off) {
+          auto& silent = silent_[layer];
+          if (!silent.defined()) silent = at::ones({pack.size(), heads});
+          silent[r][head] = 0;
+        }
+      for (const auto& [layer, gain] : silent_) network.encoder.set_head_gain(layer, gain);
+    }
+    ~Tested() {
+      auto& network = pack_.network_;
+      for (std::size_t i = 0; i < kept_.size(); ++i) {
+        auto fast = *network.encoder.adapter(network.maps[i].layer, network.maps[i].target);
+        (fast.gain.defined() ? fast.gain : fast.scale).detach().copy_(kept_[i]);
+      }
+      for (const auto& [layer, gain] : silent_) network.encoder.set_head_gain(layer, {});
+    }
+    Tested(const Tested&) = delete;
+    Tested& operator=(const Tested&) = delete;
+
+   private:
+    Pack& pack_;
+    std::vector<at::Tensor> kept_;
+    std::map<std::int64_t, at::Tensor> silent_;   // by block: [R, H]
+  };
+
+  // Whether the run's weights are numbers: its last step has no loss that would tell.
+  bool finite(std::size_t run) const {
+    for (const auto* slots : {&network_.fast, &network_.rest})
+      for (const auto& slot : *slots)
+        if (!std::isfinite(slot.value.detach()[static_cast<std::int64_t>(run)].sum().item<float>())) return false;
+    for (const auto& map : network_.maps)
+      if (const auto& b = network_.encoder.adapter(map.layer, map.target)->b; b.defined() && !std::isfinite(b.detach()[static_cast<std::int64_t>(run)].sum().item<float>())) return false;
+    return true;
+  }
+
+  static RandomStream seed_of(const RunSpec& run) { return RandomStream(static_cast<std::uint64_t>(run.seed)); }
+
+  // Each run's stream of an epoch.
+  std::vector<RandomStream> streams(std::string_view name, std::int64_t epoch) const {
+    std::vector<RandomStream> out;
+    for (const auto& run : runs_) out.push_back(seed_of(run).child(purpose(name)).child(static_cast<std::uint64_t>(epoch)));
+    return out;
+  }
+
+  std::vector<FamiliarityConfig> configs() const {
+    std::vector<FamiliarityConfig> out;
+    for (const auto& run : runs_) out.push_back(parse_familiarity(run.settings));
+    return out;
+  }
+
   std::vector<FamiliarityStart> starts() const {
     std::vector<FamiliarityStart> out;
-    for (const auto& run : runs_) out.push_back(start_of(run, parse_familiarity(run.settings)));
+    for (std::size_t r = 0; r < runs_.size(); ++r) out.push_back(start_of(runs_[r], configs_[r]));
     return out;
   }
 
   FastNetwork network() const {
     const auto& slow = *starts_.front().slow;
     std::vector<FastConfig> fast;
-    for (const auto& run : runs_) {
-      const auto config = parse_familiarity(run.settings);
-      const RandomStream seed(static_cast<std::uint64_t>(run.seed));
-      fast.push_back({config.rank, config.scale, layers_of(config.layers, slow.config.depth),
-                      seed.child(purpose("adapters")), seed.child(purpose("decoder"))});
+    for (std::size_t r = 0; r < runs_.size(); ++r) {
+      const auto& config = configs_[r];
+      fast.push_back({config.rank, config.scale, config.first_values, layers_of(config.layers, slow.config.depth),
+                      seed_of(runs_[r]).child(purpose("adapters")), seed_of(runs_[r]).child(purpose("decoder"))});
     }
-    auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), config_.qkv,
-                                   config_.targets, fast);
+    auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), config_.form, fast);
+    made.encoder.set_double_projection(config_.double_projection);
     if (!config_.start_file.empty()) load_start_file(made, config_);
     return made;
   }
 
-  AdamW::Options optimizer_options() const {
-    AdamW::Options options;
-    for (const auto& run : runs_) {
-      options.learning_rate.push_back(run.settings.number("training.learning_rate"));
-      options.weight_decay.push_back(run.settings.number("training.weight_decay"));
+  RuleOptions fast_options() const {
+    RuleOptions options;
+    for (const auto& config : configs_) {
+      options.rate.push_back(config.fast_rate);
+      options.weight_decay.push_back(config.weight_decay);
+      options.ridge.push_back(config.ridge);
     }
     return options;
   }
 
-  std::vector<RandomStream> dropout_of(std::int64_t epoch) const {
-    std::vector<RandomStream> out;
-    for (const auto& run : runs_)
-      out.push_back(RandomStream(static_cast<std::uint64_t>(run.seed))
-                        .child(purpose("dropout"))
-                        .child(static_cast<std::uint64_t>(epoch)));
-    return out;
+  RuleOptions rest_options() const {
+    auto options = fast_options();
+    for (std::size_t r = 0; r < configs_.size(); ++r) options.rate[r] = configs_[r].learning_rate;
+    return options;
+  }
+
+  // What the network is shown when it learns: the clean images, or noise of the epoch over them. [R, I, 3, S, S]
+  at::Tensor learned(Set set, std::int64_t epoch) const {
+    if (std::ranges::all_of(configs_, [](const auto& c) { return c.training_noise == 0; })) return clean(set);
+    std::vector<at::Tensor> all;
+    for (std::size_t r = 0; r < runs_.size(); ++r)
+      all.push_back(configs_[r].training_noise == 0
+                        ? clean(set)[static_cast<std::int64_t>(r)]
+                        : training_images(runs_[r], configs_[r], set, streams("training noise", epoch)[r]));
+    return at::stack(all);
+  }
+
+  // Normal noise on each run's gradients, relative to their root mean square.
+  void add_gradient_noise(std::int64_t epoch) {
+    if (std::ranges::all_of(configs_, [](const auto& c) { return c.gradient_noise == 0; })) return;
+    const auto noise = streams("gradient noise", epoch);
+    std::uint64_t place = 0;
+    for (auto* slots : {&network_.fast, &network_.rest})
+      for (auto& slot : *slots) {
+        ++place;
+        if (!slot.value.grad().defined()) continue;
+        for (std::int64_t r = 0; r < size(); ++r) {
+          const double sd = configs_[static_cast<std::size_t>(r)].gradient_noise;
+          if (sd == 0) continue;
+          auto gradient = slot.value.grad()[r];
+          auto normal = at::empty(gradient.sizes());
+          noise[static_cast<std::size_t>(r)].child(place).fill_normal(normal.data_ptr<float>(), normal.numel());
+          gradient.add_(normal * gradient.flatten().square().mean().sqrt(), sd);
+        }
+      }
+  }
+
+  void forget_and_consolidate(std::int64_t epoch) {
+    if (std::ranges::any_of(configs_, [](const auto& c) { return c.fading > 0; })) {
+      auto keep = at::ones({size()});
+      for (std::int64_t r = 0; r < size(); ++r) keep[r] = 1.0 - configs_[static_cast<std::size_t>(r)].fading;
+      fade(network_, keep);
+    }
+    auto due = at::zeros({size()});
+    bool any = false;
+    for (std::int64_t r = 0; r < size(); ++r) {
+      const auto every = configs_[static_cast<std::size_t>(r)].consolidate_every;
+      if (every > 0 && epoch % every == 0) due[r] = 1, any = true;
+    }
+    if (any) consolidate(network_, due);
   }
 
   at::Tensor encode(const at::Tensor& images) const {
@@ -198,101 +346,113 @@ class Pack {
                                                  : std::vector<std::string>{"mean"};
   }
 
-  // What one pass of few images evokes: features [R, Q, L, b, C], maps [R, Q, L, b, K].
-  std::pair<at::Tensor, at::Tensor> pass(const at::Tensor& images, bool maps) const {
+  // What few images evoke: features [R, Q, L, b, C], maps [R, Q, L, b, K], reconstructions [R, b, 3, S, S].
+  struct Evoked {
+    at::Tensor features, maps, rebuilt;
+  };
+
+  Evoked pass(const at::Tensor& images, const Needed& needed) const {
     const auto& config = network_.encoder.config();
     const std::int64_t first_patch = config.class_token ? 1 : 0;
     std::vector<at::Tensor> features, attended;
     auto x = network_.encoder.embed(images);
     for (std::int64_t layer = 0; layer < config.depth; ++layer) {
       at::Tensor probabilities;  // [R, b, H, T, T]
-      x = network_.encoder.block(layer, x, maps ? &probabilities : nullptr);
+      x = network_.encoder.block(layer, x, needed.maps ? &probabilities : nullptr);
       const auto mean = x.slice(2, first_patch).mean(2);
       features.push_back(config.class_token ? at::stack({x.select(2, 0), mean}, 1) : mean.unsqueeze(1));
-      if (!maps) continue;
+      if (!needed.maps) continue;
       const auto over_heads = probabilities.mean(2).slice(3, first_patch);
       const auto mean_map = over_heads.slice(2, first_patch).mean(2);
       attended.push_back(config.class_token ? at::stack({over_heads.select(2, 0), mean_map}, 1)
                                             : mean_map.unsqueeze(1));
     }
-    return {at::stack(features, 2), maps ? at::stack(attended, 2) : at::Tensor()};
+    return {at::stack(features, 2), needed.maps ? at::stack(attended, 2) : at::Tensor(),
+            needed.rebuilt ? unpatchify(at::sigmoid(decode(x, {})), config.patch) : at::Tensor()};
   }
 
-  // images [R, V, I, 3, S, S]
-  Responses responses(const at::Tensor& images, bool maps) const {
+  // images [R, V, I, 3, S, S] -> features, maps [R, Q, L, V, I, .] in float64, reconstructions [R, V, I, 3, S, S].
+  Evoked responses(const at::Tensor& images, const Needed& needed) const {
     const auto V = images.size(1), I = images.size(2);
     const auto flat = images.flatten(1, 2);
-    std::vector<at::Tensor> features, attended;
-    for (std::int64_t at = 0; at < V * I; at += kImagesPerPass) {
-      auto [f, m] = pass(flat.slice(1, at, std::min(at + kImagesPerPass, V * I)).contiguous(), maps);
-      features.push_back(f);
-      if (maps) attended.push_back(m);
-    }
-    const auto joined = [&](const std::vector<at::Tensor>& parts) {
-      const auto all = at::cat(parts, 3).to(at::kDouble);  // [R, Q, L, V I, .]
-      return all.reshape({all.size(0), all.size(1), all.size(2), V, I, all.size(4)});
+    std::vector<Evoked> parts;
+    for (std::int64_t at = 0; at < V * I; at += kImagesPerPass)
+      parts.push_back(pass(flat.slice(1, at, std::min(at + kImagesPerPass, V * I)).contiguous(), needed));
+    const auto joined = [&](at::Tensor Evoked::*member, std::int64_t dimension) {
+      std::vector<at::Tensor> all;
+      for (const auto& part : parts) all.push_back(part.*member);
+      return at::cat(all, dimension);
     };
-    return {joined(features), maps ? joined(attended) : at::Tensor()};
+    const auto by_variant = [&](const at::Tensor& all) {   // [R, Q, L, V I, .]
+      return all.to(at::kDouble).reshape({all.size(0), all.size(1), all.size(2), V, I, all.size(4)});
+    };
+    return {by_variant(joined(&Evoked::features, 3)), needed.maps ? by_variant(joined(&Evoked::maps, 3)) : at::Tensor(),
+            needed.rebuilt ? joined(&Evoked::rebuilt, 1).view_as(images) : at::Tensor()};
   }
 
-  at::Tensor reference_centre() const {
-    const auto seen = responses(reference_.unsqueeze(1), false).features;  // [R, Q, L, 1, n, C]
-    return seen.select(3, 0).transpose(3, 4).contiguous().mean(-1);
+  at::Tensor reference_responses() const {
+    return responses(reference_.unsqueeze(1), {.features = true}).features.select(3, 0);
   }
 
-  // attention.figure_iou and its chance level, of maps [R, Q, L, V, I, K] normalised over the images and patterns of a
-  // level.
-  MetricValues figure_overlap(Set set, const at::Tensor& maps) const {
-    const auto R = maps.size(0), Q = maps.size(1), L = maps.size(2), I = maps.size(4), K = maps.size(5);
+  Seen look(Set set, const Needed& needed, const at::Tensor& reference) const {
+    const auto evoked = responses(shown_[set], needed);
     const auto levels = static_cast<std::int64_t>(config_.noise.levels.size()), patterns = config_.noise.patterns;
-    const auto& encoder = network_.encoder.config();
-    auto iou = at::zeros({R, L, levels, Q}, at::kDouble), chance = at::zeros_like(iou);
-    for (std::int64_t r = 0; r < R; ++r) {
-      const auto& figures = set == kFamiliar ? starts_[r].familiar_figures : starts_[r].novel_figures;
-      for (std::int64_t q = 0; q < Q; ++q)
-        for (std::int64_t l = 0; l < L; ++l)
-          for (std::int64_t n = 0; n < levels; ++n) {
-            const auto first = n == 0 ? 0 : 1 + (n - 1) * patterns, count = n == 0 ? 1 : patterns;
-            const auto level = maps[r][q][l].slice(0, first, first + count);
-            const auto low = level.min(), span = level.max() - low + 1e-8;
-            const auto normal = ((level - low) / span).contiguous();  // [p, I, K]
-            double sum_iou = 0, sum_chance = 0;
-            for (std::int64_t p = 0; p < count; ++p)
-              for (std::int64_t i = 0; i < I; ++i) {
-                const std::span<const double> map(normal.data_ptr<double>() + (p * I + i) * K,
-                                                  static_cast<std::size_t>(K));
-                const auto score = figures[i].score(
-                    enlarge_cubic(map, static_cast<int>(encoder.grid()), static_cast<int>(encoder.side)));
-                sum_iou += score.iou, sum_chance += score.chance;
-              }
-            iou[r][l][n][q] = sum_iou / static_cast<double>(count * I);
-            chance[r][l][n][q] = sum_chance / static_cast<double>(count * I);
-          }
-    }
-    return {{"attention.figure_iou", iou}, {"attention.figure_iou_chance", chance}};
+    Seen seen;
+    seen.features = by_level(evoked.features, levels, patterns);
+    if (needed.maps) seen.maps = by_level(evoked.maps, levels, patterns);
+    seen.rebuilt = evoked.rebuilt;
+    seen.clean = clean(set);
+    seen.reference = reference;
+    if (reference.defined() && config_.centre_on_reference) seen.centre = reference.transpose(3, 4).contiguous().mean(-1);
+    seen.figures = &figures_of_[set];
+    seen.probes = &probes_;
+    seen.grid = network_.encoder.config().grid();
+    seen.side = network_.encoder.config().side;
+    seen.unbiased = config_.unbiased;
+    seen.leave_out = config_.leave_out;
+    return seen;
   }
 
+  // Keeps what was asked for of it.
   void add(Set set, const MetricValues& values, Course& course) {
     for (const auto& [metric, tensor] : values) {
+      if (!is_chosen(config_.metrics, metric)) continue;
       auto& by_set = course[metric];
       by_set.resize(2);
       by_set[set].push_back(tensor);
     }
   }
 
-  std::vector<Axis> axes(const std::string& metric, const std::vector<std::int64_t>& epochs,
-                         const at::Tensor& own) const {
-    std::vector<Axis> out = {{"images", kSetNames}, {"epoch", labels(epochs)}};
-    std::vector<std::int64_t> layers(static_cast<std::size_t>(own.size(2)));
-    for (std::size_t i = 0; i < layers.size(); ++i) layers[i] = static_cast<std::int64_t>(i);
-    out.push_back({"layer", labels(layers)});
-    if (own.dim() == 5) {
-      auto levels = config_.noise.levels;
-      if (metric.starts_with("manifold.")) levels.erase(levels.begin());  // a step up from the level before
-      out.push_back({"noise", labels(levels)});
-    }
-    out.push_back({"readout", read_outs()});
+  // Masks for all its images: each run by itself, so that what it measures does not depend on its company.
+  static bool has_figures(const FamiliarityStart& start) { return !start.figures[kFamiliar].empty() && !start.figures[kNovel].empty(); }
+
+  const FamiliarityMetric& file_of(const std::string& metric) const {
+    for (const auto* file : metrics_)
+      if (std::ranges::any_of(file->values, [&](const auto& value) { return value.name == metric; })) return *file;
+    throw std::logic_error("a measurement without its entry: " + metric);
+  }
+
+  const MetricInfo& info_of(const std::string& metric) const {
+    return *std::ranges::find(file_of(metric).values, metric, &MetricInfo::name);
+  }
+
+  std::vector<Axis> axes(const MetricInfo& info, const std::vector<std::int64_t>& epochs, const at::Tensor& own) const {
+    std::vector<Axis> out;
+    for (std::size_t place = 0; place < info.axes.size(); ++place)
+      out.push_back({info.axes[place], labels_of(info.axes[place], epochs, own.size(static_cast<std::int64_t>(place)))});
     return out;
+  }
+
+  std::vector<std::string> labels_of(const std::string& axis, const std::vector<std::int64_t>& epochs, std::int64_t places) const {
+    if (axis == "images") return kSetNames;
+    if (axis == "epoch") return labels(epochs);
+    if (axis == "readout") return read_outs();
+    if (axis == "noise")   // distances are of the levels above 0
+      return labels(std::vector<double>(config_.noise.levels.end() - places, config_.noise.levels.end()));
+    std::vector<double> numbers(static_cast<std::size_t>(places));
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      numbers[i] = axis == "rank" ? static_cast<double>(i) / static_cast<double>(places - 1) : static_cast<double>(i);
+    return labels(numbers);
   }
 
   static Measurement measurement(const std::string& metric, std::vector<Axis> axes, const at::Tensor& values) {
@@ -302,12 +462,15 @@ class Pack {
 
   const std::vector<RunSpec>& runs_;
   FamiliarityConfig config_;  // of the first run: what the signature holds is common to all
+  std::vector<FamiliarityConfig> configs_;  // of each run
   std::vector<FamiliarityStart> starts_;
   FastNetwork network_;
-  AdamW optimizer_;
-  at::Tensor shown_[2], reference_, target_, losses_;
+  std::unique_ptr<LearningRule> fast_, rest_;
+  std::vector<const FamiliarityMetric*> metrics_;
+  at::Tensor shown_[2], reference_, losses_;
+  std::vector<std::vector<FigureOverlap>> figures_of_[2];
+  std::vector<RandomStream> probes_;
   std::vector<std::int64_t> failed_at_;
-  bool figures_ = false;
   Course coarse_, fine_;
 };
 
@@ -358,7 +521,7 @@ std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   {
     Pack pack({run});
     pack.train(1);
-    pack.evaluate(0);
+    pack.evaluate_first();
   }
   return std::max<std::uint64_t>(peak_memory() - base, std::uint64_t{1} << 20);
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <tuple>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -43,6 +44,12 @@ at::Tensor as_variants(const at::Tensor& noisy, const FamiliarityConfig& config,
   return at::cat({noisy[0].slice(0, 0, 1), noisy.slice(0, 1).flatten(0, 1)});
 }
 
+Activation activation_of(const std::string& word) {
+  if (word == "quick_gelu") return Activation::kQuickGelu;
+  if (word == "gelu") return Activation::kGelu;
+  return word == "gelu_tanh" ? Activation::kGeluTanh : Activation::kRelu;
+}
+
 const at::Tensor& in_file(const TensorMap& tensors, const std::string& name, const std::string& file) {
   const auto found = tensors.find(name);
   if (found == tensors.end()) throw InputError(fmt::format("{}: has no tensor {}", file, name));
@@ -53,15 +60,16 @@ const at::Tensor& in_file(const TensorMap& tensors, const std::string& name, con
 
 std::shared_ptr<const SlowWeights> shared_slow_weights(const FamiliarityConfig& config) {
   static std::mutex mutex;
-  static std::map<std::pair<std::string, std::int64_t>, std::shared_ptr<const SlowWeights>> read;
+  static std::map<std::tuple<std::string, std::int64_t, std::string>, std::shared_ptr<const SlowWeights>> read;
   const auto& file = config.start_file.empty() ? config.slow_weights : config.start_file;
   const std::lock_guard lock(mutex);
-  auto& slow = read[{file, config.slow_heads}];
+  auto& slow = read[{file, config.slow_heads, config.activation}];
   if (slow) return slow;
   auto fresh = config.start_file.empty()
                    ? read_slow_weights(file, config.slow_heads)
                    : slow_weights_of(encoder_part(read_tensors(file)), {}, file, config.slow_heads);
   fresh.metadata["content"] = file_hash(file);
+  if (!config.activation.empty()) fresh.config.activation = activation_of(config.activation);
   return slow = std::make_shared<const SlowWeights>(std::move(fresh));
 }
 
@@ -80,14 +88,24 @@ FamiliarityStart start_of(const RunSpec& run, const FamiliarityConfig& config) {
   const auto noise = RandomStream(static_cast<std::uint64_t>(run.seed)).child(purpose("noise"));
   start.familiar = stacked(noisy_variants(*source, sets.familiar, config.noise, side, noise));
   start.novel = stacked(noisy_variants(*source, sets.novel, config.noise, side, noise));
-  if (config.centre_on_reference) {
+  if (config.reference > 0) {
     auto clean = config.noise;
     clean.levels = {0};
     start.reference = stacked(noisy_variants(*source, sets.reference, clean, side, noise))[0];
   }
-  start.familiar_figures = figures(*source, sets.familiar, side);
-  start.novel_figures = figures(*source, sets.novel, side);
+  start.figures[0] = figures(*source, sets.familiar, side);
+  start.figures[1] = figures(*source, sets.novel, side);
   return start;
+}
+
+at::Tensor training_images(const RunSpec& run, const FamiliarityConfig& config, int set, const RandomStream& stream) {
+  const auto source = shared_images(run.settings);
+  const auto sets = choose_images(*source, run.settings, run.image_set, run.image_sets);
+  auto noise = config.noise;
+  noise.levels = {0, config.training_noise};
+  noise.patterns = 1;
+  const auto side = static_cast<int>(shared_slow_weights(config)->config.side);
+  return stacked(noisy_variants(*source, set == 0 ? sets.familiar : sets.novel, noise, side, stream))[1];
 }
 
 void load_start_file(FastNetwork& network, const FamiliarityConfig& config) {
@@ -102,7 +120,7 @@ void load_start_file(FastNetwork& network, const FamiliarityConfig& config) {
     parameter.value.copy_(value.unsqueeze(0).expand_as(parameter.value));
   }
   for (std::int64_t layer = 0; layer < network.encoder.config().depth; ++layer)
-    for (const auto& target : config.targets) {
+    for (const auto& target : config.form.targets) {
       const auto* adapter = network.encoder.adapter(layer, target);
       if (!adapter) continue;
       const auto& a = in_file(tensors, fast_weight_name(layer, target, 'A'), config.start_file);

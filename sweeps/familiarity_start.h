@@ -14,9 +14,12 @@ namespace palimpsest {
 struct FamiliarityStart {
   std::shared_ptr<const SlowWeights> slow;
   at::Tensor familiar, novel;  // [V, I, 3, S, S] in [0, 1]: variant 0 clean, then level by level the patterns
-  at::Tensor reference;        // [n, 3, S, S]; undefined where alignment.centred uses the set's own mean
-  std::vector<FigureOverlap> familiar_figures, novel_figures;  // one an image; empty where there are no masks
+  at::Tensor reference;        // [n, 3, S, S]; undefined where alignment.reference is 0
+  std::vector<FigureOverlap> figures[2];  // familiar, novel: one an image; empty where there are no masks
 };
+
+/// The familiar (0) or novel (1) images under the noise of one epoch of training, [I, 3, S, S].
+at::Tensor training_images(const RunSpec& run, const FamiliarityConfig& config, int set, const RandomStream& stream);
 
 FamiliarityStart start_of(const RunSpec& run, const FamiliarityConfig& config);
 

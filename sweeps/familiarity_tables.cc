@@ -1,8 +1,28 @@
 #include "sweeps/familiarity_tables.h"
 
+#include <fmt/format.h>
+
+#include "models/learning_rule.h"
 #include "runtime/image_source.h"
+#include "runtime/named.h"
+#include "sweeps/familiarity_metric.h"
+#include "sweeps/image_noise.h"
 
 namespace palimpsest {
+namespace {
+
+template <class Info>
+std::string meanings(const std::string& what, const std::vector<const Info*>& list) {
+  std::string out = what;
+  for (const Info* entry : list) out += fmt::format("{} {}: {}", entry == list.front() ? ":" : ";", entry->name, entry->meaning);
+  return out;
+}
+
+std::string rules_meaning() { return meanings("how fast weights learn", learning_rules()); }
+std::string noises_meaning() { return meanings("what spoils test (and training) images", noise_kinds()); }
+
+}  // namespace
+
 KeyTable familiarity_keys() {
   using Strings = std::vector<std::string>;
   KeyTable table = {
@@ -28,23 +48,58 @@ KeyTable familiarity_keys() {
        .meaning = "familiar images of a set; as many novel ones are the control. Time grows with it",
        .minimum = 2,
        .maximum = 4096},
+      {.name = "model.activation",
+       .type = KeyType::kString,
+       .default_value = std::string(),
+       .meaning = "of the encoder's blocks, instead of the one the weights were trained with; empty: as they tell",
+       .choices = {"", "quick_gelu", "gelu", "gelu_tanh", "relu"}},
+      {.name = "attention.double_projection",
+       .type = KeyType::kBool,
+       .default_value = false,
+       .meaning = "multiply queries, keys and values by their maps twice, as the published code does (a defect)"},
       {.name = "training.epochs",
        .type = KeyType::kInteger,
        .default_value = std::int64_t{100},
        .meaning = "passes over the familiar images, all in one batch: also the optimizer steps",
        .minimum = 1},
+      {.name = "training.second_epochs",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{0},
+       .meaning = "epochs on the novel images that follow: what is left of the first images after the second are learned",
+       .minimum = 0},
       {.name = "training.learning_rate",
        .type = KeyType::kNumber,
        .default_value = 1e-4,
-       .meaning = "of AdamW, constant",
+       .meaning = "of the optimizer, constant",
        .minimum = 0,
        .maximum = 10},
       {.name = "training.weight_decay",
        .type = KeyType::kNumber,
        .default_value = 0.01,
-       .meaning = "of AdamW, on every weight that trains",
+       .meaning = "decoupled, on every weight that trains",
        .minimum = 0,
        .maximum = 10},
+      {.name = "training.optimizer",
+       .type = KeyType::kString,
+       .default_value = std::string("adamw"),
+       .meaning = "of what trains beside the fast weights",
+       .choices = {"adamw", "sgd"}},
+      {.name = "training.rest",
+       .type = KeyType::kString,
+       .default_value = std::string("all"),
+       .meaning = "what trains beside the target maps: all, LayerNorms and the decoder, the decoder, or nothing",
+       .choices = {"all", "norms", "decoder", "nothing"}},
+      {.name = "training.noise",
+       .type = KeyType::kNumber,
+       .default_value = 0.0,
+       .meaning = "level of noise on the training images, drawn anew each epoch; the target stays clean",
+       .minimum = 0,
+       .maximum = 1},
+      {.name = "training.gradient_noise",
+       .type = KeyType::kNumber,
+       .default_value = 0.0,
+       .meaning = "SD of normal noise on each gradient, relative to its root mean square",
+       .minimum = 0},
       {.name = "training.l1",
        .type = KeyType::kNumber,
        .default_value = 0.1,
@@ -74,8 +129,44 @@ KeyTable familiarity_keys() {
       {.name = "fast.qkv",
        .type = KeyType::kString,
        .default_value = std::string("adapter"),
-       .meaning = "what changes in the queries, keys and values: a low-rank update, all, or nothing",
-       .choices = {"adapter", "full", "frozen"}},
+       .meaning = "what changes in the queries, keys and values: a low-rank update, a gain for each unit, all, or nothing",
+       .choices = {"adapter", "gain", "full", "frozen"}},
+      {.name = "fast.rule",
+       .type = KeyType::kString,
+       .default_value = std::string("adamw"),
+       .meaning = rules_meaning(),
+       .choices = names_of(learning_rules())},
+      {.name = "fast.learning_rate",
+       .type = KeyType::kNumber,
+       .default_value = -1.0,
+       .meaning = "of the fast weights' rule; -1: training.learning_rate",
+       .minimum = -1},
+      {.name = "fast.ridge",
+       .type = KeyType::kNumber,
+       .default_value = 1e-3,
+       .meaning = "penalty of the ridge rule, relative to a mean square of 1",
+       .minimum = 1e-12},
+      {.name = "fast.decay",
+       .type = KeyType::kNumber,
+       .default_value = 0.0,
+       .meaning = "share of the update that is forgotten after each epoch",
+       .minimum = 0,
+       .maximum = 1},
+      {.name = "fast.consolidate",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{0},
+       .meaning = "write the update into the slow weights every so many epochs and begin anew; 0: never",
+       .unit = "epochs",
+       .minimum = 0},
+      {.name = "fast.initial",
+       .type = KeyType::kString,
+       .default_value = std::string("kaiming"),
+       .meaning = "first values of the update B A: A uniform, normal or with orthogonal rows and B zero; swapped: B uniform, A zero",
+       .choices = {"kaiming", "gaussian", "orthogonal", "swapped"}},
+      {.name = "fast.rank_stabilised",
+       .type = KeyType::kBool,
+       .default_value = false,
+       .meaning = "scale the update by alpha / sqrt(rank) instead of alpha / rank; needs fast.alpha"},
       {.name = "fast.rank",
        .type = KeyType::kInteger,
        .default_value = std::int64_t{8},
@@ -90,16 +181,34 @@ KeyTable familiarity_keys() {
        .type = KeyType::kStrings,
        .default_value = Strings{"query", "key", "value"},
        .meaning = "the maps that have adapters",
-       .choices = {"query", "key", "value", "output"},
-       .sweepable = false},
+       .choices = adapter_targets()},
       {.name = "fast.layers",
        .type = KeyType::kString,
        .default_value = std::string("all"),
        .meaning = "blocks that have adapters: all, early, late, alternate, or numbers such as \"0,3\""},
+      {.name = "test.gain",
+       .type = KeyType::kNumber,
+       .default_value = 1.0,
+       .meaning = "multiplies the update when measuring: 0 switches the fast weights off",
+       .minimum = -100,
+       .maximum = 100},
+      {.name = "test.layers_off",
+       .type = KeyType::kString,
+       .default_value = std::string(),
+       .meaning = "blocks whose fast weights are off when measuring, as in fast.layers; empty: none"},
+      {.name = "test.heads_off",
+       .type = KeyType::kString,
+       .default_value = std::string(),
+       .meaning = "attention heads that are silent when measuring, as block.head: \"1.0, 3.2\"; empty: none"},
+      {.name = "noise.kind",
+       .type = KeyType::kString,
+       .default_value = std::string("salt-and-pepper"),
+       .meaning = noises_meaning(),
+       .choices = names_of(noise_kinds())},
       {.name = "noise.levels",
        .type = KeyType::kNumbers,
        .default_value = std::vector<double>{0, 0.1, 0.3, 0.5},
-       .meaning = "shares of the pixels set to black or white in test images, from 0 upwards",
+       .meaning = "how much of it test images get, from 0 upwards",
        .minimum = 0,
        .maximum = 1,
        .sweepable = false},
@@ -132,6 +241,23 @@ KeyTable familiarity_keys() {
        .meaning = "epochs of the manifold's measurements; empty: 0, 2, ... 20, then each fifth",
        .minimum = 0,
        .sweepable = false},
+      {.name = "evaluation.metrics",
+       .type = KeyType::kStrings,
+       .default_value = Strings{},
+       .meaning = "measurements to take, by name or family (\"attention\"); fewer are faster; empty: all",
+       .sweepable = false},
+      {.name = "manifold.unbiased",
+       .type = KeyType::kBool,
+       .default_value = false,
+       .meaning = "leave a sample's distance to itself out of its scatter, and divide variances by n - 1",
+       .sweepable = false},
+      {.name = "sparseness.leave_out",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{0},
+       .meaning = "units of largest variance over the images that sparseness and activity leave out",
+       .unit = "units",
+       .minimum = 0,
+       .sweepable = false},
       {.name = "alignment.reference",
        .type = KeyType::kInteger,
        .default_value = std::int64_t{32},
@@ -157,34 +283,8 @@ KeyTable familiarity_keys() {
 
 std::vector<MetricInfo> familiarity_metrics() {
   std::vector<MetricInfo> out = {
-      {"loss",
-       {"step"},
-       "",
-       "training loss of the familiar images: squared error + l1 * absolute error of the reconstruction"}};
-  const std::vector<std::string> noisy = {"images", "epoch", "layer", "noise", "readout"},
-                                 clean = {"images", "epoch", "layer", "readout"};
-  const auto add = [&](const char* name, const auto& axes, const char* unit, const char* meaning) {
-    out.push_back({name, axes, unit, meaning});
-  };
-  add("alignment.cosine", noisy, "",
-      "cosine of a layer's noisy response with the clean top-layer response to the same image");
-  add("alignment.other", noisy, "", "the same with the clean top-layer responses to the other images");
-  add("alignment.specificity", noisy, "", "alignment.cosine - alignment.other");
-  add("alignment.centred", noisy, "", "cosine after taking the mean response to reference images off both sides");
-  add("alignment.pearson_sorted", noisy, "",
-      "correlation of sorted responses: compares only the shape of the distributions; kept for comparison");
-  add("manifold.level", noisy, "", "distance to the previous noise level over the distance to other images");
-  add("manifold.residual", noisy, "", "scatter within a noise level over the distance to other images");
-  add("manifold.signal", noisy, "", "distance to other images at the same noise level");
-  add("attention.scope", noisy, "patches", "effective number of patches attended to (exponential of the entropy)");
-  add("attention.half_max_area", noisy, "", "share of patches with at least half the largest weight");
-  add("attention.figure_iou", noisy, "",
-      "overlap of the bright half of the attention map with figure or ground, the larger");
-  add("attention.figure_iou_chance", noisy, "", "the same for 200 random circular shifts of the figure");
-  add("sparseness.treves_rolls", clean, "", "sparseness of the clean response, 0 (all units alike) to 1 (one unit)");
-  add("sparseness.hoyer", clean, "", "sparseness by the ratio of norms, 0 to 1");
-  add("activity.mean", clean, "", "mean absolute response to clean images");
-  add("activity.norm", clean, "", "Euclidean length of the response to clean images");
+      {"loss", {"step"}, "", "training loss: squared error + l1 * absolute error of the reconstruction of what is learned"}};
+  for (const auto* file : familiarity_metric_files()) out.insert(out.end(), file->values.begin(), file->values.end());
   return out;
 }
 
@@ -232,6 +332,38 @@ std::vector<FigureInfo> familiarity_figures() {
        .at = {{"noise", "0.3"}},
        .split_axis = "images",
        .caption = "Overlap of the attention map with figure or ground; to be read beside its chance level (tables)."},
+      {.title = "Coherence of attention",
+       .metric = "attention.coherence",
+       .x = "epoch",
+       .panel_axis = "layer",
+       .panels = {"first", "middle", "last"},
+       .at = {{"noise", "0.3"}},
+       .split_axis = "images",
+       .caption = "Mean correlation of a layer's attention map with those of the other layers."},
+      {.title = "Telling the images apart",
+       .metric = "probe.converged_accuracy",
+       .x = "noise",
+       .panel_axis = "layer",
+       .panels = {"first", "middle", "last"},
+       .at = {{"epoch", "last"}},
+       .split_axis = "",
+       .caption = "Noisy familiar images told right by a linear map of the layer that knows the clean ones, after training."},
+      {.title = "Population tuning",
+       .metric = "tuning.curve",
+       .x = "rank",
+       .panel_axis = "epoch",
+       .panels = {"first", "last"},
+       .at = {{"layer", "middle"}},
+       .split_axis = "images",
+       .caption = "Units of the middle layer sorted by their response to clean images, over the largest; before and after training."},
+      {.title = "Reconstruction",
+       .metric = "reconstruction.mse",
+       .x = "epoch",
+       .panel_axis = "noise",
+       .panels = {},
+       .at = {},
+       .split_axis = "images",
+       .caption = "Squared error of the output against the clean image, by the noise on the input."},
       {.title = "Sparseness",
        .metric = "sparseness.treves_rolls",
        .x = "epoch",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
 
 namespace palimpsest {
 namespace {
@@ -61,7 +62,7 @@ std::vector<double> enlarge_cubic(std::span<const double> map, int grid, int sid
 }
 
 FigureOverlap::FigureOverlap(const Mask& mask, const RandomStream& stream, int shifts)
-    : pixels_(std::int64_t{mask.width} * mask.height) {
+    : width_(mask.width), height_(mask.height), pixels_(std::int64_t{mask.width} * mask.height) {
   const auto words = static_cast<std::size_t>((pixels_ + 63) / 64);
   mask_.resize(words);
   shifted_.assign(static_cast<std::size_t>(shifts), Bits(words));
@@ -94,6 +95,32 @@ FigureOverlap::Score FigureOverlap::score(std::span<const double> enlarged) cons
   for (const auto& shifted : shifted_) out.chance += better_side(shifted, bright, count);
   if (!shifted_.empty()) out.chance /= static_cast<double>(shifted_.size());
   return out;
+}
+
+double FigureOverlap::area_under_curve(std::span<const double> map, int grid) const {
+  std::vector<std::int64_t> figure(map.size()), ground(map.size());   // pixels of each patch
+  for (int y = 0; y < height_; ++y)
+    for (int x = 0; x < width_; ++x) {
+      const auto patch = static_cast<std::size_t>((y * grid / height_) * grid + x * grid / width_);
+      const std::int64_t i = std::int64_t{y} * width_ + x;
+      ++((mask_[static_cast<std::size_t>(i / 64)] >> (i % 64) & 1) != 0 ? figure : ground)[patch];
+    }
+  if (figure_ == 0 || figure_ == pixels_) return 0.5;
+  if (std::ranges::any_of(map, [](double weight) { return std::isnan(weight); })) return std::nan("");
+  std::vector<std::size_t> order(map.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t patch) { return map[patch]; });
+  double below = 0, won = 0;   // ground pixels with smaller weights; pairs won by figure
+  for (std::size_t first = 0; first < order.size();) {
+    std::size_t end = first;
+    double figures = 0, grounds = 0;
+    for (; end < order.size() && map[order[end]] == map[order[first]]; ++end)
+      figures += static_cast<double>(figure[order[end]]), grounds += static_cast<double>(ground[order[end]]);
+    won += figures * (below + 0.5 * grounds);
+    below += grounds;
+    first = end;
+  }
+  return won / (static_cast<double>(figure_) * static_cast<double>(pixels_ - figure_));
 }
 
 }  // namespace palimpsest

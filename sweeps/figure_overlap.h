@@ -27,10 +27,15 @@ class FigureOverlap {
   /// `enlarged` [side * side], min-max normalised over its companions; what exceeds 0.5 is bright.
   Score score(std::span<const double> enlarged) const;
 
+  /// The chance that a figure pixel's patch has a larger weight than a ground pixel's, ties counting half (the area under the ROC curve of
+  /// weights as scores, pixels as samples). `map` [grid * grid]. 0.5 where all is figure or ground.
+  double area_under_curve(std::span<const double> map, int grid) const;
+
  private:
   using Bits = std::vector<std::uint64_t>;
   double better_side(const Bits& mask, const Bits& bright, std::int64_t bright_count) const;
 
+  int width_ = 0, height_ = 0;
   std::int64_t pixels_ = 0, figure_ = 0;
   Bits mask_;
   std::vector<Bits> shifted_;

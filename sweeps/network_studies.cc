@@ -3,9 +3,9 @@
 
 namespace palimpsest {
 
-// The studies that compute with LibTorch: a new one adds its line here, as add_study(kItsStudy).
+// The studies that compute with LibTorch: a new one adds its line here, as add_study(its_study()).
 void add_network_studies() {
-  add_study(kFamiliarityStudy);
+  add_study(familiarity_study());
   add_study(kCircuitStudy);
 }
 

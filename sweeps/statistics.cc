@@ -1,5 +1,6 @@
 #include "sweeps/statistics.h"
 
+#include <array>
 #include <algorithm>
 #include <cmath>
 #include <limits>

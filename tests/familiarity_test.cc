@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -34,7 +35,7 @@ class Familiarity : public ::testing::Test {
   std::filesystem::path weights() const { return folder_ / "slow.safetensors"; }
 
   Settings settings() const {
-    auto s = default_settings(kFamiliarityStudy.keys);
+    auto s = default_settings(familiarity_study().keys);
     s.set("slow.weights", weights().string());
     s.set("images.source", std::string("dead-leaves"));
     s.set("images.total", std::int64_t{16});
@@ -63,7 +64,7 @@ std::map<RunId, RunResult> run(const std::vector<RunSpec>& pack) {
   context.report = [&](RunResult result) { results[result.id] = std::move(result); };
   context.should_stop = [] { return false; };
   context.progress = [](double) {};
-  kFamiliarityStudy.run_pack(pack, context);
+  familiarity_study().run_pack(pack, context);
   return results;
 }
 
@@ -71,6 +72,14 @@ const Measurement& metric(const RunResult& result, const std::string& name) {
   for (const auto& m : result.measurements)
     if (m.metric == name) return m;
   throw std::logic_error("no metric " + name);
+}
+
+struct Shape {
+  std::size_t sets, epochs, rest;
+};
+Shape shape_of(const Measurement& m) {
+  const std::size_t sets = m.axes.front().name == "images" ? 2 : 1, epochs = m.axes[sets - 1].labels.size();
+  return {sets, epochs, m.values.size() / sets / epochs};
 }
 
 TEST_F(Familiarity, RunHasTheSameBitsAloneAndInPacksOfFourAndSixteen) {
@@ -102,8 +111,8 @@ TEST_F(Familiarity, WithoutLearningNothingChangesBetweenEpochs) {
     const auto result = run({spec_of(s, 1, 0)}).begin()->second;
     for (const auto& m : result.measurements) {
       if (m.metric == "loss") continue;  // dropout makes it move
-      const auto epochs = m.axes[1].labels.size(), rest = m.values.size() / 2 / epochs;
-      for (std::size_t set = 0; set < 2; ++set)
+      const auto [sets, epochs, rest] = shape_of(m);
+      for (std::size_t set = 0; set < sets; ++set)
         for (std::size_t i = 0; i < rest; ++i)
           EXPECT_EQ(m.values[set * epochs * rest + i], m.values[((set + 1) * epochs - 1) * rest + i])
               << m.metric << " of " << qkv;
@@ -119,7 +128,7 @@ TEST_F(Familiarity, ConditionsOfOneSeedStartAlike) {
     by_condition[qkv] = run({spec_of(s, 3, 1)}).begin()->second;
   }
   for (const auto& m : by_condition["adapter"].measurements) {
-    const std::size_t rest = m.metric == "loss" ? 1 : m.values.size() / 2 / m.axes[1].labels.size();
+    const std::size_t rest = m.metric == "loss" ? 1 : shape_of(m).rest;
     for (std::size_t i = 0; i < rest; ++i) {
       EXPECT_EQ(m.values[i], metric(by_condition["full"], m.metric).values[i]) << m.metric;
       EXPECT_EQ(m.values[i], metric(by_condition["frozen"], m.metric).values[i]) << m.metric;
@@ -145,6 +154,28 @@ TEST_F(Familiarity, RunThatDivergesFailsAloneWithItsStep) {
   EXPECT_TRUE(failed.measurements.empty());
 }
 
+TEST_F(Familiarity, FiguresOfARunAreMeasuredWhateverItsCompany) {
+  const auto source = dead_leaves(3, 16, 32);
+  for (const char* part : {"images", "masks"}) std::filesystem::create_directories(folder_ / part);
+  const auto name = [](std::int64_t i) { return std::to_string(100 + i) + ".png"; };
+  for (std::int64_t i = 0; i < 16; ++i) {
+    write_png(folder_ / "images" / name(i), source->image(i));
+    Image mask{32, 32, std::vector<std::uint8_t>(3 * 32 * 32, 0)};
+    std::fill_n(mask.rgb.begin(), mask.rgb.size() / 3, 255);
+    write_png(folder_ / "masks" / name(i), mask);
+  }
+  std::filesystem::remove(folder_ / "masks" / name(choose_images(*source, settings(), 0, 4).familiar[0]));
+  auto s = settings();
+  s.set("images.source", std::string("folder"));
+  s.set("images.path", (folder_ / "images").string());
+  s.set("images.masks", (folder_ / "masks").string());
+  const auto without = spec_of(s, 0, 0), with = spec_of(s, 0, 2);
+  const auto together = run({without, with});
+  EXPECT_EQ(metric(together.at(with.id), "attention.figure_iou").values,
+            metric(run({with}).at(with.id), "attention.figure_iou").values);
+  EXPECT_THROW(metric(together.at(without.id), "attention.figure_iou"), std::logic_error);
+}
+
 TEST_F(Familiarity, SetsAreDisjointAndNovelIsTheNextFamiliar) {
   const auto source = dead_leaves(3, 16, 32);
   std::set<std::int64_t> seen;
@@ -162,7 +193,7 @@ TEST_F(Familiarity, SaysHowManyImagesAreNeeded) {
   auto s = settings();
   s.set("images.total", std::int64_t{11});
   try {
-    kFamiliarityStudy.inspect(s, 0, 6);
+    familiarity_study().inspect(s, 0, 6);
     FAIL() << "12 images were found among 11";
   } catch (const InputError& e) {
     EXPECT_THAT(e.what(), HasSubstr("6 image sets of 2 need 12 images"));
@@ -186,6 +217,102 @@ TEST_F(Familiarity, NoisyPixelsOfALevelAreAmongThoseOfTheNext) {
     EXPECT_EQ(white, n / 2);
     EXPECT_TRUE(std::includes(now.begin(), now.end(), before.begin(), before.end()));
     before = now;
+  }
+}
+
+// The last training loss under some settings.
+double last_loss(const RunResult& result) { return metric(result, "loss").values.back(); }
+
+TEST_F(Familiarity, EveryLearningRuleChangesTheUpdateAndHasTheSameBitsInAnyCompany) {
+  std::set<double> losses;
+  for (const std::string rule : {"adamw", "sgd", "hebbian", "bcm", "delta", "ridge"}) {
+    auto s = settings();
+    s.set("fast.rule", rule);
+    s.set("fast.learning_rate", rule == "sgd" ? 1.0 : 1e-2);
+    s.set("evaluation.metrics", std::vector<std::string>{"alignment.cosine"});
+    auto other = s;
+    other.set("fast.learning_rate", 1e-3);
+    other.set("fast.rank", std::int64_t{3});
+    const auto spec = spec_of(s, 1, 1);
+    auto company = spec_of(other, 2, 0);
+    const auto alone = run({spec}).begin()->second;
+    const auto together = run({company, spec}).at(spec.id);
+    EXPECT_EQ(metric(alone, "loss").values, metric(together, "loss").values) << rule;
+    EXPECT_TRUE(losses.insert(last_loss(alone)).second) << rule << " learns what another rule does";
+  }
+}
+
+TEST_F(Familiarity, WithoutUpdateAtTestTheNetworkIsThatOfTheFirstEpochWhereNothingElseTrains) {
+  for (const auto& [key, value] : std::map<std::string, Value>{{"test.gain", 0.0}, {"test.layers_off", std::string("all")}}) {
+    auto s = settings();
+    s.set("training.rest", std::string("nothing"));
+    s.set("training.learning_rate", 1e-2);
+    const auto with = run({spec_of(s, 0, 0)}).begin()->second;
+    s.set(key, value);
+    const auto without = run({spec_of(s, 0, 0)}).begin()->second;
+    const auto& cosine = metric(without, "alignment.cosine");
+    const auto [sets, epochs, rest] = shape_of(cosine);
+    for (std::size_t i = 0; i < rest; ++i) EXPECT_EQ(cosine.values[i], cosine.values[(epochs - 1) * rest + i]) << key;
+    EXPECT_NE(cosine.values, metric(with, "alignment.cosine").values) << key;
+    EXPECT_EQ(metric(with, "loss").values, metric(without, "loss").values) << "knocking out is for the test alone";
+  }
+}
+
+TEST_F(Familiarity, ConsolidatedUpdatesKeepTheNetworkButNotTheFastWeights) {
+  auto s = settings();
+  s.set("training.rest", std::string("nothing"));
+  s.set("training.learning_rate", 1e-2);
+  s.set("evaluation.metrics", std::vector<std::string>{"alignment.cosine"});
+  const auto plain = run({spec_of(s, 0, 0)}).begin()->second;
+  s.set("fast.consolidate", std::int64_t{4});   // after the last epoch
+  const auto kept = run({spec_of(s, 0, 0)}).begin()->second;
+  const auto &a = metric(plain, "alignment.cosine").values, &b = metric(kept, "alignment.cosine").values;
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-4);
+  s.set("test.gain", 0.0);
+  const auto& without = metric(run({spec_of(s, 0, 0)}).begin()->second, "alignment.cosine").values;
+  EXPECT_NEAR(without.back(), b.back(), 1e-6) << "the last epoch left nothing in the fast weights";
+}
+
+TEST_F(Familiarity, SecondImagesAreLearnedAfterTheFirst) {
+  auto s = settings();
+  s.set("training.second_epochs", std::int64_t{4});
+  s.set("training.learning_rate", 1e-2);
+  const auto result = run({spec_of(s, 0, 0)}).begin()->second;
+  EXPECT_EQ(metric(result, "loss").values.size(), 8u);
+  const auto& mse = metric(result, "reconstruction.mse");   // [set, epoch, noise]
+  const auto [sets, epochs, rest] = shape_of(mse);
+  std::size_t turn = 0;
+  while (mse.axes[1].labels[turn] != "4") ++turn;
+  const auto novel = [&](std::size_t epoch) { return mse.values[(epochs + epoch) * rest]; };
+  EXPECT_LT(novel(epochs - 1), novel(turn)) << "the second images were not learned";
+}
+
+TEST_F(Familiarity, AnyLinearMapCanBeAdaptedByUpdatesOrGains) {
+  std::set<double> losses;
+  for (const std::string qkv : {"adapter", "gain"})
+    for (const std::string target : {"query", "output", "mlp_in", "mlp_out", "patch"}) {
+      auto s = settings();
+      s.set("fast.qkv", qkv);
+      s.set("fast.targets", std::vector<std::string>{target});
+      s.set("training.rest", std::string("nothing"));
+      s.set("training.learning_rate", 1e-2);
+      s.set("evaluation.metrics", std::vector<std::string>{"loss"});
+      EXPECT_TRUE(losses.insert(last_loss(run({spec_of(s, 0, 0)}).begin()->second)).second) << qkv << " of " << target;
+    }
+}
+
+TEST(FamiliarityNoise, EveryKindLeavesLessOfTheImageAtHigherLevels) {
+  const Image clean = dead_leaves(3, 2, 32)->image(1);
+  for (const auto* kind : noise_kinds()) {
+    const auto noisy = kind->apply(clean, {0.1, 0.3, 0.5}, RandomStream(5));
+    double before = 0;
+    for (const auto& image : noisy) {
+      double off = 0;
+      for (std::size_t i = 0; i < clean.rgb.size(); ++i) off += std::pow(double(image.rgb[i]) - double(clean.rgb[i]), 2);
+      EXPECT_GT(off, before) << kind->name;
+      before = off;
+    }
+    EXPECT_EQ(noisy, kind->apply(clean, {0.1, 0.3, 0.5}, RandomStream(5))) << kind->name;
   }
 }
 

@@ -27,6 +27,12 @@ FastConfig config_of_seed(std::uint64_t seed) {
 }
 
 // Trains the runs of these seeds for three steps in one pack and returns what run `place` saw.
+std::vector<AdamW::Slot> all_of(const FastNetwork& network) {
+  auto all = network.rest;
+  all.insert(all.end(), network.fast.begin(), network.fast.end());
+  return all;
+}
+
 Seen trained(const std::vector<std::uint64_t>& seeds, std::size_t place, Qkv qkv) {
   at::set_num_threads(1);
   const VitConfig config{.width = 32, .depth = 2, .heads = 2, .mlp_width = 128, .patch = 8, .side = 32};
@@ -47,8 +53,8 @@ Seen trained(const std::vector<std::uint64_t>& seeds, std::size_t place, Qkv qkv
     options.learning_rate.push_back(1e-3 * static_cast<double>(1 + seed % 3));
     options.weight_decay.push_back(0.01);
   }
-  auto network = build_fast_network(slow, decoder, qkv, {"query", "key", "value"}, runs);
-  AdamW optimizer(network.trained, options);
+  auto network = build_fast_network(slow, decoder, {.qkv = qkv, .targets = {"query", "key", "value"}}, runs);
+  AdamW optimizer(all_of(network), options);
   const auto x = at::stack(images), target = pixel_patches(x, 8);
   Seen seen;
   for (std::uint64_t step = 0; step < 3; ++step) {
@@ -61,11 +67,11 @@ Seen trained(const std::vector<std::uint64_t>& seeds, std::size_t place, Qkv qkv
     optimizer.zero_grad();
     loss.sum().backward();
     const auto row = static_cast<std::int64_t>(place);
-    if (step == 0) seen.loss = loss.detach()[row].clone(), seen.gradient = network.trained[7].value.grad()[row].clone();
+    if (step == 0) seen.loss = loss.detach()[row].clone(), seen.gradient = network.rest[7].value.grad()[row].clone();
     seen.last_loss = loss.detach()[row].clone();
     optimizer.step();
   }
-  seen.weight = network.trained[7].value.detach()[static_cast<std::int64_t>(place)].clone();
+  seen.weight = network.rest[7].value.detach()[static_cast<std::int64_t>(place)].clone();
   return seen;
 }
 
@@ -121,19 +127,19 @@ TEST(RunAxis, AdapterThatIsZeroAddsNothingAndItsPaddingStaysZero) {
                          .decoder_config = {},
                          .decoder = {},
                          .metadata = {}};
-  auto network = build_fast_network(slow, decoder, Qkv::kAdapter, {"query"}, {config});
+  auto network = build_fast_network(slow, decoder, {.qkv = Qkv::kAdapter, .targets = {"query"}}, {config});
   const auto plain = VitEncoder(vit, slow.encoder);
   const auto images = at::rand({1, 2, 3, 32, 32});
   EXPECT_TRUE(at::equal(network.encoder.block(0, network.encoder.embed(images)), plain.block(0, plain.embed(images))));
 
-  AdamW optimizer(network.trained, {.learning_rate = {1e-2}, .weight_decay = {0.01}});
+  AdamW optimizer(all_of(network), {.learning_rate = {1e-2}, .weight_decay = {0.01}});
   for (int step = 0; step < 3; ++step) {
     optimizer.zero_grad();
     network.encoder.block(1, network.encoder.block(0, network.encoder.embed(images))).square().mean().backward();
     optimizer.step();
   }
-  const auto& a = network.trained[network.trained.size() - 2].value;
-  const auto& b = network.trained[network.trained.size() - 1].value;
+  const auto& a = network.fast[network.fast.size() - 2].value;
+  const auto& b = network.fast[network.fast.size() - 1].value;
   EXPECT_GT(b.abs().max().item<float>(), 0);
   EXPECT_EQ(a.slice(1, 2).abs().max().item<float>(), 0);
   EXPECT_EQ(b.slice(2, 2).abs().max().item<float>(), 0);

@@ -31,7 +31,7 @@ centre = "set"
 image_sets = 1
 seeds = 1
 """
-ONLY_THEIRS = {"probe.accuracy", "probe.confidence"}  # linear probes are no part of the study yet
+ONLY_THEIRS = {"probe.accuracy", "probe.confidence"}  # probes begin with other random numbers
 
 JUMPS = "attention.half_max_area"  # counts patches above a threshold: compared before training alone
 
@@ -77,7 +77,7 @@ def our_rows(folder, qkv):
             if row.get("metric") == "loss":
                 rows["loss", "familiar", None, int(row["step"]), -1] = float(row["value"])
             elif row.get("readout") == "cls":
-                rows[row["metric"], row["images"], row.get("noise"), int(row["epoch"]), int(row["layer"])] = float(row["value"])
+                rows[row["metric"], row.get("images", "familiar"), row.get("noise"), int(row["epoch"]), int(row["layer"])] = float(row["value"])
     return rows
 
 

@@ -1,0 +1,44 @@
+#pragma once
+
+// How fast weights learn. A new rule is a file that defines a RuleInfo, and its name in learning_rule.cc.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/vit_encoder.h"
+#include "runtime/adamw.h"
+
+namespace palimpsest {
+
+/// What one adapted map did on the familiar images of a step: the adapter, its input x [R, M, C] and the response of the slow
+/// weights W x + b [R, M, D].
+struct Activity {
+  Adapter fast;
+  at::Tensor x, slow;
+};
+
+/// Each [R], or one for all.
+struct RuleOptions {
+  std::vector<double> rate, weight_decay, ridge;
+};
+
+class LearningRule {
+ public:
+  virtual ~LearningRule() = default;
+  /// After the backward pass of a step. `activity` is empty for rules that follow the gradient.
+  virtual void step(const std::vector<Activity>& activity) = 0;
+  virtual void zero_grad() {}
+};
+
+struct RuleInfo {
+  const char* name;
+  const char* meaning;
+  bool by_gradient;   // of the loss; else from what the map itself receives and gives
+  std::unique_ptr<LearningRule> (*build)(const std::vector<AdamW::Slot>& fast_weights, const RuleOptions&);
+};
+
+const std::vector<const RuleInfo*>& learning_rules();
+const RuleInfo& find_learning_rule(const std::string& name);   // throws InputError
+
+}  // namespace palimpsest

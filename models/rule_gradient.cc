@@ -1,0 +1,32 @@
+// Fast weights that follow the gradient of the loss, as the published ones do (arXiv 2508.04988).
+
+#include "models/learning_rule.h"
+#include "runtime/sgd.h"
+
+namespace palimpsest {
+namespace {
+
+template <class Method>
+class Gradient : public LearningRule {
+ public:
+  Gradient(const std::vector<AdamW::Slot>& fast_weights, const RuleOptions& options)
+      : optimizer_(fast_weights, AdamW::Options{.learning_rate = options.rate, .weight_decay = options.weight_decay}) {}
+  void step(const std::vector<Activity>&) override { optimizer_.step(); }
+  void zero_grad() override { optimizer_.zero_grad(); }
+
+ private:
+  Method optimizer_;
+};
+
+template <class Method>
+std::unique_ptr<LearningRule> build(const std::vector<AdamW::Slot>& fast_weights, const RuleOptions& options) {
+  return std::make_unique<Gradient<Method>>(fast_weights, options);
+}
+
+}  // namespace
+
+extern const RuleInfo kAdamWRule, kSgdRule;
+const RuleInfo kAdamWRule = {.name = "adamw", .meaning = "gradient of the loss, AdamW", .by_gradient = true, .build = build<AdamW>};
+const RuleInfo kSgdRule = {.name = "sgd", .meaning = "gradient of the loss, plain descent", .by_gradient = true, .build = build<Sgd>};
+
+}  // namespace palimpsest

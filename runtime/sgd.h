@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "runtime/adamw.h"
+
+namespace palimpsest {
+
+/// Plain gradient descent, without momentum, with learning rate and (decoupled) weight decay per run.
+class Sgd : public Optimizer {
+ public:
+  Sgd(std::vector<AdamW::Slot> slots, AdamW::Options options) : slots_(std::move(slots)), options_(std::move(options)) {}
+  void step() override;
+  void zero_grad() override;
+
+ private:
+  std::vector<AdamW::Slot> slots_;
+  AdamW::Options options_;
+};
+
+}  // namespace palimpsest

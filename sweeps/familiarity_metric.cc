@@ -1,0 +1,13 @@
+#include "sweeps/familiarity_metric.h"
+
+namespace palimpsest {
+
+extern const FamiliarityMetric kAlignment, kCka, kAttentionScope, kAttentionMatch, kFigureOverlap, kManifold, kProbes, kReconstruction, kSparseness, kTuning;
+
+const std::vector<const FamiliarityMetric*>& familiarity_metric_files() {
+  static const std::vector<const FamiliarityMetric*> list = {&kAlignment,      &kCka,      &kManifold,       &kAttentionScope, &kAttentionMatch,
+                                                             &kFigureOverlap, &kProbes, &kReconstruction, &kSparseness,     &kTuning};
+  return list;
+}
+
+}  // namespace palimpsest

@@ -8,7 +8,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "sweeps/familiarity_metrics.h"
+#include "sweeps/manifold.h"
 
 namespace palimpsest {
 namespace {

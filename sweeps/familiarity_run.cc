@@ -18,6 +18,7 @@
 #include "sweeps/familiarity.h"
 #include "sweeps/familiarity_metric.h"
 #include "sweeps/familiarity_start.h"
+#include "sweeps/manifold.h"
 
 namespace palimpsest {
 namespace {
@@ -41,13 +42,6 @@ std::vector<std::string> labels(const auto& values) {
 void keep_heap() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
-}
-
-// Features or maps by noise level: [R, Q, L, V, I, C] -> [R, Q, L, N, P, I, C]; level 0 is the clean images `patterns` times.
-at::Tensor by_level(const at::Tensor& v, std::int64_t levels, std::int64_t patterns) {
-  const auto R = v.size(0), Q = v.size(1), L = v.size(2), I = v.size(4), C = v.size(5);
-  const auto clean = v.slice(3, 0, 1).unsqueeze(4).expand({R, Q, L, 1, patterns, I, C});
-  return at::cat({clean, v.slice(3, 1).reshape({R, Q, L, levels - 1, patterns, I, C})}, 3);
 }
 
 class Pack {

@@ -2,17 +2,21 @@
 
 #include <cmath>
 
-#include "sweeps/familiarity_metric.h"
+#include "sweeps/manifold.h"
 #include "sweeps/metric_algebra.h"
 
 namespace palimpsest {
-namespace {
 
-MetricValues manifold(const Seen& seen) {
-  const auto& x = seen.features;
+at::Tensor by_level(const at::Tensor& v, std::int64_t levels, std::int64_t patterns) {
+  const auto R = v.size(0), Q = v.size(1), L = v.size(2), I = v.size(4), C = v.size(5);
+  const auto clean = v.slice(3, 0, 1).unsqueeze(4).expand({R, Q, L, 1, patterns, I, C});
+  return at::cat({clean, v.slice(3, 1).reshape({R, Q, L, levels - 1, patterns, I, C})}, 3);
+}
+
+MetricValues manifold(const at::Tensor& x, bool unbiased) {
   const auto R = x.size(0), Q = x.size(1), L = x.size(2), N = x.size(3), P = x.size(4), I = x.size(5), C = x.size(6);
   // Biased: the mean over q includes p itself, as published.
-  const double self = seen.unbiased && P > 1 ? static_cast<double>(P) / static_cast<double>(P - 1) : 1.0;
+  const double self = unbiased && P > 1 ? static_cast<double>(P) / static_cast<double>(P - 1) : 1.0;
   const auto all = squared_distances(x.reshape({R, Q, L, N, P * I, C}), x.reshape({R, Q, L, N, P * I, C})).view({R, Q, L, N, P, I, P, I});
   const auto same = all.diagonal(0, 5, 7).movedim(-1, 4).contiguous();  // [R, Q, L, N, I, P, P]
   const auto residual = (same.mean(-1) * self).sqrt();                  // [R, Q, L, N, I, P]
@@ -28,7 +32,7 @@ MetricValues manifold(const Seen& seen) {
   const auto centroid = by_image.transpose(-2, -1).contiguous().mean(-1);  // [R, Q, L, N, I, C]
   const auto spread = [&](const at::Tensor& t, std::int64_t n) {           // sqrt of the trace of the covariance over dimension -2
     const auto off = t - t.transpose(-2, -1).contiguous().mean(-1).unsqueeze(-2);
-    return (sum_of_last(off.square(), 2) / static_cast<double>(seen.unbiased && n > 1 ? n - 1 : n)).sqrt();
+    return (sum_of_last(off.square(), 2) / static_cast<double>(unbiased && n > 1 ? n - 1 : n)).sqrt();
   };
   const auto between = spread(centroid, I).unsqueeze(-1);                  // [R, Q, L, N, 1]
   const auto moved = (centroid - centroid.slice(3, 0, 1)).square().sum(-1).sqrt();   // [R, Q, L, N, I]
@@ -42,6 +46,8 @@ MetricValues manifold(const Seen& seen) {
           {"manifold.centroid_residual", over_images(above(within / between))}};
 }
 
+namespace {
+MetricValues of_features(const Seen& seen) { return manifold(seen.features, seen.unbiased); }
 }  // namespace
 
 extern const FamiliarityMetric kManifold;
@@ -53,6 +59,6 @@ const FamiliarityMetric kManifold = {
                {"manifold.centroid_level", kByNoise, "", "distance of a level's centroid to the clean one over the scatter of centroids"},
                {"manifold.centroid_residual", kByNoise, "", "scatter around a level's centroid over the scatter of centroids"}},
     .needs = {.every_manifold_epoch = true},
-    .measure = manifold};
+    .measure = of_features};
 
 }  // namespace palimpsest

@@ -76,8 +76,7 @@ class ClaimReader {
   void read_each_key(const toml::node& node) {
     const auto key = node.value_exact<std::string>();
     if (!key) return mistakes_.add(node, "each holds something that is no key. Write keys of [sweep.grid] in quotes.");
-    std::vector<std::string> swept;
-    for (const SweepAxis& axis : definition_.grid) swept.push_back(axis.key);
+    const auto swept = swept_keys(definition_);
     if (!axis_of(definition_, *key)) {
       const std::string hint = did_you_mean(*key, swept);
       return mistakes_.add(node, fmt::format("each names {}, which is not swept.{}", *key, hint.empty() ? " Add it to [sweep.grid], or take it out of each." : hint));

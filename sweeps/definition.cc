@@ -19,6 +19,8 @@ const Key kImageSets = {.name = "sweep.image_sets", .type = KeyType::kInteger, .
                         .meaning = "Independent units.", .unit = "sets of images", .minimum = 1, .maximum = 1e6};
 const Key kSeeds = {.name = "sweep.seeds", .type = KeyType::kInteger, .default_value = std::int64_t{1},
                     .meaning = "Replicates within each unit.", .unit = "seeds", .minimum = 1, .maximum = 1e6};
+const Key kPairs = {.name = "sweep.ablation_pairs", .type = KeyType::kBool, .default_value = false,
+                    .meaning = "All pairs of the changes under [[sweep.ablation]] too."};
 const Key kPackSize = {.name = "packs.size", .type = KeyType::kInteger, .default_value = std::int64_t{0},
                        .meaning = "Runs of a pack.", .unit = "runs, or \"auto\"", .minimum = 1, .maximum = 1e6};
 
@@ -28,12 +30,7 @@ struct NotYet {
   const char* instead;
 };
 constexpr std::array kNotYet = {
-    NotYet{"include", "write its keys into this file"},
     NotYet{"keep", "leave it out: the weights of runs are not kept"},
-    NotYet{"sweep.zip", "use [sweep.grid]"},
-    NotYet{"sweep.random", "use [sweep.grid]"},
-    NotYet{"sweep.exclude", "use [sweep.grid]"},
-    NotYet{"sweep.ablation", "use [sweep.grid]"},
 };
 
 const NotYet* not_yet(const std::string& name) {
@@ -48,6 +45,7 @@ class DefinitionReader {
       : root_(parse_toml(source, file)), mistakes_(file) {
     definition_.file = file;
     definition_.source = source;
+    if (root_.get("include")) include_file(root_, file, mistakes_);
     lay_over_file(overrides);
   }
 
@@ -127,7 +125,7 @@ class DefinitionReader {
   void read_sweep() {
     const toml::table* sweep = table_at("sweep");
     if (!sweep) return;
-    check_names(*sweep, "sweep.", {kImageSets.name, kSeeds.name, "sweep.grid"});
+    check_names(*sweep, "sweep.", {kImageSets.name, kSeeds.name, kPairs.name, "sweep.grid", "sweep.zip", "sweep.random", "sweep.ablation", "sweep.exclude"});
     if (const auto count = read_one(kImageSets)) definition_.image_sets = std::get<std::int64_t>(*count);
     if (const auto count = read_one(kSeeds)) definition_.seeds = std::get<std::int64_t>(*count);
   }
@@ -146,8 +144,9 @@ class DefinitionReader {
 
   void read_what_the_study_declares() {
     read_axes();
-    check_number_of_runs();
     definition_.base = read_base();
+    read_bundles();
+    check_number_of_runs();
     if (const toml::node* claims = root_.get("claim")) definition_.claims = read_claims(*claims, definition_, mistakes_);
   }
 
@@ -158,9 +157,24 @@ class DefinitionReader {
     definition_.grid = read_grid(*grid->as_table(), *definition_.study, mistakes_);
   }
 
+  void read_bundles() {
+    const Study& study = *definition_.study;
+    const auto add = [&](std::vector<Bundle> bundles) { definition_.bundles.insert(definition_.bundles.end(), bundles.begin(), bundles.end()); };
+    if (const auto* node = root_.at_path("sweep.zip").node()) add(read_zips(*node, study, mistakes_));
+    if (const auto* node = root_.at_path("sweep.random").node()) add(read_random(*node, study, mistakes_));
+    const auto pairs = read_one(kPairs);
+    if (const auto* node = root_.at_path("sweep.ablation").node()) add(read_ablations(*node, study, definition_.base, pairs && std::get<bool>(*pairs), mistakes_));
+    if (const auto* node = root_.at_path("sweep.exclude").node()) definition_.excluded = read_exclusions(*node, study, mistakes_);
+    auto keys = swept_keys(definition_);
+    std::sort(keys.begin(), keys.end());
+    for (auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end(); twice = std::adjacent_find(std::next(twice), keys.end()))
+      mistakes_.add(*root_.get("sweep"), fmt::format("{} is swept in two places. Sweep it in one of grid, zip, random and ablation.", *twice));
+  }
+
   void check_number_of_runs() {
     double runs = static_cast<double>(definition_.image_sets) * static_cast<double>(definition_.seeds);
     for (const SweepAxis& axis : definition_.grid) runs *= static_cast<double>(std::max<std::size_t>(axis.values.size(), 1));
+    for (const Bundle& bundle : definition_.bundles) runs *= static_cast<double>(std::max<std::size_t>(bundle.points.size(), 1));
     if (runs > kMostRuns)
       mistakes_.add(*root_.get("sweep"), fmt::format("the sweep has {:.3g} runs, and at most {:.0f} are allowed. Take out values, image sets or seeds.", runs, kMostRuns));
   }
@@ -170,7 +184,7 @@ class DefinitionReader {
     KeyTable keys = definition_.study->keys;
     for (Key& key : keys)
       if (const SweepAxis* axis = axis_of(definition_, key.name); axis && !axis->values.empty()) key.default_value = axis->values.front(), key.required = false;
-    std::vector<std::string> others = {"study", "name", "sweep", "packs", "claim"};
+    std::vector<std::string> others = {"study", "name", "sweep", "packs", "claim", "include"};
     for (const NotYet& later : kNotYet) {
       if (std::string(later.name).find('.') != std::string::npos) continue;
       others.emplace_back(later.name);
@@ -198,8 +212,22 @@ bool names_a_place(const Study& study, std::string_view name) {
 }
 
 const SweepAxis* axis_of(const Definition& definition, std::string_view key) {
-  const auto axis = std::find_if(definition.grid.begin(), definition.grid.end(), [&](const SweepAxis& a) { return a.key == key; });
-  return axis == definition.grid.end() ? nullptr : &*axis;
+  const auto among = [&](const std::vector<SweepAxis>& axes) -> const SweepAxis* {
+    const auto axis = std::find_if(axes.begin(), axes.end(), [&](const SweepAxis& a) { return a.key == key; });
+    return axis == axes.end() ? nullptr : &*axis;
+  };
+  const SweepAxis* found = among(definition.grid);
+  for (const Bundle& bundle : definition.bundles)
+    if (!found) found = among(bundle.axes);
+  return found;
+}
+
+std::vector<std::string> swept_keys(const Definition& definition) {
+  std::vector<std::string> keys;
+  for (const SweepAxis& axis : definition.grid) keys.push_back(axis.key);
+  for (const Bundle& bundle : definition.bundles)
+    for (const SweepAxis& axis : bundle.axes) keys.push_back(axis.key);
+  return keys;
 }
 
 Definition read_definition(const std::filesystem::path& file, std::span<const Override> overrides) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,8 +17,20 @@ namespace palimpsest {
 struct SweepAxis {
   std::string key;
   std::vector<Value> values;
+  std::map<std::string, Value> when = {};   // it exists only where other keys have these values; elsewhere its key has its base value
   bool operator==(const SweepAxis&) const = default;
 };
+
+/// Keys that move together, laid out as points: [[sweep.zip]], [sweep.random] or [[sweep.ablation]].
+struct Bundle {
+  std::string kind;                                // "zip", "random", "ablation"
+  std::vector<SweepAxis> axes;                     // each key with the values it takes, each once
+  std::vector<std::vector<std::size_t>> points;    // [point][axis]: a place among its values
+  bool operator==(const Bundle&) const = default;
+};
+
+/// [[sweep.exclude]]: runs whose keys all have one of these values are not run.
+using Exclusion = std::map<std::string, std::vector<Value>>;
 
 /// A sweep file, read and checked: [sweep] image_sets and seeds, [sweep.grid], the claims, and every key of the study resolved.
 struct Definition {
@@ -28,6 +41,8 @@ struct Definition {
   Settings base;                      // every key of the study; the axes of the grid replace theirs
   std::int64_t image_sets = 1, seeds = 1;
   std::vector<SweepAxis> grid;        // the first changes slowest
+  std::vector<Bundle> bundles;        // then these
+  std::vector<Exclusion> excluded;
   std::vector<Claim> claims;
   std::int64_t pack_size = 0;         // [packs] size: runs that share a device and a launch per operation; 0: sized by the memory probe
 };
@@ -36,8 +51,10 @@ struct Definition {
 const Key* find_key(const Study&, std::string_view name);
 /// Whether a key holds a path or paths, which say where something lies and not what.
 bool names_a_place(const Study&, std::string_view key);
-/// The axis of the grid that sweeps a key; nullptr where it is not swept.
+/// The axis that sweeps a key, in the grid or with others; nullptr where it is not swept.
 const SweepAxis* axis_of(const Definition&, std::string_view key);
+/// Every key that is swept, alone or with others.
+std::vector<std::string> swept_keys(const Definition&);
 
 /// Reads a sweep file. Throws DefinitionError with every mistake of the file at once, each with file:line:column and, for a
 /// mistyped word, "did you mean". Paths become absolute, relative to the file.

@@ -35,9 +35,22 @@ std::vector<Value> axis_values(const toml::array& list, const Key& key, Mistakes
   return values;
 }
 
+/// Values that other keys must have.
+std::map<std::string, Value> condition_in(const toml::table& table, const Study& study, Mistakes& mistakes) {
+  std::map<std::string, Value> out;
+  for (const NamedNode& entry : flattened(table, study)) {
+    const Key* key = find_key(study, entry.name);
+    if (!key) mistakes.add(entry.where, fmt::format("unknown key {} in when.{}", entry.name, did_you_mean_key(study, entry.name)));
+    else if (auto value = checked_value(*entry.node, *key, key->name, mistakes)) out[entry.name] = std::move(*value);
+  }
+  return out;
+}
+
 void read_axis(const NamedNode& entry, const Study& study, std::vector<SweepAxis>& grid, Mistakes& mistakes) {
   const Key* key = find_key(study, entry.name);
-  const toml::array* list = entry.node->as_array();
+  const toml::table* conditional = entry.node->as_table();   // { values = [...], when = { ... } }
+  const toml::node* values = conditional ? conditional->get("values") : entry.node;
+  const toml::array* list = values ? values->as_array() : nullptr;
   if (!key) {
     mistakes.add(entry.where, fmt::format("unknown axis {} in [sweep.grid].{}", entry.name, did_you_mean_key(study, entry.name)));
     return;
@@ -45,12 +58,14 @@ void read_axis(const NamedNode& entry, const Study& study, std::vector<SweepAxis
   grid.push_back({entry.name, {}});  // also where its values are wrong: claims that name it are not wrong for that
   if (!key->sweepable)
     mistakes.add(entry.where, fmt::format("{} cannot be swept: it is the same for all runs of a sweep. Give its one value outside [sweep.grid].", entry.name));
-  else if (!list)
+  else if (!list || (conditional && (conditional->size() != 2 || !conditional->get("when") || !conditional->get("when")->is_table())))
     mistakes.add(*entry.node, fmt::format("{} in [sweep.grid] is no list. Write the values it takes in brackets, or give its one value outside [sweep.grid].", entry.name));
   else if (list->empty())
     mistakes.add(*entry.node, fmt::format("{} = [] has no value, so there would be no run. Give its values, or leave the axis out.", entry.name));
   else
     grid.back().values = axis_values(*list, *key, mistakes);
+  if (conditional && conditional->get("when") && conditional->get("when")->is_table())
+    grid.back().when = condition_in(*conditional->get("when")->as_table(), study, mistakes);
 }
 
 }  // namespace
@@ -60,6 +75,12 @@ std::vector<NamedNode> flattened(const toml::table& table, const Study& study) {
   flatten(table, "", study, entries);
   std::stable_sort(entries.begin(), entries.end(),
                    [&](const NamedNode& a, const NamedNode& b) { return order_in_file(a, table) < order_in_file(b, table); });
+  return entries;
+}
+
+std::vector<NamedNode> flattened_but(const toml::table& table, const Study& study, const std::vector<std::string>& others) {
+  auto entries = flattened(table, study);
+  std::erase_if(entries, [&](const NamedNode& entry) { return std::find(others.begin(), others.end(), entry.name) != others.end(); });
   return entries;
 }
 

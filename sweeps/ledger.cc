@@ -182,8 +182,7 @@ void check_same_study(SQLite::Database& db, const Definition& definition) {
 
 void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t epoch,
                const std::map<std::string, std::string>& provenance) {
-  std::vector<std::string> axes;
-  for (const SweepAxis& axis : definition.grid) axes.push_back(axis.key);
+  const std::vector<std::string> axes = swept_keys(definition);
   set_meta(db, "study", definition.study->name);
   set_meta(db, "name", definition.name);
   set_meta(db, "definition", resolved_toml(definition));

@@ -25,12 +25,20 @@ std::string values_text(const std::vector<Value>& values) {
   return fmt::format("{} ... {}", plain(values.front()), plain(values.back()));
 }
 
+/// "fast.rank, training.learning_rate together"
+std::string keys_text(const Bundle& bundle) {
+  std::string all;
+  for (const SweepAxis& axis : bundle.axes) all += (all.empty() ? "" : ", ") + axis.key;
+  return bundle.kind == "ablation" ? "base, then " + all + " changed" : all + (bundle.axes.size() > 1 ? " together" : "");
+}
+
 std::string range_text(std::int64_t count) { return count == 1 ? "0" : fmt::format("0 to {}", count - 1); }
 
 std::vector<Row> rows_of(const Plan& plan) {
   const Definition& definition = plan.definition();
   std::vector<Row> rows;
   for (const SweepAxis& axis : definition.grid) rows.push_back({axis.key, values_text(axis.values), static_cast<std::int64_t>(axis.values.size())});
+  for (const Bundle& bundle : definition.bundles) rows.push_back({bundle.kind, keys_text(bundle), static_cast<std::int64_t>(bundle.points.size())});
   rows.push_back({"image set", range_text(definition.image_sets), definition.image_sets});
   rows.push_back({"seed", range_text(definition.seeds), definition.seeds});
   return rows;
@@ -42,13 +50,14 @@ std::string axes_text(const Plan& plan) {
   for (const Row& row : rows) names = std::max(names, row.name.size()), values = std::max(values, row.values.size());
   std::string out = "axes\n";
   for (const Row& row : rows) out += fmt::format("  {:<{}}  {:<{}}  {:>8}\n", row.name, names, row.values, values, row.count);
+  if (plan.dropped() > 0) out += fmt::format("  {:<{}}  {:<{}}  {:>8}\n", "left out", names, "excluded, or the same runs again", values, -plan.dropped());
   return out + fmt::format("  {:<{}}  {:<{}}  {:>8}\n", "runs", names, "", values, plan.size());
 }
 
 std::string run_text(const Plan& plan, std::int64_t number) {
   const RunSpec run = plan.run_at(number);
   std::string condition;
-  for (const SweepAxis& axis : plan.definition().grid) condition += fmt::format("{} = {}, ", axis.key, plain(run.settings.at(axis.key)));
+  for (const std::string& key : swept_keys(plan.definition())) condition += fmt::format("{} = {}, ", key, plain(run.settings.at(key)));
   return fmt::format("  {:>8}  {}  {}image set {}, seed {}\n", number, run.id.substr(0, 8), condition, run.image_set, run.seed);
 }
 
@@ -137,11 +146,12 @@ nlohmann::json outline_json(const Plan& plan, const Outline& outline) {
                         {"seeds", definition.seeds}, {"to_run", outline.waiting}, {"workers", outline.workers}, {"seconds", outline.seconds},
                         {"seconds_from", outline.measured ? "ledger" : "arithmetic"}, {"warnings", outline.warnings}};
   out["axes"] = nlohmann::json::array();
-  for (const SweepAxis& axis : definition.grid) {
+  for (const std::string& key : swept_keys(definition)) {
     nlohmann::json values = nlohmann::json::array();
-    for (const Value& value : axis.values) values.push_back(to_json(value));
-    out["axes"].push_back({{"key", axis.key}, {"values", values}});
+    for (const Value& value : axis_of(definition, key)->values) values.push_back(to_json(value));
+    out["axes"].push_back({{"key", key}, {"values", values}});
   }
+  out["left_out"] = plan.dropped();
   out["first"] = run_json(plan, 0);
   out["last"] = run_json(plan, plan.size() - 1);
   out["packs"] = nlohmann::json::array();

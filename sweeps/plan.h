@@ -20,6 +20,7 @@ class Plan {
   explicit Plan(const Definition&);
 
   std::int64_t size() const;
+  std::int64_t dropped() const;                                     // runs of the product that are excluded, or the same as others
   RunSpec run_at(std::int64_t number) const;                        // with its id
   std::string signature_of(std::int64_t number) const;
   /// The values of the grid's axes for this run, by key: what a report groups by.
@@ -29,9 +30,16 @@ class Plan {
 
  private:
   struct Place {
-    std::vector<std::size_t> values;                                // one per axis of the grid
+    std::vector<std::size_t> values;                                // one per axis of the grid, then one per bundle
     std::int64_t image_set = 0, seed = 0;
   };
+  std::size_t axes() const { return definition_.grid.size() + definition_.bundles.size(); }
+  std::int64_t count_of(std::size_t axis) const;                    // values of an axis, or points of a bundle
+  void set_from(std::size_t axis, std::size_t value, Settings&) const;
+  Place place_of_cell(std::int64_t cell) const;                     // of the whole product
+  bool is_kept(const Place&) const;
+  void keep_cells();
+  void check_values() const;
   Place place_of(std::int64_t number) const;
   Settings settings_at(const Place&) const;
   std::size_t inputs_row(const Place&) const;
@@ -40,7 +48,10 @@ class Plan {
   std::string same_content(std::size_t row, std::size_t twin) const;
 
   Definition definition_;
-  std::vector<std::size_t> input_axes_;                             // the axes of the grid that change what a run reads
+  std::int64_t cells_ = 1;                                          // of the whole product
+  std::vector<std::uint32_t> kept_;                                 // those that are run, where not all are
+  bool all_kept_ = true;
+  std::vector<std::size_t> input_axes_;                             // the axes that change what a run reads
   std::vector<std::vector<Inputs>> inputs_;                         // [point of those axes, image set]
 };
 

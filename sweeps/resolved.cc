@@ -26,13 +26,41 @@ std::string base_toml(const Definition& definition) {
   return out;
 }
 
+std::string list_of(const std::vector<Value>& values) {
+  std::string out;
+  for (const Value& value : values) out += (out.empty() ? "" : ", ") + text(value);
+  return "[" + out + "]";
+}
+
+std::string assignments(const std::map<std::string, Value>& condition) {
+  std::string out;
+  for (const auto& [key, value] : condition) out += (out.empty() ? "" : ", ") + text(Value(key)) + " = " + text(value);
+  return out;
+}
+
+/// Whatever points were drawn or derived, they are given one by one.
+std::string zip_toml(const Bundle& bundle) {
+  std::string out = "\n[[sweep.zip]]\n";
+  for (std::size_t i = 0; i < bundle.axes.size(); ++i) {
+    std::vector<Value> values;
+    for (const auto& point : bundle.points) values.push_back(bundle.axes[i].values[point[i]]);
+    out += text(Value(bundle.axes[i].key)) + " = " + list_of(values) + "\n";
+  }
+  return out;
+}
+
 std::string sweep_toml(const Definition& definition) {
   std::string out = "\n[sweep]\nimage_sets = " + std::to_string(definition.image_sets) + "\nseeds = " + std::to_string(definition.seeds) + "\n";
   if (!definition.grid.empty()) out += "\n[sweep.grid]\n";
   for (const SweepAxis& axis : definition.grid) {
-    std::string values;
-    for (const Value& value : axis.values) values += (values.empty() ? "" : ", ") + text(value);
-    out += text(Value(axis.key)) + " = [" + values + "]\n";
+    const std::string list = list_of(axis.values), name = text(Value(axis.key));
+    if (axis.when.empty()) out += name + " = " + list + "\n";
+    else out += name + " = { values = " + list + ", when = { " + assignments(axis.when) + " } }\n";
+  }
+  for (const Bundle& bundle : definition.bundles) out += zip_toml(bundle);
+  for (const Exclusion& rule : definition.excluded) {
+    out += "\n[[sweep.exclude]]\n";
+    for (const auto& [key, values] : rule) out += text(Value(key)) + " = " + list_of(values) + "\n";
   }
   return out;
 }

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace palimpsest {
 namespace {
 
@@ -268,12 +271,7 @@ TEST(DefinitionMistakes, OfTheHead) {
 
 TEST(DefinitionMistakes, OfWhatThisVersionDoesNotDo) {
   expect_said({
-      {"include = \"a.toml\"", "try.toml:3:1: include is not supported by this version; write its keys into this file."},
       {"keep = \"trained\"", "try.toml:3:1: keep is not supported by this version; leave it out: the weights of runs are not kept."},
-      {"[sweep.zip]\n\"planted.effect\" = [1]", "try.toml:3:8: sweep.zip is not supported by this version; use [sweep.grid]."},
-      {"[sweep.random]", "try.toml:3:8: sweep.random is not supported by this version; use [sweep.grid]."},
-      {"[[sweep.exclude]]", "try.toml:3:9: sweep.exclude is not supported by this version; use [sweep.grid]."},
-      {"[[sweep.ablation]]", "try.toml:3:9: sweep.ablation is not supported by this version; use [sweep.grid]."},
   });
 }
 
@@ -415,13 +413,42 @@ TEST(DefinitionMistakes, OfAnAxisAreNotToldAgainOfItsClaims) {
               ElementsAre(testing::HasSubstr("planted.condition in [sweep.grid] is no list.")));
 }
 
+TEST(DefinitionMistakes, OfKeysThatMoveTogether) {
+  expect_said({
+      {"[sweep.zip]\n\"planted.effect\" = [1, 2]\n\"planted.noise_sd\" = [1]",
+       "try.toml:5:22: planted.noise_sd has 1 values, but planted.effect has 2: keys of [sweep.zip] move together. Give them equally many."},
+      {"[sweep.zip]\n\"planted.efect\" = [1]", "try.toml:4:1: unknown axis planted.efect in [sweep.zip]. Did you mean planted.effect?"},
+      {"[sweep.random]\n\"planted.effect\" = { uniform = [0, 1] }", "try.toml:3:1: sweep.random has no count. Write count = 100: the points to draw."},
+      {"[sweep.random]\ncount = 4\n\"planted.effect\" = [1, 2]",
+       "try.toml:5:20: planted.effect in [sweep.random] is no distribution. Write { uniform = [a, b] }, { log_uniform = [a, b] } or { choice = [...] }."},
+      {"[sweep.random]\ncount = 4\n\"planted.effect\" = { log_uniform = [0, 2] }",
+       "try.toml:5:36: planted.effect: log_uniform needs two ascending numbers above 0 within the key's range. For a list of values write choice."},
+      {"[[sweep.exclude]]\n\"planted.efect\" = 1", "try.toml:4:1: unknown key planted.efect in [[sweep.exclude]]. Did you mean planted.effect?"},
+      {"[sweep.grid]\n\"planted.effect\" = [1, 2]\n[sweep.zip]\n\"planted.effect\" = [1]",
+       "try.toml:3:1: planted.effect is swept in two places. Sweep it in one of grid, zip, random and ablation."},
+      {"include = \"nowhere.toml\"", "try.toml:3:11: there is no file /folder/nowhere.toml to include. Check the path: it is relative to this file."},
+  });
+}
+
+TEST(Definition, TakesFromAnIncludedFileWhatItDoesNotSayItself) {
+  const auto folder = std::filesystem::temp_directory_path() / "palimpsest-definition-include";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "common.toml") << "study = \"planted\"\nname = \"common\"\n[planted]\nnoise_sd = 0.5\neffect = 3\n[sweep]\nseeds = 7\n";
+  const Definition d = read_definition_text("include = \"common.toml\"\nname = \"own\"\n[planted]\neffect = 4\n", folder / "own.toml");
+  EXPECT_EQ(d.name, "own");
+  EXPECT_EQ(d.seeds, 7);
+  EXPECT_EQ(d.base.number("planted.noise_sd"), 0.5);
+  EXPECT_EQ(d.base.number("planted.effect"), 4);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(DefinitionMistakes, OfOverrides) {
   const auto said = [](std::vector<Override> overrides) { return mistakes(kFull, std::move(overrides)); };
   EXPECT_THAT(said({{"planted.condition", "b"}}), ElementsAre("--set planted.condition=b: planted.condition is swept, so its base value has no effect. "
                                                               "Write --set 'sweep.grid.planted.condition=[b]'."));
   EXPECT_THAT(said({{"planted.stps", "3"}}), ElementsAre("--set planted.stps=3: unknown key planted.stps. Did you mean planted.steps?"));
   EXPECT_THAT(said({{"sweep.image_sets", "none"}}), ElementsAre("--set sweep.image_sets=none: sweep.image_sets = 'none' is a string. Write an integer (sets of images)."));
-  EXPECT_THAT(said({{"sweep.zip", "3"}}), ElementsAre("--set sweep.zip=3: sweep.zip is not supported by this version; use [sweep.grid]."));
+  EXPECT_THAT(said({{"sweep.zip", "3"}}), ElementsAre("--set sweep.zip=3: sweep.zip is no table. Write [[sweep.zip]] and keys with their values below it."));
   EXPECT_THAT(said({{"sweep.grid.planted.skw", "[true]"}}), ElementsAre("--set sweep.grid.planted.skw=[true]: unknown axis planted.skw in [sweep.grid]. Did you mean planted.skew?"));
   EXPECT_THAT(said({{"sweep.seeds.x", "3"}}), ElementsAre("--set sweep.seeds.x=3: sweep.seeds is no table of keys."));
   EXPECT_THAT(said({{"study", "dogs"}}), ElementsAre("--set study=dogs: unknown study dogs. There are: planted."));

@@ -130,7 +130,79 @@ TEST(Plan, OpensInputsOncePerDistinctCombination) {
   opened = 0;
   const Plan plan(definition);
   for (std::int64_t i = 0; i < plan.size(); ++i) plan.run_at(i);
-  EXPECT_EQ(opened, 2 * 3);
+  EXPECT_EQ(opened, 2 * 3 + 3 + 2) << "and once for each value of the axes that open nothing: it may be one that cannot be run";
+}
+
+/// "rank rate" of each run, in order.
+std::vector<std::string> conditions(const std::string& rest) {
+  const Plan plan(toy_definition(rest));
+  std::vector<std::string> out;
+  for (std::int64_t i = 0; i < plan.size(); ++i) {
+    const Settings settings = plan.run_at(i).settings;
+    out.push_back(fmt::format("{} {}", settings.integer("fast.rank"), settings.number("fast.rate")));
+  }
+  return out;
+}
+
+TEST(Plan, MovesZippedKeysTogether) {
+  EXPECT_THAT(conditions("[sweep.zip]\n\"fast.rank\" = [1, 2]\n\"fast.rate\" = [0.1, 0.2]\n"), ElementsAre("1 0.1", "2 0.2"));
+}
+
+TEST(Plan, ChangesOneThingAtATimeInAnAblation) {
+  const std::string changes = "[[sweep.ablation]]\n\"fast.rank\" = [1, 2]\n[[sweep.ablation]]\n\"fast.rate\" = 0.5\n";
+  const std::string base = "[fast]\nrank = 4\nrate = 0.1\n";
+  EXPECT_THAT(conditions(base + changes), ElementsAre("4 0.1", "1 0.1", "2 0.1", "4 0.5"));
+  EXPECT_THAT(conditions(base + "[sweep]\nablation_pairs = true\n" + changes), ElementsAre("4 0.1", "1 0.1", "2 0.1", "4 0.5", "1 0.5", "2 0.5"));
+}
+
+TEST(Plan, RunsNothingTwiceWhereAChangeIsNone) {
+  EXPECT_THAT(conditions("[fast]\nrank = 4\nrate = 0.1\n[[sweep.ablation]]\n\"fast.rank\" = [4, 8]\n"), ElementsAre("4 0.1", "8 0.1"));
+}
+
+TEST(Plan, LeavesOutWhatIsExcludedAndCountsIt) {
+  const std::string grid = "[sweep.grid]\n\"fast.rank\" = [1, 2]\n\"fast.rate\" = [0.1, 0.2]\n";
+  const std::string rule = "[[sweep.exclude]]\n\"fast.rank\" = 2\n\"fast.rate\" = [0.2, 0.3]\n";
+  EXPECT_THAT(conditions(grid + rule), ElementsAre("1 0.1", "1 0.2", "2 0.1"));
+  EXPECT_EQ(Plan(toy_definition("[sweep]\nseeds = 5\n" + grid + rule)).dropped(), 5);
+  EXPECT_THROW(Plan(toy_definition(grid + "[[sweep.exclude]]\n\"fast.rank\" = [1, 2]\n")), InputError);
+}
+
+TEST(Plan, HasAnAxisOnlyWhereItsConditionHolds) {
+  EXPECT_THAT(conditions("[fast]\nrate = 9\n[sweep.grid]\n\"fast.rank\" = [1, 2]\n\"fast.rate\" = { values = [0.1, 0.2], when = { \"fast.rank\" = 2 } }\n"),
+              ElementsAre("1 9", "2 0.1", "2 0.2"));
+}
+
+TEST(Plan, DrawsRandomPointsThatFillTheirRangesAndStayTheSame) {
+  for (const std::string method : {"sobol", "independent"}) {
+    const std::string random = "[sweep.random]\ncount = 64\nseed = 3\nmethod = \"" + method +
+                               "\"\n\"fast.rank\" = { choice = [1, 2, 4, 8] }\n\"fast.rate\" = { log_uniform = [1e-5, 1e-1] }\n";
+    const Plan plan(toy_definition(random));
+    EXPECT_EQ(plan.size(), 64);
+    std::map<std::int64_t, int> ranks;
+    int small = 0;
+    for (std::int64_t i = 0; i < 64; ++i) {
+      const Settings settings = plan.run_at(i).settings;
+      const double rate = settings.number("fast.rate");
+      EXPECT_GE(rate, 1e-5);
+      EXPECT_LT(rate, 1e-1);
+      small += rate < 1e-3;
+      ++ranks[settings.integer("fast.rank")];
+    }
+    EXPECT_EQ(ranks.size(), 4u);
+    EXPECT_NEAR(small, 32, method == "sobol" ? 1 : 16) << "half of a logarithmic range lies below its geometric middle";
+    EXPECT_EQ(conditions(random), conditions(random));
+    std::string other = random;
+    EXPECT_NE(conditions(random), conditions(other.replace(other.find("seed = 3"), 8, "seed = 4")));
+  }
+}
+
+TEST(Plan, ReadsBackFromItsResolvedDefinition) {
+  const Definition definition = toy_definition(
+      "[fast]\nrank = 4\n[sweep]\nseeds = 2\n[[sweep.zip]]\n\"images.count\" = [4, 8]\n[[sweep.ablation]]\n\"fast.rank\" = [1, 2]\n"
+      "[[sweep.exclude]]\n\"fast.rank\" = 2\n\"images.count\" = 8\n[sweep.grid]\n\"fast.rate\" = { values = [0.1, 0.2], when = { \"fast.rank\" = 4 } }\n");
+  const Plan plan(definition), again(read_definition_text(resolved_toml(definition), "/folder/t.toml"));
+  ASSERT_EQ(plan.size(), again.size());
+  for (std::int64_t i = 0; i < plan.size(); ++i) EXPECT_EQ(plan.run_at(i).id, again.run_at(i).id);
 }
 
 TEST(Plan, RefusesTwoPathsOfEqualContentAsAnAxis) {

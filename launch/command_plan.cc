@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
+#include "sweeps/claim_check.h"
 #include "sweeps/outline.h"
 
 namespace palimpsest {
@@ -21,7 +22,9 @@ int plan(const Options& options) {
   std::vector<Override> overrides;
   for (const std::string& given : options.overrides) overrides.push_back(parse_override(given));
   const Plan plan(read_definition(options.file, overrides));
-  const Outline seen = outline(plan, options.ranks, memory_of_worker(options.ranks), options.out.empty() ? std::nullopt : progressed_in(options.out, plan));
+  const auto warnings = warnings_of_claims(plan);
+  Outline seen = outline(plan, options.ranks, memory_of_worker(options.ranks), options.out.empty() ? std::nullopt : progressed_in(options.out, plan));
+  seen.warnings.insert(seen.warnings.end(), warnings.begin(), warnings.end());
   const std::string said = options.json ? outline_json(plan, seen).dump(2) + "\n" : outline_text(plan, seen);
   std::fputs(said.c_str(), stdout);
   return 0;

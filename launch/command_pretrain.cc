@@ -52,7 +52,7 @@ Run add_pretrain(CLI::App& command) {
   command.add_option("definition", arguments->definition, "a TOML file, e.g. sweeps/definitions/slow-micro.toml")->required();
   command.add_option("--out", arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
   command.add_option("--set", arguments->set, "override a key, e.g. --set training.steps=4000 (once per key)")->allow_extra_args(false);
-  command.footer("Keys of a definition: see sweeps/definitions/slow-micro.toml. Alone or under mpirun: the batch is split over the ranks.");
+  command.footer("Keys of a definition: palimpsest init pretraining. Alone or under mpirun: the batch is split over the ranks.");
   return [arguments](MpiWorld& world) { return run(*arguments, world); };
 }
 

@@ -11,6 +11,8 @@ const std::vector<Command>& commands() {
       {"status", "how far a sweep is, while it runs or after", add_status, Ranks::kFirst},
       {"report", "judge a sweep's claims; write report.html, figures and tables", add_report, Ranks::kFirst},
       {"export", "write every measurement as tidy CSV", add_export, Ranks::kFirst},
+      {"init", "write a definition to start from: every key, its default and meaning", add_init, Ranks::kFirst},
+      {"schema", "JSON Schema of a study's definitions, for editors", add_schema, Ranks::kFirst},
       {"launch", "run a command over N ranks: the right mpirun, restarts, nothing left behind", add_launch, Ranks::kFirst},
   };
   return list;

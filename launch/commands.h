@@ -8,10 +8,12 @@ namespace palimpsest {
 Run add_export(CLI::App&);
 Run add_launch(CLI::App&);
 Run add_features(CLI::App&);
+Run add_init(CLI::App&);
 Run add_plan(CLI::App&);
 Run add_status(CLI::App&);
 Run add_pretrain(CLI::App&);
 Run add_report(CLI::App&);
+Run add_schema(CLI::App&);
 Run add_sweep(CLI::App&);
 
 }  // namespace palimpsest

@@ -99,7 +99,6 @@ std::string mistake_in_command(int argc, char** argv) {
 
 int main_of(int argc, char** argv) {
   add_network_studies();
-  add_network_studies();
   CLI::App app{"Palimpsest pretrains slow weights and sweeps fast-weight runs over them.", "palimpsest"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "palimpsest " PALIMPSEST_VERSION);

@@ -6,6 +6,7 @@
 #include "launch/provenance.h"
 #include "runtime/durable_file.h"
 #include "runtime/log.h"
+#include "sweeps/claim_check.h"
 
 namespace palimpsest {
 namespace {
@@ -56,10 +57,12 @@ std::vector<std::vector<std::int64_t>> packs_of(const Plan& plan, const Standing
 
 PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
   Plan plan(read_definition(request.file, request.overrides));
+  const auto warnings = warnings_of_claims(plan);
   const std::vector<RunSpec> runs = runs_of(plan);
   prepare_folder(request.out);
   Ledger ledger = Ledger::open_for_writing(request.out, kPatienceSeconds);
   open_log(0, request.out);
+  for (const std::string& warning : warnings) log().warn("{}", warning);
   record(ledger, request, plan, runs, crew);
   Standing standing = standing_of(ledger, runs);
   auto packs = packs_of(plan, standing, crew);

@@ -65,6 +65,7 @@ std::string losses(const PartResult& part) {
                                  interval_words(part.worst_case);
     lost.push_back(count_words(part.failed_runs, "run") + " failed or diverged" + bound);
   }
+  if (part.unmeasured_runs > 0) lost.push_back(count_words(part.unmeasured_runs, "run") + " did not measure it");
   if (part.missing_runs > 0) lost.push_back(count_words(part.missing_runs, "run") + " still to come");
   if (part.left_out_units > 0 && !part.units.empty())
     lost.push_back(count_words(part.left_out_units, "unit") + " left out");

@@ -109,6 +109,8 @@ std::vector<Claim> read_claims(const toml::node& node, const Definition& definit
     const bool twin = std::any_of(claims.begin(), claims.end(), [&](const Claim& other) { return other.name == claim.name; });
     if (twin && !claim.name.empty())
       mistakes.add(*table.as_table()->get("name"), fmt::format("two claims are named {}. Give each its own name.", text(Value(claim.name))));
+    if (!claims.empty() && claim.alpha != claims.front().alpha)
+      mistakes.add(table, fmt::format("alpha = {} here, but {} in the first claim: the error rate is one for all claims of a file. Give all the same.", claim.alpha, claims.front().alpha));
     claims.push_back(std::move(claim));
   }
   return claims;

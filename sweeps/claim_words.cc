@@ -122,6 +122,9 @@ std::string why_no_units(const PartResult& part) {
   if (part.failed_runs > 0)
     return "no pair is whole: " + count_words(part.failed_runs, "run") + " failed" +
            (part.missing_runs > 0 ? " and " + count_words(part.missing_runs, "run") + " not done yet" : "");
+  if (part.unmeasured_runs > 0)
+    return count_words(part.unmeasured_runs, "run") + " did not measure " + part.part.metric +
+           (part.missing_runs > 0 ? ", and " + count_words(part.missing_runs, "run") + " are not done yet" : "");
   if (part.missing_runs > 0)
     return "none of its runs is done yet (" + count_words(part.missing_runs, "run") + " to come)";
   return "no run of this sweep matches its treatment" + std::string(part.part.baseline.empty() ? "" : " and baseline");

@@ -10,6 +10,7 @@
 
 #include "models/learning_rule.h"
 #include "runtime/durable_file.h"
+#include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_tables.h"
 
 namespace palimpsest {
@@ -247,7 +248,7 @@ std::vector<const FamiliarityMetric*> chosen_metrics(const std::vector<std::stri
   for (const auto& name : names)
     if (std::ranges::find(known, name) == known.end()) {
       const auto meant = nearest(name, known);
-      throw InputError(fmt::format("evaluation.metrics: there is no metric \"{}\".{} See `palimpsest sweep --help`.", name,
+      throw InputError(fmt::format("evaluation.metrics: there is no metric \"{}\".{} `palimpsest init familiarity` lists them.", name,
                                    meant ? fmt::format(" Did you mean {}?", *meant) : ""));
     }
   return out;
@@ -297,6 +298,7 @@ const Study& familiarity_study() {
     .signature = signature,
     .probe_memory = probe_familiarity_memory,
     .run_pack = run_familiarity_pack,
+    .declare = declare_familiarity,
     .work = work,
   };
   return study;

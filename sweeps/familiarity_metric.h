@@ -43,6 +43,7 @@ struct FamiliarityMetric {
     bool every_manifold_epoch = false;   // else at evaluation.epochs alone
     bool maps = false, rebuilt = false, figures = false, reference = false;
     bool familiar_only = false;
+    bool above_zero = false;             // values are of the noise levels above 0
   } needs;
   MetricValues (*measure)(const Seen&);
 };

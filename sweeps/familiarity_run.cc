@@ -15,7 +15,7 @@
 
 #include "models/learning_rule.h"
 #include "runtime/tensor_file.h"
-#include "sweeps/familiarity.h"
+#include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_metric.h"
 #include "sweeps/familiarity_start.h"
 #include "sweeps/manifold.h"
@@ -28,16 +28,6 @@ namespace {
 constexpr std::int64_t kImagesPerPass = 4;
 
 enum Set { kFamiliar, kNovel };
-const std::vector<std::string> kSetNames = {"familiar", "novel"};
-
-std::string label(double value) { return fmt::format("{}", value); }
-
-std::vector<std::string> labels(const auto& values) {
-  std::vector<std::string> out;
-  for (const auto value : values) out.push_back(label(static_cast<double>(value)));
-  return out;
-}
-
 // Large blocks go back to the heap, not to the system: each step asks for the same ones again.
 void keep_heap() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
@@ -135,17 +125,16 @@ class Pack {
       out.failure = fmt::format("the loss is not finite at step {}; a lower training.learning_rate may help", step);
       return out;
     }
-    std::vector<std::int64_t> steps(static_cast<std::size_t>(config_.all_epochs()));
-    for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = static_cast<std::int64_t>(i) + 1;
-    out.measurements.push_back(measurement("loss", {{"step", labels(steps)}}, losses_[static_cast<std::int64_t>(run)]));
+    out.measurements.push_back(measurement("loss", loss_axes(config_), losses_[static_cast<std::int64_t>(run)]));
     for (const auto* course : {&coarse_, &fine_})
       for (const auto& [metric, by_set] : *course) {
         const auto of_run = [&](Set set) { return at::stack(by_set[set]).select(1, static_cast<std::int64_t>(run)); };   // [epoch, ...]
-        if (file_of(metric).needs.figures && !has_figures(starts_[run])) continue;
-        const auto& info = info_of(metric);
+        const auto& file = file_of(metric);
+        if (file.needs.figures && !has_figures(starts_[run])) continue;
+        const auto& info = *std::ranges::find(file.values, metric, &MetricInfo::name);
         const bool both = info.axes.front() == "images";
         const auto own = both ? at::stack({of_run(kFamiliar), of_run(kNovel)}) : of_run(kFamiliar);
-        out.measurements.push_back(measurement(metric, axes(info, course == &coarse_ ? config_.coarse : config_.fine, own), own));
+        out.measurements.push_back(measurement(metric, familiarity_axes(file, info, config_, network_.encoder.config()), own));
       }
     return out;
   }
@@ -335,11 +324,6 @@ class Pack {
     return network_.decoder.forward(patches, drop);
   }
 
-  std::vector<std::string> read_outs() const {
-    return network_.encoder.config().class_token ? std::vector<std::string>{"cls", "mean"}
-                                                 : std::vector<std::string>{"mean"};
-  }
-
   // What few images evoke: features [R, Q, L, b, C], maps [R, Q, L, b, K], reconstructions [R, b, 3, S, S].
   struct Evoked {
     at::Tensor features, maps, rebuilt;
@@ -426,29 +410,6 @@ class Pack {
     throw std::logic_error("a measurement without its entry: " + metric);
   }
 
-  const MetricInfo& info_of(const std::string& metric) const {
-    return *std::ranges::find(file_of(metric).values, metric, &MetricInfo::name);
-  }
-
-  std::vector<Axis> axes(const MetricInfo& info, const std::vector<std::int64_t>& epochs, const at::Tensor& own) const {
-    std::vector<Axis> out;
-    for (std::size_t place = 0; place < info.axes.size(); ++place)
-      out.push_back({info.axes[place], labels_of(info.axes[place], epochs, own.size(static_cast<std::int64_t>(place)))});
-    return out;
-  }
-
-  std::vector<std::string> labels_of(const std::string& axis, const std::vector<std::int64_t>& epochs, std::int64_t places) const {
-    if (axis == "images") return kSetNames;
-    if (axis == "epoch") return labels(epochs);
-    if (axis == "readout") return read_outs();
-    if (axis == "noise")   // distances are of the levels above 0
-      return labels(std::vector<double>(config_.noise.levels.end() - places, config_.noise.levels.end()));
-    std::vector<double> numbers(static_cast<std::size_t>(places));
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-      numbers[i] = axis == "rank" ? static_cast<double>(i) / static_cast<double>(places - 1) : static_cast<double>(i);
-    return labels(numbers);
-  }
-
   static Measurement measurement(const std::string& metric, std::vector<Axis> axes, const at::Tensor& values) {
     const auto flat = values.to(at::kFloat).contiguous();
     return {metric, std::move(axes), {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()}};
@@ -510,6 +471,7 @@ void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& c
 std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   at::set_num_threads(1);
   keep_heap();
+  malloc_trim(0);                                 // what the probe before left
   std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts from here
   const auto base = peak_memory();
   {

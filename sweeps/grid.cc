@@ -90,7 +90,7 @@ std::string did_you_mean_key(const Study& study, const std::string& name) {
   if (std::string hint = did_you_mean(name, names); !hint.empty()) return hint;
   for (const std::string& known : names)
     if (known.ends_with("." + name)) return " Did you mean " + known + "?";
-  return " The keys are listed by --help.";
+  return " `palimpsest init " + study.name + "` lists the keys.";
 }
 
 std::vector<SweepAxis> read_grid(const toml::table& table, const Study& study, Mistakes& mistakes) {

@@ -58,7 +58,7 @@ const FamiliarityMetric kManifold = {
                {"manifold.to_clean", kByNoise, "", "distance to the clean image over the distance to other images"},
                {"manifold.centroid_level", kByNoise, "", "distance of a level's centroid to the clean one over the scatter of centroids"},
                {"manifold.centroid_residual", kByNoise, "", "scatter around a level's centroid over the scatter of centroids"}},
-    .needs = {.every_manifold_epoch = true},
+    .needs = {.every_manifold_epoch = true, .above_zero = true},
     .measure = of_features};
 
 }  // namespace palimpsest

@@ -80,7 +80,8 @@ void count_runs(const std::vector<Pair>& pairs, const RunValues& values, PairedU
       for (const LedgerRun* run : *side) {
         const bool gone = failed(*run, values);
         out.failed_runs += gone;
-        out.missing_runs += !gone && !has_value(*run, values);
+        if (gone || has_value(*run, values)) continue;
+        ++(run->state == RunState::kDone ? out.unmeasured_runs : out.missing_runs);
       }
 }
 

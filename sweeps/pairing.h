@@ -26,7 +26,8 @@ using RunValues = std::unordered_map<RunId, double>;
 struct PairedUnits {
   std::vector<std::pair<std::int64_t, double>> units;  // sorted by unit
   std::int64_t failed_runs = 0;                        // failed, or diverged in this metric
-  std::int64_t missing_runs = 0;                       // not done yet, or without this metric
+  std::int64_t missing_runs = 0;                       // not done yet
+  std::int64_t unmeasured_runs = 0;                    // done, but without this metric
   std::int64_t left_out_units = 0;                     // without a whole pair
   Interval
       worst_case;  // of the mean over units, when pairs with failed runs take the lowest, or the highest, value seen

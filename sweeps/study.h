@@ -51,6 +51,13 @@ struct FigureInfo {
   std::string caption;
 };
 
+/// What a run of some settings would measure: its axes with their labels, or why it is absent.
+struct DeclaredMetric {
+  std::string metric;
+  std::vector<Axis> axes;
+  std::string absent = {};
+};
+
 /// Facts of a run's inputs that its identity needs and that only opening them can tell.
 struct Inputs {
   std::map<std::string, std::string> hashes;  // "slow.weights" -> XXH3-128, "images.familiar" -> ..., sorted by name
@@ -84,6 +91,8 @@ struct Study {
   std::uint64_t (*probe_memory)(const RunSpec&) = nullptr;
   /// Runs a pack; a run that fails alone is reported with its reason, the others go on.
   void (*run_pack)(const std::vector<RunSpec>&, const PackContext&) = nullptr;
+  /// What a run of these settings measures: claims are held against it before the first run. Null: nothing is known before.
+  std::vector<DeclaredMetric> (*declare)(const Settings&) = nullptr;
   /// Floating-point work of one run, for time estimates before anything was measured.
   double (*work)(const Settings&) = nullptr;
 };

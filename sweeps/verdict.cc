@@ -68,6 +68,7 @@ PartResult part_result(const Rows& rows, const ClaimPart& part, const Condition&
   result.g = hedges_g(values);
   result.failed_runs = paired.failed_runs;
   result.missing_runs = paired.missing_runs;
+  result.unmeasured_runs = paired.unmeasured_runs;
   result.left_out_units = paired.left_out_units;
   result.worst_case = paired.worst_case;
   result.problem = read.problem;

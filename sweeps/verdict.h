@@ -28,7 +28,7 @@ struct PartResult {
   double p_equivalence_adjusted = 1;  // likewise
   double g = 0;                       // Hedges'; NaN below three units
   Verdict verdict = Verdict::kUndecided;
-  std::int64_t failed_runs = 0, missing_runs = 0, left_out_units = 0;
+  std::int64_t failed_runs = 0, missing_runs = 0, unmeasured_runs = 0, left_out_units = 0;
   // Of the effect, when pairs with failed runs take either extreme seen; {effect, effect} where none failed.
   Interval worst_case;
   std::string problem;  // why it cannot be computed: an axis or a label that the metric does not have

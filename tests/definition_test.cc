@@ -295,7 +295,7 @@ TEST(DefinitionMistakes, OfTheGrid) {
       {"[sweep]\ngrid = 3", "try.toml:4:8: sweep.grid is no table. Write [sweep.grid] and below it lists of values, like \"fast.rank\" = [4, 8]."},
       {"[sweep.grid]\n\"planted.condtion\" = [\"a\"]", "try.toml:4:1: unknown axis planted.condtion in [sweep.grid]. Did you mean planted.condition?"},
       {"[sweep.grid]\ncondition = [\"a\"]", "try.toml:4:1: unknown axis condition in [sweep.grid]. Did you mean planted.condition?"},
-      {"[sweep.grid]\nrank = [4]", "try.toml:4:1: unknown axis rank in [sweep.grid]. The keys are listed by --help."},
+      {"[sweep.grid]\nrank = [4]", "try.toml:4:1: unknown axis rank in [sweep.grid]. `palimpsest init planted` lists the keys."},
       {"[sweep.grid]\n\"planted.effect\" = []", "try.toml:4:20: planted.effect = [] has no value, so there would be no run. Give its values, or leave the axis out."},
       {"[sweep.grid]\n\"planted.effect\" = 3", "try.toml:4:20: planted.effect in [sweep.grid] is no list. Write the values it takes in brackets, or give its one value outside [sweep.grid]."},
       {"[sweep.grid]\n\"planted.effect\" = { from = 0, to = 1 }", "try.toml:4:20: planted.effect in [sweep.grid] is no list. Write the values it takes in brackets, or give its one value outside [sweep.grid]."},

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "models/slow_weights.h"
+#include "sweeps/claim_check.h"
 
 namespace palimpsest {
 namespace {
@@ -187,6 +188,32 @@ TEST_F(Familiarity, SetsAreDisjointAndNovelIsTheNextFamiliar) {
     for (const auto i : chosen.reference)
       for (const auto* own : {&chosen.familiar, &chosen.novel}) EXPECT_EQ(std::count(own->begin(), own->end(), i), 0);
   }
+}
+
+TEST_F(Familiarity, MeasuresWhatItDeclaresOnTheAxesItDeclares) {
+  const auto s = settings();
+  const auto result = run({spec_of(s, 0, 0)}).begin()->second;
+  const auto declared = familiarity_study().declare(s);
+  ASSERT_EQ(declared.size(), familiarity_study().metrics.size());
+  for (const auto& one : declared) {
+    EXPECT_EQ(one.absent, "") << one.metric;
+    EXPECT_EQ(metric(result, one.metric).axes, one.axes) << one.metric;
+    std::size_t values = 1;
+    for (const auto& axis : one.axes) values *= axis.labels.size();
+    EXPECT_EQ(metric(result, one.metric).values.size(), values) << one.metric;
+  }
+}
+
+TEST_F(Familiarity, ClaimsAtEpochsThatAreNotMeasuredAreRefusedBeforeTheFirstRun) {
+  add_network_studies();
+  const auto check = [&](const std::string& keys) {
+    const auto text = "study = \"familiarity\"\nname = \"x\"\nslow = { weights = \"" + weights().string() + "\" }\n" + keys +
+                      "[[claim]]\nname = \"c\"\nmetric = \"attention.scope\"\nchange = { epoch = [0, 30] }\ndirection = \"less\"\n";
+    return check_claims(Plan(read_definition_text(text, folder_ / "sweep.toml")));
+  };
+  EXPECT_THAT(check("").mistakes, ::testing::ElementsAre(HasSubstr("has no place \"30\"")));
+  EXPECT_THAT(check("evaluation = { epochs = [0, 30] }\n").mistakes, ::testing::IsEmpty());
+  EXPECT_THAT(check("evaluation = { metrics = [\"loss\"] }\n").warnings, ::testing::ElementsAre(HasSubstr("evaluation.metrics does not name it")));
 }
 
 TEST_F(Familiarity, SaysHowManyImagesAreNeeded) {

@@ -21,6 +21,7 @@ struct MadeUpSweep {
   Settings base;
   std::vector<LedgerClaim> claims;
   std::function<Measurement(const LedgerRun&, const std::string& metric)> measure;
+  std::function<bool(const LedgerRun&, const std::string& metric)> measured = [](const LedgerRun&, const std::string&) { return true; };
   std::function<RunState(const LedgerRun&)> state = [](const LedgerRun&) { return RunState::kDone; };
 
   Rows rows() const {
@@ -33,9 +34,9 @@ struct MadeUpSweep {
       for (std::int64_t set = 0; set < image_sets; ++set)
         for (std::int64_t seed = 0; seed < seeds; ++seed) out.runs.push_back(run(cell, set, seed, out.runs.size()));
     const auto runs = std::make_shared<std::vector<LedgerRun>>(out.runs);
-    out.for_each_measurement = [runs, measure = measure](const std::string& metric, const Rows::TakeMeasurement& take) {
+    out.for_each_measurement = [runs, measure = measure, measured = measured](const std::string& metric, const Rows::TakeMeasurement& take) {
       for (const LedgerRun& run : *runs)
-        if (run.state == RunState::kDone) take(run.spec.id, measure(run, metric));
+        if (run.state == RunState::kDone && measured(run, metric)) take(run.spec.id, measure(run, metric));
     };
     return out;
   }

@@ -166,6 +166,16 @@ TEST(Verdict, PairsOnTheKeysOfTheGridThatAClaimDoesNotName) {
   EXPECT_TRUE(result.provisional);
 }
 
+TEST(Verdict, SaysThatDoneRunsDidNotMeasureTheMetricInsteadOfWaitingForThem) {
+  auto sweep = planted(0.5, {claim("more", {adapter_minus_full("m")})});
+  sweep.measured = [](const LedgerRun&, const std::string& metric) { return metric != "m"; };
+  const auto result = only(sweep);
+  EXPECT_EQ(result.parts[0].missing_runs, 0);
+  EXPECT_GT(result.parts[0].unmeasured_runs, 0);
+  EXPECT_FALSE(result.provisional);
+  EXPECT_THAT(result.why, HasSubstr("did not measure m"));
+}
+
 TEST(Verdict, AveragesSeedsWithinTheUnitSoThatSeedsAddNoUnits) {
   auto sweep = planted(0.5, {claim("more", {adapter_minus_full("m")})});
   sweep.image_sets = 3;

@@ -1,0 +1,62 @@
+#include "sweeps/familiarity_axes.h"
+
+#include <fmt/format.h>
+
+namespace palimpsest {
+namespace {
+
+std::vector<std::string> labels(const auto& values) {
+  std::vector<std::string> out;
+  for (const auto value : values) out.push_back(fmt::format("{}", static_cast<double>(value)));
+  return out;
+}
+
+std::vector<std::string> counted(std::int64_t first, std::int64_t count) {
+  std::vector<std::string> out;
+  for (std::int64_t i = 0; i < count; ++i) out.push_back(fmt::format("{}", first + i));
+  return out;
+}
+
+std::vector<std::string> ranks() {
+  std::vector<double> shares;
+  for (std::int64_t i = 0; i < kTuningRanks; ++i) shares.push_back(static_cast<double>(i) / static_cast<double>(kTuningRanks - 1));
+  return labels(shares);
+}
+
+std::vector<std::string> labels_of(const std::string& axis, const FamiliarityMetric& file, const FamiliarityConfig& config, const VitConfig& encoder) {
+  if (axis == "images") return {"familiar", "novel"};
+  if (axis == "epoch") return labels(file.needs.every_manifold_epoch ? config.fine : config.coarse);
+  if (axis == "layer") return counted(0, encoder.depth);
+  if (axis == "readout") return encoder.class_token ? std::vector<std::string>{"cls", "mean"} : std::vector<std::string>{"mean"};
+  if (axis == "rank") return ranks();
+  auto levels = labels(config.noise.levels);
+  if (file.needs.above_zero) levels.erase(levels.begin());
+  return levels;
+}
+
+}  // namespace
+
+std::vector<Axis> familiarity_axes(const FamiliarityMetric& file, const MetricInfo& metric, const FamiliarityConfig& config, const VitConfig& encoder) {
+  std::vector<Axis> out;
+  for (const auto& axis : metric.axes) out.push_back({axis, labels_of(axis, file, config, encoder)});
+  return out;
+}
+
+std::vector<Axis> loss_axes(const FamiliarityConfig& config) { return {{"step", counted(1, config.all_epochs())}}; }
+
+std::vector<DeclaredMetric> declare_familiarity(const Settings& settings) {
+  const auto config = parse_familiarity(settings);
+  const auto slow = shared_slow_weights(config);
+  std::vector<DeclaredMetric> out = {{"loss", loss_axes(config), ""}};
+  for (const auto* file : familiarity_metric_files())
+    for (const auto& value : file->values) {
+      std::string absent;
+      if (!is_chosen(config.metrics, value.name)) absent = "evaluation.metrics does not name it";
+      else if (file->needs.figures && config.start_file.empty() && !shared_images(settings)->has_masks()) absent = "the images have no masks: give images.masks";
+      else if (file->needs.reference && config.reference == 0) absent = "alignment.reference is 0";
+      out.push_back({value.name, familiarity_axes(*file, value, config, slow->config), absent});
+    }
+  return out;
+}
+
+}  // namespace palimpsest

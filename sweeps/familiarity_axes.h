@@ -1,0 +1,14 @@
+#pragma once
+
+#include "sweeps/familiarity.h"
+
+namespace palimpsest {
+
+/// The axes of a measurement under some settings, with their labels.
+std::vector<Axis> familiarity_axes(const FamiliarityMetric& file, const MetricInfo& metric, const FamiliarityConfig&, const VitConfig& encoder);
+std::vector<Axis> loss_axes(const FamiliarityConfig&);
+
+/// What a run of these settings measures: Study::declare.
+std::vector<DeclaredMetric> declare_familiarity(const Settings&);
+
+}  // namespace palimpsest

@@ -1,0 +1,137 @@
+"""Reads what a Palimpsest sweep left, without the program that wrote it.
+
+    from palimpsest_results import Results
+    results = Results("results/familiarity")         # or several folders: slices of one sweep
+    results.metrics                                  # ["alignment.cosine", ...]
+    results.runs()                                   # one dict a run: id, state, seed, image_set, and the keys that were swept
+    array = results.array("alignment.specificity")   # array.values [run, *axes], array.axes, array.runs
+    frame = results.frame("alignment.specificity")   # tidy: one row a number (needs pandas)
+
+The ledger is opened read-only, also while a sweep is running. Its schema is told in sweeps/ledger_schema.cc.
+"""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Array", "Results"]
+
+_APPLICATION_ID, _VERSION = 0x506C6D70, 1
+_STATES = ("waiting", "done", "failed")
+
+
+@dataclass
+class Array:
+    """One metric of all runs that have it: values [run, *axes], and who and what the places are."""
+
+    metric: str
+    values: np.ndarray
+    axes: dict  # name -> labels, in the order of the dimensions after the first
+    runs: list  # as Results.runs()
+
+
+class Results:
+    def __init__(self, *folders):
+        if not folders:
+            raise ValueError("name the folder of a sweep's results")
+        self._ledgers = [_open(Path(folder)) for folder in folders]
+        self.name = self._meta("name")
+        self.study = self._meta("study")
+        self.swept = json.loads(self._meta("axes"))  # keys that differ between runs
+        self.definition = self._meta("definition")  # TOML with every default written out
+
+    def _meta(self, key):
+        return self._ledgers[0].execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
+
+    @property
+    def metrics(self):
+        return sorted({row[0] for ledger in self._ledgers for row in ledger.execute("SELECT name FROM metrics")})
+
+    def runs(self):
+        """Runs the definition asks for, sorted by id; a run that two ledgers have is given once, done rather than not."""
+        found = {}
+        for ledger in self._ledgers:
+            for run in _runs(ledger, self.swept):
+                if run["id"] not in found or run["state"] == "done":
+                    found[run["id"]] = run
+        return [found[key] for key in sorted(found)]
+
+    def array(self, metric):
+        """All done runs that measured `metric`. They must have the same axes: else give `shape` of one of them by itself (frame does)."""
+        runs, values, axes = [], [], None
+        for run, run_axes, numbers in self._measured(metric):
+            if axes is not None and run_axes != axes:
+                raise ValueError(f"the runs measured {metric} on different axes; use frame(), or a sweep of one schedule")
+            axes = run_axes
+            runs.append(run)
+            values.append(numbers)
+        if axes is None:
+            raise KeyError(f"no run has the metric {metric}. There are: {', '.join(self.metrics)}")
+        return Array(metric, np.stack(values), dict(axes), runs)
+
+    def frame(self, metric):
+        """A pandas.DataFrame with one row a number: run, seed, image_set, the swept keys, the axes, value."""
+        import pandas
+
+        parts = []
+        for run, axes, numbers in self._measured(metric):
+            columns = {key: value for key, value in run.items() if key != "state"}
+            places = np.indices(numbers.shape).reshape(numbers.ndim, -1)
+            for (axis, labels), place in zip(axes, places):
+                columns[axis] = np.array([_number(label) for label in labels], dtype=object)[place]
+            parts.append(pandas.DataFrame(columns | {"value": numbers.ravel()}, index=range(numbers.size)))
+        if not parts:
+            raise KeyError(f"no run has the metric {metric}. There are: {', '.join(self.metrics)}")
+        return pandas.concat(parts, ignore_index=True).infer_objects()
+
+    def to_parquet(self, metric, file):
+        """The frame as Parquet (needs pyarrow)."""
+        self.frame(metric).to_parquet(file, index=False)
+
+    def _measured(self, metric):
+        wanted = {run["id"]: run for run in self.runs() if run["state"] == "done"}
+        found = {}
+        for ledger in self._ledgers:
+            for identity, axes, numbers in ledger.execute(
+                "SELECT runs.id, shapes.axes, numbers FROM measurements JOIN metrics ON metrics.id = metric JOIN runs ON runs.row = run "
+                "JOIN shapes ON shapes.id = shape WHERE metrics.name = ?", (metric,)):
+                if identity in wanted:
+                    found[identity] = (axes, numbers)
+        for identity in sorted(found):
+            axes = [(axis["name"], axis["labels"]) for axis in json.loads(found[identity][0])]
+            shape = [len(labels) for _, labels in axes]
+            yield wanted[identity], axes, np.frombuffer(found[identity][1], "<f4").reshape(shape)
+
+
+def _open(folder):
+    file = folder / "ledger.sqlite" if folder.is_dir() else folder
+    if not file.exists():
+        raise FileNotFoundError(f"{folder}: no sweep's results are here (there is no ledger.sqlite)")
+    ledger = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=20)
+    found = [ledger.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    if found != [_APPLICATION_ID, _VERSION]:
+        raise ValueError(f"{file}: a ledger of version {found[1]}, but this reads version {_VERSION}: take the reader that came with the program")
+    return ledger
+
+
+def _runs(ledger, swept):
+    settings = {row: json.loads(text) for row, text in ledger.execute("SELECT id, json FROM settings")}
+    for identity, row, seed, image_set, state in ledger.execute(
+        "SELECT id, settings, seed, image_set, state FROM runs WHERE asked = 1 ORDER BY id"):
+        condition = {key: _plain(settings[row][key]) for key in swept}
+        yield {"id": identity, "state": _STATES[state], "image_set": image_set, "seed": seed} | condition
+
+
+def _plain(stored):
+    value = stored[1]  # ["i", 2]: the type stands before it
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _number(label):
+    try:
+        return float(label)
+    except ValueError:
+        return label

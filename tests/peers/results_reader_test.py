@@ -1,0 +1,78 @@
+"""The Python reader gives what `export` gives, from the ledger alone."""
+
+import csv
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+from program import palimpsest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "sweeps" / "python"))
+from palimpsest_results import Results  # noqa: E402
+
+DEFINITION = """
+study = "planted"
+name = "read me"
+[planted]
+effect = 0.5
+[sweep]
+image_sets = 3
+seeds = 2
+[sweep.grid]
+"planted.condition" = ["a", "b"]
+"""
+
+
+class Reader(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.holder = tempfile.TemporaryDirectory()
+        cls.folder = Path(cls.holder.name)
+        (cls.folder / "sweep.toml").write_text(DEFINITION)
+        palimpsest("sweep", cls.folder / "sweep.toml", "--out", cls.folder / "results")
+        palimpsest("export", cls.folder / "results", "--out", cls.folder / "tables")
+        cls.results = Results(cls.folder / "results")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.holder.cleanup()
+
+    def test_gives_every_number_of_the_export(self):
+        for metric in self.results.metrics:
+            array = self.results.array(metric)
+            with open(self.folder / "tables" / f"{metric}.csv", newline="") as file:
+                exported = [float(row["value"]) for row in csv.DictReader(file)]
+            np.testing.assert_allclose(array.values.ravel(), exported, rtol=1e-6)
+            self.assertEqual(array.values.shape, (12, *(len(labels) for labels in array.axes.values())))
+
+    def test_tells_runs_with_what_was_swept(self):
+        runs = self.results.runs()
+        self.assertEqual(len(runs), 12)
+        self.assertEqual({(run["planted.condition"], run["image_set"], run["seed"]) for run in runs},
+                         {(c, g, s) for c in "ab" for g in range(3) for s in range(2)})
+        self.assertEqual({run["state"] for run in runs}, {"done"})
+
+    def test_reads_slices_that_overlap_as_one(self):
+        twice = Results(self.folder / "results", self.folder / "results")
+        self.assertEqual(len(twice.runs()), 12)
+
+    def test_gives_a_tidy_frame(self):
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            self.skipTest("there is no pandas")
+        frame = self.results.frame("planted.score")
+        self.assertEqual(len(frame), self.results.array("planted.score").values.size)
+        self.assertLess({"id", "seed", "image_set", "planted.condition", "epoch", "value"}, set(frame.columns))
+
+    def test_says_what_is_not_there(self):
+        with self.assertRaisesRegex(FileNotFoundError, "no sweep's results"):
+            Results(self.folder)
+        with self.assertRaisesRegex(KeyError, "planted.score"):
+            self.results.array("nothing")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,118 @@
+"""CLIP's vision tower with adapters, and the study's decoder, in numpy and float64: forward only, one sum written after the other."""
+
+import numpy
+from scipy.special import erf
+
+MEAN = numpy.array([0.48145466, 0.4578275, 0.40821073])[:, None, None]
+SD = numpy.array([0.26862954, 0.26130258, 0.27577711])[:, None, None]
+
+
+def softmax(x):
+    e = numpy.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def layer_norm(x, weights, name):
+    off = x - x.mean(-1, keepdims=True)
+    return off / numpy.sqrt((off**2).mean(-1, keepdims=True) + 1e-5) * weights[name + ".weight"] + weights[name + ".bias"]
+
+
+def linear(x, weights, name):
+    return x @ weights[name + ".weight"].T + weights[name + ".bias"]
+
+
+def attend(q, k, v, heads):
+    """q, k, v [B, T, C] -> mixed values [B, T, C] and weights [B, heads, T, T]."""
+    split = lambda x: x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+    q, k, v = split(q), split(k), split(v)
+    weights = softmax(q @ k.transpose(0, 1, 3, 2) / numpy.sqrt(q.shape[-1]))
+    return (weights @ v).transpose(0, 2, 1, 3).reshape(v.shape[0], v.shape[2], -1), weights
+
+
+def patches(images, patch):
+    """[B, 3, S, S] -> [B, grid, grid, 3, patch, patch]."""
+    grid = images.shape[-1] // patch
+    return images.reshape(len(images), 3, grid, patch, grid, patch).transpose(0, 2, 4, 1, 3, 5)
+
+
+class Encoder:
+    """y = W x + b + scale B (A x) where the weights hold NAME.lora_A and NAME.lora_B."""
+
+    def __init__(self, weights, heads, scale=0.0):
+        self.weights, self.heads, self.scale = {name: value.astype(float) for name, value in weights.items()}, heads, scale
+
+    def map(self, x, name):
+        w = self.weights
+        out = linear(x, w, name)
+        return out + self.scale * (x @ w[name + ".lora_A"].T) @ w[name + ".lora_B"].T if name + ".lora_A" in w else out
+
+    def __call__(self, images):
+        """[B, 3, S, S] in 0..1 -> outputs of the blocks [L, B, 1 + K, C], attention weights [L, B, heads, 1 + K, 1 + K]."""
+        w = self.weights
+        kernel = w["embeddings.patch_embedding.weight"]
+        cut = patches((images - MEAN) / SD, kernel.shape[-1])
+        tokens = cut.reshape(len(images), cut.shape[1] ** 2, -1) @ kernel.reshape(len(kernel), -1).T
+        token = numpy.broadcast_to(w["embeddings.class_embedding"], (len(images), 1, len(kernel)))
+        x = layer_norm(numpy.concatenate([token, tokens], 1) + w["embeddings.position_embedding.weight"], w, "pre_layrnorm")
+        states, attention = [], []
+        while f"encoder.layers.{len(states)}.layer_norm1.weight" in w:
+            block = f"encoder.layers.{len(states)}."
+            n = layer_norm(x, w, block + "layer_norm1")
+            q, k, v = (self.map(n, f"{block}self_attn.{letter}_proj") for letter in "qkv")
+            mixed, weights = attend(q, k, v, self.heads)
+            x = x + self.map(mixed, block + "self_attn.out_proj")
+            hidden = self.map(layer_norm(x, w, block + "layer_norm2"), block + "mlp.fc1")
+            x = x + self.map(hidden / (1 + numpy.exp(-1.702 * hidden)), block + "mlp.fc2")
+            states.append(x)
+            attention.append(weights)
+        return numpy.stack(states), numpy.stack(attention)
+
+
+class Decoder:
+    def __init__(self, weights, heads, patch):
+        self.weights, self.heads, self.patch = {name: value.astype(float) for name, value in weights.items()}, heads, patch
+
+    def __call__(self, tokens):
+        """Patch tokens [B, K, C] -> images [B, 3, S, S] in 0..1."""
+        w = self.weights
+        x, layer = linear(tokens, w, "embed") + w["position"], 0
+        while f"blocks.{layer}.norm1.weight" in w:
+            block = f"blocks.{layer}."
+            qkv = x @ w[block + "self_attn.in_proj_weight"].T + w[block + "self_attn.in_proj_bias"]
+            mixed, _ = attend(*numpy.split(qkv, 3, -1), self.heads)
+            x = layer_norm(x + linear(mixed, w, block + "self_attn.out_proj"), w, block + "norm1")
+            hidden = linear(x, w, block + "linear1")
+            hidden = hidden * (1 + erf(hidden / numpy.sqrt(2))) / 2
+            x = layer_norm(x + linear(hidden, w, block + "linear2"), w, block + "norm2")
+            layer += 1
+        out = linear(layer_norm(x, w, "norm"), w, "pixels")
+        grid = round(numpy.sqrt(out.shape[1]))
+        pixels = out.reshape(len(out), grid, grid, self.patch, self.patch, 3).transpose(0, 5, 1, 3, 2, 4)
+        return 1 / (1 + numpy.exp(-pixels.reshape(len(out), 3, grid * self.patch, -1)))
+
+
+def first_decoder(stream, inputs, width, depth, patch, count):
+    """What an untrained decoder holds: each tensor drawn from the stream of its name."""
+    uniform = lambda name, bound, *shape: numpy.float32((2 * stream.child(name).uniform(*shape) - 1) * bound)
+    out = {"position": stream.child("position").normal(1, count, width) * 0.02}
+
+    def norm(name):
+        out[name + ".weight"], out[name + ".bias"] = numpy.ones(width), numpy.zeros(width)
+
+    def line(name, outputs, inputs):
+        for part, shape in ((".weight", (outputs, inputs)), (".bias", (outputs,))):
+            out[name + part] = uniform(name + part, inputs**-0.5, *shape)
+
+    line("embed", width, inputs)
+    for layer in range(depth):
+        block = f"blocks.{layer}."
+        out[block + "self_attn.in_proj_weight"] = uniform(block + "self_attn.in_proj_weight", (6 / (4 * width)) ** 0.5, 3 * width, width)
+        out[block + "self_attn.out_proj.weight"] = uniform(block + "self_attn.out_proj.weight", width**-0.5, width, width)
+        out[block + "self_attn.in_proj_bias"], out[block + "self_attn.out_proj.bias"] = numpy.zeros(3 * width), numpy.zeros(width)
+        line(block + "linear1", 4 * width, width)
+        line(block + "linear2", width, 4 * width)
+        norm(block + "norm1")
+        norm(block + "norm2")
+    norm("norm")
+    line("pixels", 3 * patch * patch, width)
+    return out

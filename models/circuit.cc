@@ -13,10 +13,6 @@ constexpr double kLeastThreshold = 1e-6;
 
 std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
-RateFunction rate_function(const CircuitConfig& c) {
-  return {static_cast<float>(c.beta), static_cast<float>(c.threshold), c.exponent == 2};
-}
-
 float largest_of(const std::vector<float>& rates) {
   float largest = 0;
   for (const float r : rates) largest = r > largest ? r : largest;
@@ -25,28 +21,43 @@ float largest_of(const std::vector<float>& rates) {
 
 }  // namespace
 
-Circuit::Circuit(const CircuitConfig& config) : config_(config), theta_(config.neurons(), kLeastThreshold) {
-  const auto K = config.features, radius = config.excitatory_radius;
+Circuit::Activity::Activity(std::int64_t neurons, std::int64_t columns)
+    : columns(columns), mean_inhibition(columns), active(neurons + 1) {
+  for (auto* state : {&u_e, &r_e, &u_i, &r_i, &sums, &to_inhibition, &scratch}) state->assign(neurons * columns, 0.0f);
+}
+
+void Circuit::Activity::rest() {
+  for (auto* state : {&u_e, &r_e, &u_i, &r_i}) std::ranges::fill(*state, 0.0f);
+}
+
+Circuit::Circuit(const CircuitConfig& config)
+    : config_(config), theta_(config.neurons(), kLeastThreshold), now_(config.neurons(), 1), gain_(config.neurons()) {
+  find_windows();
+  begin();
+}
+
+void Circuit::find_windows() {
+  const auto radius = config_.excitatory_radius;
   std::int64_t offset = 0;
-  for (std::int64_t row = 0; row < config.rows; ++row)
-    for (std::int64_t column = 0; column < config.columns; ++column) {
+  for (std::int64_t row = 0; row < config_.rows; ++row)
+    for (std::int64_t column = 0; column < config_.columns; ++column) {
       Window w{};
       w.first_row = std::max<std::int64_t>(0, row - radius);
       w.first_column = std::max<std::int64_t>(0, column - radius);
-      w.rows = std::min(config.rows, row + radius + 1) - w.first_row;
-      w.columns = std::min(config.columns, column + radius + 1) - w.first_column;
-      w.first_neuron = (w.first_row * config.columns + w.first_column) * K;
-      w.inputs = w.rows * w.columns * K;
+      w.rows = std::min(config_.rows, row + radius + 1) - w.first_row;
+      w.columns = std::min(config_.columns, column + radius + 1) - w.first_column;
+      w.first_neuron = (w.first_row * config_.columns + w.first_column) * config_.features;
+      w.inputs = w.rows * w.columns * config_.features;
       w.offset = offset;
-      offset += K * w.inputs;
+      offset += config_.features * w.inputs;
       windows_.push_back(w);
     }
   weights_.assign(offset, 1.0f);
-  for (auto* state : {&u_e_, &r_e_, &u_i_, &r_i_, &sums_, &gain_, &drive_, &to_inhibition_, &scratch_})
-    state->assign(config.neurons(), 0.0f);
-  keep_.assign(config.neurons(), 1.0f);
-  active_.resize(config.neurons() + 1);
-  begin();
+}
+
+float Circuit::largest_weight() const {
+  const auto side = 2 * config_.excitatory_radius + 1;
+  return static_cast<float>(config_.bound / static_cast<double>(side * side * config_.features));
 }
 
 std::vector<std::int64_t> Circuit::inputs_of(std::int64_t neuron) const {
@@ -87,58 +98,38 @@ std::vector<float> Circuit::transposed() const {
   return out;
 }
 
-void Circuit::rest() {
-  for (auto* state : {&u_e_, &r_e_, &u_i_, &r_i_}) std::ranges::fill(*state, 0.0f);
-}
-
 // The clipping after the first step of a presentation is done at once: rates are zero until then.
 void Circuit::begin() {
   rest();
-  const auto K = config_.features;
-  const auto& kernel = kernels();
-  std::ranges::fill(sums_, 0.0f);
+  const auto K = config_.features, pitch = config_.columns * K;
+  auto& sums = now_.sums;
+  std::ranges::fill(sums, 0.0f);
   const auto each_neuron = [&](const auto& act) {
-    for (std::int64_t p = 0; p < config_.positions(); ++p)
-      for (std::int64_t k = 0; k < K; ++k)
-        act(windows_[p], weights_.data() + windows_[p].offset + k * windows_[p].inputs);
+    for (const auto& w : windows_)
+      for (std::int64_t k = 0; k < K; ++k) act(w, weights_.data() + w.offset + k * w.inputs);
   };
   each_neuron([&](const Window& w, float* weights) {
-    kernel.spread(weights, 1.0f, sums_.data() + w.first_neuron, w.rows, w.columns * K, config_.columns * K);
+    kernels().spread(weights, 1.0f, sums.data() + w.first_neuron, w.rows, w.columns * K, pitch);
   });
-  for (float& sum : sums_) sum = sum > 0 ? static_cast<float>(config_.row_sum) / sum : 1.0f;
-  const auto side = 2 * config_.excitatory_radius + 1;
-  const auto bound = static_cast<float>(config_.bound / static_cast<double>(side * side * K));
+  for (float& sum : sums) sum = sum > 0 ? static_cast<float>(config_.row_sum) / sum : 1.0f;
+  const float bound = largest_weight();
   each_neuron([&](const Window& w, float* weights) {
     for (std::int64_t row = 0; row < w.rows; ++row)
       for (std::int64_t i = 0; i < w.columns * K; ++i, ++weights)
-        *weights = std::min(bound, *weights * sums_[w.first_neuron + row * config_.columns * K + i]);
+        *weights = std::min(bound, *weights * sums[w.first_neuron + row * pitch + i]);
   });
 }
 
-// Sums over windows of the same feature and over the own hypercolumn, weighted; one neuron's own feature counts once.
-void Circuit::inhibitory_input(const float* rates, float* scratch, float* out, std::int64_t columns) const {
-  const auto& kernel = kernels();
-  const auto radius = config_.inhibitory_radius, one = config_.features * columns, row = config_.columns * one;
-  std::fill_n(scratch, config_.rows * row, 0.0f);
-  std::fill_n(out, config_.rows * row, 0.0f);
-  for (std::int64_t shift = -std::min(radius, config_.columns - 1); shift <= std::min(radius, config_.columns - 1);
-       ++shift) {
-    const auto to = std::max<std::int64_t>(0, -shift), from = std::max<std::int64_t>(0, shift);
-    const auto length = (config_.columns - std::abs(shift)) * one;
-    for (std::int64_t y = 0; y < config_.rows; ++y)
-      kernel.add(scratch + y * row + to * one, rates + y * row + from * one, length);
-  }
-  for (std::int64_t y = 0; y < config_.rows; ++y)
-    for (auto other = std::max<std::int64_t>(0, y - radius); other < std::min(config_.rows, y + radius + 1); ++other)
-      kernel.add(out + y * row, scratch + other * row, row);
-  const auto weight = static_cast<float>(config_.inhibitory_weight / static_cast<double>(8 + config_.features));
-  kernel.add_own_position(rates, weight, out, config_.positions(), config_.features, columns);
+void Circuit::drive(Activity& a, const float* drive) const {
+  if (config_.inhibition) kernels().column_means(a.r_i.data(), a.mean_inhibition.data(), config_.neurons(), a.columns);
+  kernels().less_columns(drive, a.mean_inhibition.data(), a.sums.data(), config_.neurons(), a.columns);
 }
 
-void Circuit::learn_gains(const Plasticity& plasticity, double rate) {
+// Sets what the weights gain and keep in this step, and lets the threshold slide.
+void Circuit::learn(const Plasticity& plasticity, double rate) {
   const double scale = config_.step * rate / plasticity.tau_w;
   for (std::size_t k = 0; k < gain_.size(); ++k) {
-    const double r = r_e_[k], theta = std::max(theta_[k], kLeastThreshold);
+    const double r = now_.r_e[k], theta = std::max(theta_[k], kLeastThreshold);
     switch (plasticity.rule) {
       case PlasticityRule::kBcm:
         gain_[k] = static_cast<float>(scale * r * (r - theta) / theta);
@@ -160,102 +151,135 @@ void Circuit::learn_gains(const Plasticity& plasticity, double rate) {
   }
 }
 
+// Only neurons that fire give anything, and only their weights learn; but by Oja's rule all weights decay.
+void Circuit::excite(const Plasticity& plasticity) {
+  const auto K = config_.features, pitch = config_.columns * K;
+  const float bound = largest_weight();
+  auto& a = now_;
+  auto active = kernels().active_rows(a.r_e.data(), config_.neurons(), 1, a.active.data());
+  if (plasticity.rule == PlasticityRule::kOja)
+    for (active = 0; active < config_.neurons(); ++active) a.active[active] = static_cast<std::int32_t>(active);
+  for (std::int64_t i = 0; i < active; ++i) {
+    const std::int64_t neuron = a.active[i];
+    const auto& w = windows_[neuron / K];
+    float* weights = weights_.data() + w.offset + neuron % K * w.inputs;
+    float* sums = a.sums.data() + w.first_neuron;
+    if (plasticity.rule == PlasticityRule::kFrozen)
+      kernels().spread(weights, a.r_e[neuron], sums, w.rows, w.columns * K, pitch);
+    else
+      kernels().spread_and_learn(weights, a.r_e[neuron], gain_.data() + w.first_neuron, keep_.data() + w.first_neuron,
+                                 bound, sums, w.rows, w.columns * K, pitch);
+  }
+}
+
+// A row of a window is one run of neurons, so those of it that fire are one run of the active ones.
+void Circuit::excite_side_by_side(Activity& a, const std::vector<float>& weights_onto) const {
+  const auto K = config_.features;
+  const auto found = kernels().active_rows(a.r_e.data(), config_.neurons(), a.columns, a.active.data());
+  const auto first_active = [&](std::int64_t position) {
+    return std::lower_bound(a.active.begin(), a.active.begin() + found, position * K) - a.active.begin();
+  };
+  for (std::int64_t p = 0; p < config_.positions(); ++p) {
+    const auto& w = windows_[p];
+    for (std::int64_t row = 0; row < w.rows; ++row) {
+      const auto left = (w.first_row + row) * config_.columns + w.first_column;
+      const auto from = first_active(left), to = first_active(left + w.columns);
+      kernels().sparse_products(weights_onto.data() + w.offset + row * w.columns * K, w.inputs, a.r_e.data(),
+                                a.active.data() + from, to - from, left * K, a.sums.data() + p * K * a.columns, K,
+                                a.columns);
+    }
+  }
+}
+
+// Sums over windows of the same feature and over the own hypercolumn, weighted; one neuron's own feature counts once.
+void Circuit::inhibitory_input(Activity& a) const {
+  const auto radius = std::min(config_.inhibitory_radius, config_.columns - 1);
+  const auto one = config_.features * a.columns, row = config_.columns * one;
+  std::ranges::fill(a.scratch, 0.0f);
+  std::ranges::fill(a.to_inhibition, 0.0f);
+  for (std::int64_t shift = -radius; shift <= radius; ++shift) {
+    const auto to = std::max<std::int64_t>(0, -shift), from = std::max<std::int64_t>(0, shift);
+    for (std::int64_t y = 0; y < config_.rows; ++y)
+      kernels().add(a.scratch.data() + y * row + to * one, a.r_e.data() + y * row + from * one,
+                    (config_.columns - std::abs(shift)) * one);
+  }
+  for (std::int64_t y = 0; y < config_.rows; ++y) {
+    const auto last = std::min(config_.rows - 1, y + config_.inhibitory_radius);
+    for (auto other = std::max<std::int64_t>(0, y - config_.inhibitory_radius); other <= last; ++other)
+      kernels().add(a.to_inhibition.data() + y * row, a.scratch.data() + other * row, row);
+  }
+  const auto weight = static_cast<float>(config_.inhibitory_weight / static_cast<double>(8 + config_.features));
+  kernels().add_own_position(a.r_e.data(), weight, a.to_inhibition.data(), config_.positions(), config_.features,
+                             a.columns);
+}
+
+void Circuit::relax(Activity& a) const {
+  const RateFunction f{static_cast<float>(config_.beta), static_cast<float>(config_.threshold), config_.exponent == 2};
+  const auto n = config_.neurons() * a.columns;
+  inhibitory_input(a);
+  kernels().relax(a.u_e.data(), a.sums.data(), static_cast<float>(config_.step / config_.tau_e), f, a.r_e.data(), n);
+  kernels().relax(a.u_i.data(), a.to_inhibition.data(), static_cast<float>(config_.step / config_.tau_i), f,
+                  a.r_i.data(), n);
+}
+
 float Circuit::present(const Stimulus& stimulus, const Plasticity& plasticity, double rate) {
-  const auto& kernel = kernels();
-  const auto n = config_.neurons(), K = config_.features, pitch = config_.columns * K;
-  const auto f = rate_function(config_);
-  const bool learns = plasticity.rule != PlasticityRule::kFrozen;
-  const bool decays = plasticity.rule == PlasticityRule::kOja;  // weights from silent neurons change too
-  const auto side = 2 * config_.excitatory_radius + 1;
-  const auto bound = static_cast<float>(config_.bound / static_cast<double>(side * side * K));
-  const auto share_e = static_cast<float>(config_.step / config_.tau_e),
-             share_i = static_cast<float>(config_.step / config_.tau_i);
-  if (!decays) std::ranges::fill(keep_, 1.0f);
+  keep_.assign(config_.neurons(), 1.0f);
+  std::vector<float> noisy(stimulus.noisy_drive ? stimulus.drive.size() : 0);
   float largest = 0;
   for (std::int64_t step = 0; step < stimulus.steps; ++step) {
-    const float* drive = stimulus.drive.data();
-    if (stimulus.noisy_drive) stimulus.noisy_drive(step, drive_), drive = drive_.data();
-    float inhibition = 0;
-    if (config_.inhibition) kernel.column_means(r_i_.data(), &inhibition, n, 1);
-    kernel.less_columns(drive, &inhibition, sums_.data(), n, 1);
-    if (learns) learn_gains(plasticity, rate);
-    std::int64_t active = 0;
-    if (config_.excitation) active = kernel.active_rows(r_e_.data(), n, 1, active_.data());
-    if (config_.excitation && decays)
-      for (active = 0; active < n; ++active) active_[active] = static_cast<std::int32_t>(active);
-    for (std::int64_t a = 0; a < active; ++a) {
-      const std::int64_t neuron = active_[a];
-      const auto& w = windows_[neuron / K];
-      float* weights = weights_.data() + w.offset + neuron % K * w.inputs;
-      float* sums = sums_.data() + w.first_neuron;
-      if (learns)
-        kernel.spread_and_learn(weights, r_e_[neuron], gain_.data() + w.first_neuron, keep_.data() + w.first_neuron,
-                                bound, sums, w.rows, w.columns * K, pitch);
-      else
-        kernel.spread(weights, r_e_[neuron], sums, w.rows, w.columns * K, pitch);
-    }
-    inhibitory_input(r_e_.data(), scratch_.data(), to_inhibition_.data(), 1);
-    kernel.relax(u_e_.data(), sums_.data(), share_e, f, r_e_.data(), n);
-    kernel.relax(u_i_.data(), to_inhibition_.data(), share_i, f, r_i_.data(), n);
-    largest = std::max(largest, largest_of(r_e_));
+    if (stimulus.noisy_drive) stimulus.noisy_drive(step, noisy);
+    drive(now_, stimulus.noisy_drive ? noisy.data() : stimulus.drive.data());
+    if (plasticity.rule != PlasticityRule::kFrozen) learn(plasticity, rate);
+    if (config_.excitation) excite(plasticity);
+    relax(now_);
+    largest = std::max(largest, largest_of(now_.r_e));
   }
   return largest;
 }
 
-CircuitResponses Circuit::respond(std::span<const float> drives, std::int64_t steps, std::int64_t sample) const {
-  const auto& kernel = kernels();
-  const auto n = config_.neurons(), K = config_.features;
-  const auto f = rate_function(config_);
-  const auto share_e = static_cast<float>(config_.step / config_.tau_e),
-             share_i = static_cast<float>(config_.step / config_.tau_i);
-  const auto stimuli = static_cast<std::int64_t>(drives.size()) / n, samples = steps / sample;
-  const auto weights = transposed();
-  CircuitResponses out;
-  out.steady.assign(drives.size(), 0.0f);
-  out.course.assign(samples, 0.0);
-  out.mean_square.assign(n, 0.0);
-  out.mean_cube.assign(n, 0.0);
-  std::vector<std::int32_t> active(n + 1);
-  std::vector<std::int64_t> starts(config_.positions() + 1);
+namespace {
+
+// Adds one sample of `count` stimuli, from `first` on, to what is told of all.
+void sample(const std::vector<float>& rates, std::int64_t columns, std::int64_t first, std::int64_t count,
+            std::int64_t at, CircuitResponses& out) {
+  const auto n = static_cast<std::int64_t>(out.mean_square.size());
+  const bool last_two = at + 2 >= static_cast<std::int64_t>(out.course.size());
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t s = 0; s < count; ++s) {
+      const float r = rates[i * columns + s];
+      const double square = static_cast<double>(r) * r;
+      out.largest = r <= out.largest ? out.largest : r;
+      out.course[at] += r;
+      out.mean_square[i] += square;
+      out.mean_cube[i] += square * r;
+      if (last_two) out.steady[(first + s) * n + i] += 0.5f * r;
+    }
+}
+
+std::vector<float> side_by_side(std::span<const float> drives, std::int64_t neurons, std::int64_t columns) {
+  std::vector<float> out(neurons * columns);
+  const auto count = static_cast<std::int64_t>(drives.size()) / neurons;
+  for (std::int64_t s = 0; s < count; ++s)
+    for (std::int64_t i = 0; i < neurons; ++i) out[i * columns + s] = drives[s * neurons + i];
+  return out;
+}
+
+}  // namespace
+
+CircuitResponses Circuit::respond(std::span<const float> drives, std::int64_t steps, std::int64_t every) const {
+  const auto n = config_.neurons(), stimuli = static_cast<std::int64_t>(drives.size()) / n, samples = steps / every;
+  const auto weights_onto = transposed();
+  CircuitResponses out{std::vector<float>(drives.size()), std::vector<double>(samples), std::vector<double>(n),
+                       std::vector<double>(n), 0};
   for (std::int64_t first = 0; first < stimuli; first += kStimuliAtOnce) {
-    const auto count = std::min(kStimuliAtOnce, stimuli - first), columns = rounded_up(count, 16);
-    std::vector<float> drive(n * columns), u_e(n * columns), r_e(n * columns), u_i(n * columns), r_i(n * columns),
-        sums(n * columns), to_inhibition(n * columns), scratch(n * columns), inhibition(columns);
-    for (std::int64_t s = 0; s < count; ++s)
-      for (std::int64_t i = 0; i < n; ++i) drive[i * columns + s] = drives[(first + s) * n + i];
+    const auto count = std::min(kStimuliAtOnce, stimuli - first);
+    Activity a(n, rounded_up(count, 16));
+    const auto shown = side_by_side(drives.subspan(first * n, count * n), n, a.columns);
     for (std::int64_t step = 1; step <= steps; ++step) {
-      if (config_.inhibition) kernel.column_means(r_i.data(), inhibition.data(), n, columns);
-      kernel.less_columns(drive.data(), inhibition.data(), sums.data(), n, columns);
-      if (config_.excitation) {
-        const auto found = kernel.active_rows(r_e.data(), n, columns, active.data());
-        for (std::int64_t p = 0, at = 0; p <= config_.positions(); ++p) {
-          while (at < found && active[at] < p * K) ++at;
-          starts[p] = at;
-        }
-        for (std::int64_t p = 0; p < config_.positions(); ++p) {
-          const auto& w = windows_[p];
-          for (std::int64_t row = 0; row < w.rows; ++row) {
-            const auto left = (w.first_row + row) * config_.columns + w.first_column;
-            kernel.sparse_products(weights.data() + w.offset + row * w.columns * K, w.inputs, r_e.data(),
-                                   active.data() + starts[left], starts[left + w.columns] - starts[left], left * K,
-                                   sums.data() + p * K * columns, K, columns);
-          }
-        }
-      }
-      inhibitory_input(r_e.data(), scratch.data(), to_inhibition.data(), columns);
-      kernel.relax(u_e.data(), sums.data(), share_e, f, r_e.data(), n * columns);
-      kernel.relax(u_i.data(), to_inhibition.data(), share_i, f, r_i.data(), n * columns);
-      if (step % sample != 0) continue;
-      const auto at = step / sample - 1;
-      for (std::int64_t i = 0; i < n; ++i)
-        for (std::int64_t s = 0; s < count; ++s) {
-          const float r = r_e[i * columns + s];
-          out.largest = r <= out.largest ? out.largest : r;
-          out.course[at] += r;
-          out.mean_square[i] += static_cast<double>(r) * r;
-          out.mean_cube[i] += static_cast<double>(r) * r * r;
-          if (at + 2 >= samples) out.steady[(first + s) * n + i] += samples > 1 ? 0.5f * r : r;
-        }
+      drive(a, shown.data());
+      if (config_.excitation) excite_side_by_side(a, weights_onto);
+      relax(a);
+      if (step % every == 0) sample(a.r_e, a.columns, first, count, step / every - 1, out);
     }
   }
   for (double& rate : out.course) rate /= static_cast<double>(n * stimuli);

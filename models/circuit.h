@@ -72,34 +72,51 @@ class Circuit {
   /// The neurons they come from.
   std::vector<std::int64_t> inputs_of(std::int64_t neuron) const;
 
-  std::span<const float> rates() const { return r_e_; }
+  std::span<const float> rates() const { return now_.r_e; }
   std::vector<double>& threshold() { return theta_; }  // theta_k of the sliding threshold
   const std::vector<double>& threshold() const { return theta_; }
 
   /// Every neuron's weights to the row sum, within the bound; then rest, u = 0: how a presentation begins.
   void begin();
-  void rest();
+  void rest() { now_.rest(); }
   /// Steps through a stimulus from where the last one ended, learning at `rate` (eta). Returns the largest rate.
   float present(const Stimulus&, const Plasticity&, double rate);
 
-  /// Each of `drives` [stimuli, neurons] for `steps`, from rest; sampled every `sample` steps.
-  CircuitResponses respond(std::span<const float> drives, std::int64_t steps, std::int64_t sample) const;
+  /// Each of `drives` [stimuli, neurons] for `steps`, from rest; sampled every `every` steps, at least twice.
+  CircuitResponses respond(std::span<const float> drives, std::int64_t steps, std::int64_t every) const;
 
  private:
   struct Window {
     std::int64_t first_row, first_column, rows, columns;  // of positions
     std::int64_t first_neuron, inputs, offset;            // of the whole window; of its position's block in weights_
   };
-  void inhibitory_input(const float* rates, float* scratch, float* out, std::int64_t columns) const;
+  // What the neurons do for some stimuli side by side, all [neurons, columns].
+  struct Activity {
+    Activity(std::int64_t neurons, std::int64_t columns);
+    void rest();
+    std::int64_t columns;
+    std::vector<float> u_e, r_e, u_i, r_i, sums, to_inhibition, scratch, mean_inhibition;
+    std::vector<std::int32_t> active;  // neurons that fire for any of the stimuli
+  };
+
+  void find_windows();
+  float largest_weight() const;
   std::vector<float> transposed() const;
-  void learn_gains(const Plasticity&, double rate);
+  // A step of the equations in three parts: what comes from outside and from inhibition; from excitation (learning, or
+  // for many stimuli at once); and the new potentials.
+  void drive(Activity&, const float* drive) const;
+  void learn(const Plasticity&, double rate);
+  void excite(const Plasticity&);
+  void excite_side_by_side(Activity&, const std::vector<float>& weights_onto) const;
+  void relax(Activity&) const;
+  void inhibitory_input(Activity&) const;
 
   CircuitConfig config_;
   std::vector<Window> windows_;  // one a position
   std::vector<float> weights_;   // [position][feature][window]: from one neuron to all of its window
   std::vector<double> theta_;
-  std::vector<float> u_e_, r_e_, u_i_, r_i_, sums_, gain_, keep_, drive_, to_inhibition_, scratch_;
-  std::vector<std::int32_t> active_;
+  Activity now_;                    // of the stimulus that is presented
+  std::vector<float> gain_, keep_;  // of learning, one a neuron
 };
 
 }  // namespace palimpsest

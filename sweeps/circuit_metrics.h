@@ -29,7 +29,7 @@ CircuitValues circuit_change(const at::Tensor& pre, const at::Tensor& x);
 /// Places of the axis "rank" of a circuit of that many neurons.
 std::int64_t rank_bins(std::int64_t neurons);
 /// Places of the axis "index" of a histogram of change indices, and the middle of each.
-constexpr std::int64_t kIndexBins = 20;
+constexpr std::int64_t kIndexBins = 41;
 std::string index_label(std::int64_t bin);
 
 }  // namespace palimpsest

@@ -9,6 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
+#include "sweeps/comparison_table.h"
 #include "sweeps/report.h"
 #include "sweeps/verdict_table.h"
 
@@ -16,7 +19,7 @@ namespace palimpsest {
 namespace {
 
 struct Options {
-  std::string folder;
+  std::vector<std::string> folders;
   bool json = false, no_svg = false;
 };
 
@@ -49,10 +52,28 @@ std::string as_text(const ReportSource& source, const Report& report, const Opti
   return out + "report: " + report.page.string() + "\n";
 }
 
+// Two sweeps beside each other: what both measured over training and noise, statistic by statistic.
+int compare_two(const Options& options) {
+  const std::filesystem::path folder = options.folders[0];
+  const Ledger first = Ledger::open_for_reading(folder), second = Ledger::open_for_reading(options.folders[1]);
+  const ReportSource a = report_source(first), b = report_source(second);
+  const auto compared = compare(a.study + " \"" + a.name + "\"", a.rows, a.metrics, b.study + " \"" + b.name + "\"", b.rows, b.metrics);
+  if (compared.empty())
+    throw InputError(options.folders[0] + " and " + options.folders[1] + ": their studies, " + a.study + " and " + b.study +
+                     ", have no metric over images, epoch and noise in common, so there is nothing to compare.");
+  const auto file = folder / "tables" / "comparison.csv";
+  prepare_folder(file.parent_path());
+  write_durably(file, csv(comparison_table(compared)));
+  std::fputs((options.json ? comparison_json(compared).dump(2) + "\n" : comparison_text(compared) + "\ntable: " + file.string() + "\n").c_str(), stdout);
+  return 0;
+}
+
 int report(const Options& options) {
-  const Ledger ledger = Ledger::open_for_reading(options.folder);
+  if (options.folders.size() == 2) return compare_two(options);
+  const std::string& folder = options.folders.front();
+  const Ledger ledger = Ledger::open_for_reading(folder);
   const ReportSource source = report_source(ledger);
-  const Report made = write_report(source, options.folder, options.no_svg ? SvgFiles::kLeaveOut : SvgFiles::kWrite);
+  const Report made = write_report(source, folder, options.no_svg ? SvgFiles::kLeaveOut : SvgFiles::kWrite);
   std::fputs((options.json ? as_json(source, made) : as_text(source, made, options)).c_str(), stdout);
   return 0;
 }
@@ -61,7 +82,9 @@ int report(const Options& options) {
 
 Run add_report(CLI::App& command) {
   auto options = std::make_shared<Options>();
-  command.add_option("DIR", options->folder, "results folder of a sweep, finished or not")->required();
+  command.add_option("DIR", options->folders, "results folder of a sweep, finished or not; two of them are compared")
+      ->required()
+      ->expected(1, 2);
   command.add_flag("--json", options->json, "the verdicts as JSON");
   command.add_flag("--no-svg", options->no_svg, "leave figures/*.svg out: quicker");
   return [options](MpiWorld&) { return report(*options); };

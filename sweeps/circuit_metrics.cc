@@ -94,12 +94,6 @@ CircuitValues circuit_geometry(const at::Tensor& x, const std::vector<double>& l
   const auto between = (distances(below, below).square().sum(-1) / static_cast<double>(I - 1)).sqrt();  // [N - 1, P, I]
   out["manifold.increment"] =
       mean_over(length(noisy - below) / between, 2) / at::tensor(steps, at::TensorOptions().dtype(at::kDouble));
-
-  const auto centroid_spread = spread_over(m_noisy, 1).unsqueeze(-1);  // [N - 1, 1]
-  out["manifold.centroid_level"] = (own / centroid_spread).mean(-1);
-  out["manifold.centroid_residual"] = (spread_over(noisy, 1) / centroid_spread).mean(-1);
-  const auto signal = (distances(noisy, noisy).square().sum(-1) / static_cast<double>(I - 1)).sqrt();
-  out["manifold.to_clean"] = mean_over(length(noisy - clean) / signal, 2);
   return out;
 }
 

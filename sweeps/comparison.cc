@@ -118,7 +118,10 @@ std::vector<double> mean_by_level(const std::vector<std::vector<double>>& units,
 SweepChange change_of(const std::string& name, const Rows& rows, const Measurement& sample, const std::string& metric,
                       bool minus_novel, const std::vector<double>& levels) {
   const auto part = part_of(rows, sample, metric, minus_novel);
-  SweepChange out{name, part.change_from, part.change_to};
+  SweepChange out;
+  out.name = name;
+  out.from = part.change_from;
+  out.to = part.change_to;
   out.units = units_of(rows, part, levels);
   out.by_level = mean_by_level(out.units, levels.size());
   const auto effects = of_each(out.units, [](const auto& unit) { return mean(unit); });

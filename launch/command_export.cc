@@ -8,13 +8,14 @@ namespace palimpsest {
 
 Run add_export(CLI::App& command) {
   struct Options {
-    std::filesystem::path results, out;
+    std::vector<std::filesystem::path> results;
+    std::filesystem::path out;
   };
   auto options = std::make_shared<Options>();
-  command.add_option("DIR", options->results, "the sweep's results folder")->required();
+  command.add_option("DIR", options->results, "the sweep's results folder; several: slices of one sweep, read as one")->required();
   command.add_option("--out", options->out, "folder for the tables; without it DIR/export");
   return [options](MpiWorld&) {
-    const auto out = options->out.empty() ? options->results / "export" : options->out;
+    const auto out = options->out.empty() ? options->results.front() / "export" : options->out;
     const Ledger ledger = Ledger::open_for_reading(options->results);
     export_csv(ledger, out);
     fmt::print("{} metrics of {} runs: {}\n", ledger.metrics().size(), ledger.runs().size(), out.string());

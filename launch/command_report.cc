@@ -6,6 +6,7 @@
 #include <memory>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
@@ -19,8 +20,9 @@ namespace palimpsest {
 namespace {
 
 struct Options {
-  std::vector<std::string> folders;
-  bool json = false, no_svg = false;
+  std::vector<std::filesystem::path> folders;
+  std::filesystem::path out;
+  bool json = false, no_svg = false, compare = false;
 };
 
 std::int64_t count(const Rows& rows, RunState state) {
@@ -54,12 +56,13 @@ std::string as_text(const ReportSource& source, const Report& report, const Opti
 
 // Two sweeps beside each other: what both measured over training and noise, statistic by statistic.
 int compare_two(const Options& options) {
-  const std::filesystem::path folder = options.folders[0];
-  const Ledger first = Ledger::open_for_reading(folder), second = Ledger::open_for_reading(options.folders[1]);
+  if (options.folders.size() != 2) throw InputError(fmt::format("--compare takes two results folders, and {} given. Name both.", options.folders.size() == 1 ? "one was" : "more were"));
+  const std::filesystem::path folder = options.out.empty() ? options.folders[0] : options.out;
+  const Ledger first = Ledger::open_for_reading(options.folders[0]), second = Ledger::open_for_reading(options.folders[1]);
   const ReportSource a = report_source(first), b = report_source(second);
   const auto compared = compare(a.study + " \"" + a.name + "\"", a.rows, a.metrics, b.study + " \"" + b.name + "\"", b.rows, b.metrics);
   if (compared.empty())
-    throw InputError(options.folders[0] + " and " + options.folders[1] + ": their studies, " + a.study + " and " + b.study +
+    throw InputError(options.folders[0].string() + " and " + options.folders[1].string() + ": their studies, " + a.study + " and " + b.study +
                      ", have no metric over images, epoch and noise in common, so there is nothing to compare.");
   const auto file = folder / "tables" / "comparison.csv";
   prepare_folder(file.parent_path());
@@ -69,11 +72,10 @@ int compare_two(const Options& options) {
 }
 
 int report(const Options& options) {
-  if (options.folders.size() == 2) return compare_two(options);
-  const std::string& folder = options.folders.front();
-  const Ledger ledger = Ledger::open_for_reading(folder);
+  if (options.compare) return compare_two(options);
+  const Ledger ledger = Ledger::open_for_reading(options.folders);
   const ReportSource source = report_source(ledger);
-  const Report made = write_report(source, folder, options.no_svg ? SvgFiles::kLeaveOut : SvgFiles::kWrite);
+  const Report made = write_report(source, options.out.empty() ? options.folders.front() : options.out, options.no_svg ? SvgFiles::kLeaveOut : SvgFiles::kWrite);
   std::fputs((options.json ? as_json(source, made) : as_text(source, made, options)).c_str(), stdout);
   return 0;
 }
@@ -82,9 +84,9 @@ int report(const Options& options) {
 
 Run add_report(CLI::App& command) {
   auto options = std::make_shared<Options>();
-  command.add_option("DIR", options->folders, "results folder of a sweep, finished or not; two of them are compared")
-      ->required()
-      ->expected(1, 2);
+  command.add_option("DIR", options->folders, "results folder of a sweep, finished or not; several: slices of one sweep, read as one")->required();
+  command.add_option("--out", options->out, "folder for report.html, figures and tables; without it the (first) DIR")->type_name("DIR");
+  command.add_flag("--compare", options->compare, "two sweeps beside each other, such as the network and the circuit: what both measured, statistic by statistic");
   command.add_flag("--json", options->json, "the verdicts as JSON");
   command.add_flag("--no-svg", options->no_svg, "leave figures/*.svg out: quicker");
   return [options](MpiWorld&) { return report(*options); };

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
@@ -86,12 +88,25 @@ int sweep(const SweepRequest& request, const MpiWorld& world) {
   return world.rank() == 0 ? run_first(request, world, mail) : run_other(world, mail);
 }
 
+// "3/16"
+void read_slice(const std::string& text, SweepRequest& request) {
+  const auto bar = text.find('/');
+  const auto number = [&](std::string_view part, std::int64_t& value) {
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    return error == std::errc{} && end == part.data() + part.size();
+  };
+  const bool good = bar != std::string::npos && number(std::string_view(text).substr(0, bar), request.slice) && number(std::string_view(text).substr(bar + 1), request.slices);
+  if (!good || request.slice < 1 || request.slice > request.slices)
+    throw InputError(fmt::format("--slice {}: write I/N with I from 1 to N, such as 3/16.", text));
+}
+
 }  // namespace
 
 Run add_sweep(CLI::App& command) {
   struct Options {
     SweepRequest request;
     std::vector<std::string> sets;
+    std::string slice;
   };
   auto options = std::make_shared<Options>();
   command.add_option("FILE", options->request.file, "the sweep's definition (TOML)")->required();
@@ -99,10 +114,13 @@ Run add_sweep(CLI::App& command) {
   command.add_option("--set", options->sets, "KEY=VALUE in place of what the file says; may be given often")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
+      ->type_name("I/N");
   command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");
   return [options](MpiWorld& world) {
     for (const std::string& set : options->sets) options->request.overrides.push_back(parse_override(set));
+    if (!options->slice.empty()) read_slice(options->slice, options->request);
     return sweep(options->request, world);
   };
 }

@@ -15,6 +15,7 @@ struct SweepRequest {
   std::filesystem::path file, out;
   std::vector<Override> overrides;
   bool retry_failed = false, keep_pictures = false;
+  std::int64_t slice = 1, slices = 1;   // of a job array: every slices-th run, from the slice-th on, in a ledger of its own
 };
 
 /// Ranks that will work: all of them, and those of this host, which share its memory.

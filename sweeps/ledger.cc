@@ -228,6 +228,11 @@ Ledger Ledger::open_for_reading(const std::filesystem::path& folder) {
   return Ledger(std::unique_ptr<State>(new State{folder / "ledger.sqlite", std::nullopt, open_ledger_for_reading(folder), 0}));
 }
 
+Ledger Ledger::open_for_reading(const std::vector<std::filesystem::path>& folders) {
+  if (folders.size() == 1) return open_for_reading(folders.front());
+  return Ledger(std::unique_ptr<State>(new State{folders.front() / "ledger.sqlite", std::nullopt, joined_ledgers(folders), 0}));
+}
+
 bool Ledger::held(const std::filesystem::path& folder) { return LedgerLock::held(folder); }
 
 void Ledger::record_definition(const Definition& definition, std::span<const RunSpec> runs,

@@ -63,6 +63,9 @@ class Ledger {
   /// Opens or creates for writing, with a new epoch; waits up to `patience` seconds for a writer that is about to end.
   static Ledger open_for_writing(const std::filesystem::path& folder, double patience = 0);
   static Ledger open_for_reading(const std::filesystem::path& folder);   // throws InputError where there is none
+  /// Several slices of one sweep as one: a run that two of them have counts once, done rather than not. Throws InputError where they are not
+  /// of one study and definition.
+  static Ledger open_for_reading(const std::vector<std::filesystem::path>& folders);
   static bool held(const std::filesystem::path& folder);                 // whether a coordinator is at work on it now
   Ledger(Ledger&&) noexcept;
   ~Ledger();

@@ -116,6 +116,8 @@ SQLite::Database opened_for_reading(const std::filesystem::path& folder) {
 
 }  // namespace
 
+void make_tables(SQLite::Database& db) { db.exec(kTables); }
+
 SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder) {
   const auto file = ledger_file(folder);
   return guarded(file, [&] {

@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <filesystem>
+#include <vector>
 
 #include "sweeps/ledger_json.h"
 
@@ -14,6 +15,11 @@ constexpr int kLedgerVersion = 1;  // of the tables; grows when an older program
 SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder);
 /// The same to read; also from a folder that cannot be written to.
 SQLite::Database open_ledger_for_reading(const std::filesystem::path& folder);
+
+/// Several ledgers copied into one in memory (ledger_join.cc).
+SQLite::Database joined_ledgers(const std::vector<std::filesystem::path>& folders);
+/// The tables of an empty ledger.
+void make_tables(SQLite::Database&);
 
 /// What SQLite says in our words: InputError (damaged, no ledger, not writable) or Interrupted (disk full).
 [[noreturn]] void throw_for(const std::filesystem::path& file, const SQLite::Exception&);

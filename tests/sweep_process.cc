@@ -141,9 +141,11 @@ std::int64_t runs_done(const std::filesystem::path& results) {
   }
 }
 
-std::string exported(const std::filesystem::path& results) {
+std::string exported(const std::filesystem::path& results) { return exported(std::vector<std::filesystem::path>{results}); }
+
+std::string exported(const std::vector<std::filesystem::path>& slices) {
   const TemporaryFolder out;
-  export_csv(Ledger::open_for_reading(results), out.path());
+  export_csv(Ledger::open_for_reading(slices), out.path());
   std::vector<std::filesystem::path> tables;
   for (const auto& entry : std::filesystem::directory_iterator(out.path())) tables.push_back(entry.path());
   std::ranges::sort(tables);

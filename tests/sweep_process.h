@@ -59,5 +59,7 @@ std::int64_t runs_done(const std::filesystem::path& results);
 
 /// All tables of a results folder's export in one text: name, then content.
 std::string exported(const std::filesystem::path& results);
+/// Of the slices of one sweep, read as one.
+std::string exported(const std::vector<std::filesystem::path>& slices);
 
 }  // namespace palimpsest

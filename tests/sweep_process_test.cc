@@ -63,6 +63,19 @@ TEST_F(ASweep, ExportsTheSameBytesOnOneTwoAndThreeRanksInPacksOfOneFourAndSixtee
     }
 }
 
+TEST_F(ASweep, InSlicesReadAsOneExportsWhatTheWholeDoes) {
+  const std::string file = definition("fast", 0);
+  ASSERT_EQ(sweep(0, file, "whole"), 0) << output("whole");
+  std::vector<std::filesystem::path> slices;
+  for (const std::string slice : {"3", "1", "2"}) {
+    ASSERT_EQ(sweep(slice == "2" ? 2 : 0, file, "slice" + slice, {"--slice", slice + "/3"}), 0) << output("slice" + slice);
+    EXPECT_THAT(output("slice" + slice), HasSubstr("8 runs: 8 done"));
+    slices.push_back(folder / ("slice" + slice));
+  }
+  EXPECT_EQ(exported(slices), table("whole"));
+  EXPECT_NE(exported(std::vector{slices[0], slices[1]}), table("whole"));
+}
+
 TEST_F(ASweep, MayHaveMoreRanksThanPacks) {
   const std::string file = definition("fast", 0, "[packs]\nsize = 16\n");
   ASSERT_EQ(sweep(4, file, "out", {"--set", "sweep.image_sets=1", "--set", "sweep.seeds=1"}), 0) << output("out");

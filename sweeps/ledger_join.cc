@@ -1,0 +1,64 @@
+#include <fmt/core.h>
+
+#include "sweeps/ledger_schema.h"
+
+namespace palimpsest {
+namespace {
+
+// What of `slice` is not in `main` yet. Rows are found again by what makes them one: a run's id, a metric's name, a shape's axes.
+constexpr const char* kCopy[] = {
+    "INSERT OR IGNORE INTO meta SELECT * FROM slice.meta",
+    "INSERT OR IGNORE INTO sessions SELECT * FROM slice.sessions",
+    "INSERT OR IGNORE INTO settings (json) SELECT json FROM slice.settings",
+    "INSERT OR IGNORE INTO metrics (name) SELECT name FROM slice.metrics",
+    "INSERT OR IGNORE INTO shapes (axes) SELECT axes FROM slice.shapes",
+    "INSERT INTO claims SELECT * FROM slice.claims WHERE true ON CONFLICT (hash) DO UPDATE SET exploratory = max(exploratory, excluded.exploratory)",
+    "INSERT INTO runs (id, settings, seed, image_set, asked, state, attempts, reason, host, device, started, finished, seconds) "
+    "SELECT r.id, m.id, seed, image_set, asked, state, attempts, reason, host, device, started, finished, seconds "
+    "FROM slice.runs r JOIN slice.settings s ON s.id = r.settings JOIN main.settings m ON m.json = s.json WHERE true "
+    "ON CONFLICT (id) DO UPDATE SET asked = max(asked, excluded.asked), state = excluded.state, attempts = excluded.attempts, reason = excluded.reason, "
+    "host = excluded.host, device = excluded.device, started = excluded.started, finished = excluded.finished, seconds = excluded.seconds "
+    "WHERE state <> 1 AND excluded.state <> 0",
+    "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, ms.id, numbers FROM slice.measurements x "
+    "JOIN slice.metrics xm ON xm.id = x.metric JOIN main.metrics mm ON mm.name = xm.name "
+    "JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id "
+    "JOIN slice.shapes xs ON xs.id = x.shape JOIN main.shapes ms ON ms.axes = xs.axes",
+    "INSERT OR IGNORE INTO attachments SELECT mr.row, name, media_type, bytes FROM slice.attachments x "
+    "JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id"};
+
+std::string fact(SQLite::Database& db, const std::string& from, const std::string& key) {
+  SQLite::Statement row(db, "SELECT value FROM " + from + ".meta WHERE key = ?");
+  row.bind(1, key);
+  return row.executeStep() ? row.getColumn(0).getString() : "";
+}
+
+void check_same_sweep(SQLite::Database& db, const std::filesystem::path& first, const std::filesystem::path& other) {
+  for (const char* key : {"study", "name", "definition"})
+    if (fact(db, "main", key) != fact(db, "slice", key))
+      throw InputError(fmt::format("{} and {} are not slices of one sweep: they differ in their {}. Report them one by one.", first.string(),
+                                   other.string(), key));
+}
+
+}  // namespace
+
+SQLite::Database joined_ledgers(const std::vector<std::filesystem::path>& folders) {
+  SQLite::Database db(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI);
+  make_tables(db);
+  for (const auto& folder : folders) {
+    open_ledger_for_reading(folder);   // says what is wrong with it
+    const auto file = folder / "ledger.sqlite";
+    guarded(file, [&] {
+      SQLite::Statement attach(db, "ATTACH DATABASE ? AS slice");
+      attach.bind(1, "file:" + std::filesystem::absolute(file).string() + "?mode=ro");
+      attach.exec();
+      if (&folder != &folders.front()) check_same_sweep(db, folders.front(), folder);
+      SQLite::Transaction all(db);
+      for (const char* statement : kCopy) db.exec(statement);
+      all.commit();
+      db.exec("DETACH DATABASE slice");
+    });
+  }
+  return db;
+}
+
+}  // namespace palimpsest

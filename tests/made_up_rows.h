@@ -18,9 +18,9 @@ struct MadeUpSweep {
   };
   std::vector<GridAxis> grid;
   std::int64_t image_sets = 13, seeds = 3;
-  Settings base;
-  std::vector<LedgerClaim> claims;
-  std::function<Measurement(const LedgerRun&, const std::string& metric)> measure;
+  Settings base = {};
+  std::vector<LedgerClaim> claims = {};
+  std::function<Measurement(const LedgerRun&, const std::string& metric)> measure = {};
   std::function<bool(const LedgerRun&, const std::string& metric)> measured = [](const LedgerRun&, const std::string&) { return true; };
   std::function<RunState(const LedgerRun&)> state = [](const LedgerRun&) { return RunState::kDone; };
 

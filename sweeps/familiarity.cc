@@ -10,6 +10,7 @@
 
 #include "models/learning_rule.h"
 #include "runtime/durable_file.h"
+#include "runtime/safetensors.h"
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_tables.h"
 
@@ -86,6 +87,11 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
   const auto config = parse_familiarity(settings);
   Inputs inputs;
   if (!config.start_file.empty()) {
+    if (config.centre_on_reference && !SafetensorsFile(config.start_file).tensors().contains("reference"))
+      throw InputError(
+          fmt::format("{}: has no tensor reference, [n, 3, S, S] images on whose mean response alignment.centred is "
+                      "centred. Add it, or set alignment.centre = \"set\".",
+                      config.start_file));
     inputs.hashes["start.file"] = file_hash(config.start_file);
     return inputs;
   }

@@ -34,14 +34,22 @@ std::vector<FigureOverlap> figures(const ImageSource& source, const std::vector<
 }
 
 // [levels, P, I, 3, S, S], level 0 the clean images P times -> [V, I, 3, S, S].
-at::Tensor as_variants(const at::Tensor& noisy, const FamiliarityConfig& config, const std::string& name) {
-  const auto levels = static_cast<std::int64_t>(config.noise.levels.size());
-  if (noisy.dim() != 6 || noisy.size(0) != levels || noisy.size(1) != config.noise.patterns ||
-      noisy.size(2) != config.count)
-    throw InputError(fmt::format(
-        "{}: {} is [{}], but noise.levels, noise.patterns and images.count ask for [{}, {}, {}, 3, S, S]",
-        config.start_file, name, fmt::join(noisy.sizes(), ", "), levels, config.noise.patterns, config.count));
+at::Tensor as_variants(const at::Tensor& noisy, const FamiliarityConfig& config, std::int64_t side,
+                       const std::string& name) {
+  const std::vector<std::int64_t> asked = {
+      std::ssize(config.noise.levels), config.noise.patterns, config.count, 3, side, side};
+  if (noisy.sizes() != at::IntArrayRef(asked))
+    throw InputError(
+        fmt::format("{}: {} is [{}], but noise.levels, noise.patterns, images.count and the encoder ask for [{}]",
+                    config.start_file, name, fmt::join(noisy.sizes(), ", "), fmt::join(asked, ", ")));
   return at::cat({noisy[0].slice(0, 0, 1), noisy.slice(0, 1).flatten(0, 1)});
+}
+
+at::Tensor as_reference(const at::Tensor& images, const FamiliarityConfig& config, std::int64_t side) {
+  if (images.dim() != 4 || images.sizes().slice(1) != at::IntArrayRef({3, side, side}))
+    throw InputError(fmt::format("{}: reference is [{}], but the encoder asks for [n, 3, {}, {}]", config.start_file,
+                                 fmt::join(images.sizes(), ", "), side, side));
+  return images;
 }
 
 Activation activation_of(const std::string& word) {
@@ -78,8 +86,13 @@ FamiliarityStart start_of(const RunSpec& run, const FamiliarityConfig& config) {
   start.slow = shared_slow_weights(config);
   if (!config.start_file.empty()) {
     const auto tensors = read_tensors(config.start_file);
-    start.familiar = as_variants(in_file(tensors, "noisy.familiar", config.start_file), config, "noisy.familiar");
-    start.novel = as_variants(in_file(tensors, "noisy.novel", config.start_file), config, "noisy.novel");
+    const auto variants = [&](const std::string& name) {
+      return as_variants(in_file(tensors, name, config.start_file), config, start.slow->config.side, name);
+    };
+    start.familiar = variants("noisy.familiar");
+    start.novel = variants("noisy.novel");
+    if (const auto found = tensors.find("reference"); found != tensors.end())
+      start.reference = as_reference(found->second, config, start.slow->config.side);
     return start;
   }
   const auto source = shared_images(run.settings);

@@ -273,8 +273,8 @@ KeyTable familiarity_keys() {
       {.name = "start.file",
        .type = KeyType::kPath,
        .default_value = std::string(),
-       .meaning = "safetensors file of everything a run starts from (encoder.*, decoder.*, familiar, novel, noisy.*), "
-                  "instead of slow.weights and images",
+       .meaning = "safetensors file of everything a run starts from (encoder.*, decoder.*, noisy.familiar, noisy.novel, "
+                  "reference), instead of slow.weights and images",
        .sweepable = false},
   };
   for (const auto& key : image_keys()) table.push_back(key);

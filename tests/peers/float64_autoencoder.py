@@ -12,6 +12,14 @@ def softmax(x):
     return e / e.sum(-1, keepdims=True)
 
 
+def quick_gelu(x):
+    return x / (1 + numpy.exp(-1.702 * x))
+
+
+def gelu(x):
+    return x * (1 + erf(x / numpy.sqrt(2))) / 2
+
+
 def layer_norm(x, weights, name):
     off = x - x.mean(-1, keepdims=True)
     return off / numpy.sqrt((off**2).mean(-1, keepdims=True) + 1e-5) * weights[name + ".weight"] + weights[name + ".bias"]
@@ -36,33 +44,50 @@ def patches(images, patch):
 
 
 class Encoder:
-    """y = W x + b + scale B (A x) where the weights hold NAME.lora_A and NAME.lora_B."""
+    """y = W x + b + scale B (A x) where the weights hold NAME.lora_A and NAME.lora_B.
 
-    def __init__(self, weights, heads, scale=0.0):
+    Knock-outs: `twice` multiplies queries, keys and values by their W once more, the blocks in `off` have scale 0, `silent` heads
+    (block, head) give nothing.
+    """
+
+    def __init__(self, weights, heads, scale=0.0, activation=quick_gelu, twice=False, off=(), silent=()):
         self.weights, self.heads, self.scale = {name: value.astype(float) for name, value in weights.items()}, heads, scale
+        self.activation, self.twice, self.off, self.silent = activation, twice, off, silent
 
-    def map(self, x, name):
-        w = self.weights
+    def map(self, x, block, name):
+        w, name = self.weights, f"encoder.layers.{block}.{name}"
         out = linear(x, w, name)
-        return out + self.scale * (x @ w[name + ".lora_A"].T) @ w[name + ".lora_B"].T if name + ".lora_A" in w else out
+        if name + ".lora_A" in w and block not in self.off:
+            out = out + self.scale * (x @ w[name + ".lora_A"].T) @ w[name + ".lora_B"].T
+        return out
+
+    def projected(self, x, block, letter):
+        once = self.map(x, block, f"self_attn.{letter}_proj")
+        return once @ self.weights[f"encoder.layers.{block}.self_attn.{letter}_proj.weight"].T if self.twice else once
+
+    def heard(self, mixed, block):
+        by_head = mixed.reshape(*mixed.shape[:2], self.heads, -1).copy()
+        by_head[:, :, [head for at, head in self.silent if at == block]] = 0
+        return by_head.reshape(mixed.shape)
 
     def __call__(self, images):
-        """[B, 3, S, S] in 0..1 -> outputs of the blocks [L, B, 1 + K, C], attention weights [L, B, heads, 1 + K, 1 + K]."""
+        """[B, 3, S, S] in 0..1 -> outputs of the blocks [L, B, T, C], attention weights [L, B, heads, T, T]; a class token is the first of T."""
         w = self.weights
         kernel = w["embeddings.patch_embedding.weight"]
         cut = patches((images - MEAN) / SD, kernel.shape[-1])
         tokens = cut.reshape(len(images), cut.shape[1] ** 2, -1) @ kernel.reshape(len(kernel), -1).T
-        token = numpy.broadcast_to(w["embeddings.class_embedding"], (len(images), 1, len(kernel)))
-        x = layer_norm(numpy.concatenate([token, tokens], 1) + w["embeddings.position_embedding.weight"], w, "pre_layrnorm")
+        if "embeddings.class_embedding" in w:
+            token = numpy.broadcast_to(w["embeddings.class_embedding"], (len(images), 1, len(kernel)))
+            tokens = numpy.concatenate([token, tokens], 1)
+        x = layer_norm(tokens + w["embeddings.position_embedding.weight"], w, "pre_layrnorm")
         states, attention = [], []
         while f"encoder.layers.{len(states)}.layer_norm1.weight" in w:
-            block = f"encoder.layers.{len(states)}."
-            n = layer_norm(x, w, block + "layer_norm1")
-            q, k, v = (self.map(n, f"{block}self_attn.{letter}_proj") for letter in "qkv")
-            mixed, weights = attend(q, k, v, self.heads)
-            x = x + self.map(mixed, block + "self_attn.out_proj")
-            hidden = self.map(layer_norm(x, w, block + "layer_norm2"), block + "mlp.fc1")
-            x = x + self.map(hidden / (1 + numpy.exp(-1.702 * hidden)), block + "mlp.fc2")
+            block = len(states)
+            n = layer_norm(x, w, f"encoder.layers.{block}.layer_norm1")
+            mixed, weights = attend(*(self.projected(n, block, letter) for letter in "qkv"), self.heads)
+            x = x + self.map(self.heard(mixed, block), block, "self_attn.out_proj")
+            hidden = self.map(layer_norm(x, w, f"encoder.layers.{block}.layer_norm2"), block, "mlp.fc1")
+            x = x + self.map(self.activation(hidden), block, "mlp.fc2")
             states.append(x)
             attention.append(weights)
         return numpy.stack(states), numpy.stack(attention)
@@ -82,8 +107,7 @@ class Decoder:
             mixed, _ = attend(*numpy.split(qkv, 3, -1), self.heads)
             x = layer_norm(x + linear(mixed, w, block + "self_attn.out_proj"), w, block + "norm1")
             hidden = linear(x, w, block + "linear1")
-            hidden = hidden * (1 + erf(hidden / numpy.sqrt(2))) / 2
-            x = layer_norm(x + linear(hidden, w, block + "linear2"), w, block + "norm2")
+            x = layer_norm(x + linear(gelu(hidden), w, block + "linear2"), w, block + "norm2")
             layer += 1
         out = linear(layer_norm(x, w, "norm"), w, "pixels")
         grid = round(numpy.sqrt(out.shape[1]))

@@ -1,0 +1,68 @@
+#include "sweeps/familiarity_evoked.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+namespace palimpsest {
+namespace {
+
+// Images of one pass through the encoder: few, so that what a block makes of them stays in the cache, whatever the pack.
+constexpr std::int64_t kImagesPerPass = 4;
+
+// Of few images: features [R, Q, L, b, C], maps [R, Q, L, b, K], reconstructions [R, b, 3, S, S].
+Evoked pass(const FastNetwork& network, const at::Tensor& images, const Wanted& wanted) {
+  const auto& config = network.encoder.config();
+  const std::int64_t first_patch = config.class_token ? 1 : 0;
+  std::vector<at::Tensor> features, attended;
+  auto x = network.encoder.embed(images);
+  for (std::int64_t layer = 0; layer < config.depth; ++layer) {
+    at::Tensor probabilities;  // [R, b, H, T, T]
+    x = network.encoder.block(layer, x, wanted.maps ? &probabilities : nullptr);
+    const auto mean = x.slice(2, first_patch).mean(2);
+    features.push_back(config.class_token ? at::stack({x.select(2, 0), mean}, 1) : mean.unsqueeze(1));
+    if (!wanted.maps) continue;
+    const auto over_heads = probabilities.mean(2).slice(3, first_patch);
+    const auto mean_map = over_heads.slice(2, first_patch).mean(2);
+    attended.push_back(config.class_token ? at::stack({over_heads.select(2, 0), mean_map}, 1) : mean_map.unsqueeze(1));
+  }
+  return {at::stack(features, 2), wanted.maps ? at::stack(attended, 2) : at::Tensor(),
+          wanted.rebuilt ? unpatchify(at::sigmoid(decoded(network, x, {})), config.patch) : at::Tensor()};
+}
+
+}  // namespace
+
+Evoked evoked(const FastNetwork& network, const at::Tensor& images, const Wanted& wanted) {
+  const auto V = images.size(1), I = images.size(2);
+  const auto flat = images.flatten(1, 2);
+  std::vector<Evoked> parts;
+  for (std::int64_t at = 0; at < V * I; at += kImagesPerPass)
+    parts.push_back(pass(network, flat.slice(1, at, std::min(at + kImagesPerPass, V * I)).contiguous(), wanted));
+  const auto joined = [&](at::Tensor Evoked::*member, std::int64_t dimension) {
+    std::vector<at::Tensor> all;
+    for (const auto& part : parts) all.push_back(part.*member);
+    return at::cat(all, dimension);
+  };
+  const auto by_variant = [&](const at::Tensor& all) {  // [R, Q, L, V I, .]
+    return all.to(at::kDouble).reshape({all.size(0), all.size(1), all.size(2), V, I, all.size(4)});
+  };
+  return {by_variant(joined(&Evoked::features, 3)), wanted.maps ? by_variant(joined(&Evoked::maps, 3)) : at::Tensor(),
+          wanted.rebuilt ? joined(&Evoked::rebuilt, 1).view_as(images) : at::Tensor()};
+}
+
+at::Tensor encoded(const FastNetwork& network, const at::Tensor& images) {
+  auto x = network.encoder.embed(images);
+  for (std::int64_t layer = 0; layer < network.encoder.config().depth; ++layer) x = network.encoder.block(layer, x);
+  return x;
+}
+
+at::Tensor decoded(const FastNetwork& network, const at::Tensor& tokens, const std::vector<RandomStream>& drop) {
+  const auto patches = network.encoder.config().class_token ? tokens.slice(2, 1).contiguous() : tokens;
+  return network.decoder.forward(patches, drop);
+}
+
+at::Tensor rebuilt(const FastNetwork& network, const at::Tensor& images) {
+  return unpatchify(at::sigmoid(decoded(network, encoded(network, images), {})), network.encoder.config().patch);
+}
+
+}  // namespace palimpsest

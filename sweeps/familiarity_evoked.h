@@ -1,0 +1,31 @@
+#pragma once
+
+// What images evoke in the networks of a pack. R runs, V variants, I images, Q read-outs (class token, mean of the patch tokens), L layers,
+// C width, K patches.
+
+#include "models/fast_weights.h"
+
+namespace palimpsest {
+
+/// What of it is wanted; less is quicker.
+struct Wanted {
+  bool features = false, maps = false, rebuilt = false;
+};
+
+struct Evoked {
+  at::Tensor features;   // [R, Q, L, V, I, C], float64
+  at::Tensor maps;       // [R, Q, L, V, I, K], float64: attention to the patches, mean over heads
+  at::Tensor rebuilt;    // [R, V, I, 3, S, S] in [0, 1]
+};
+
+/// images [R, V, I, 3, S, S] in [0, 1].
+Evoked evoked(const FastNetwork&, const at::Tensor& images, const Wanted&);
+
+/// [R, B, 3, S, S] -> the output tokens of the last block, [R, B, T, C].
+at::Tensor encoded(const FastNetwork&, const at::Tensor& images);
+/// Those -> pixels by patch before the sigmoid; `drop`: a stream for each run while training, else empty.
+at::Tensor decoded(const FastNetwork&, const at::Tensor& tokens, const std::vector<RandomStream>& drop);
+/// [R, B, 3, S, S] -> reconstructions of the same shape.
+at::Tensor rebuilt(const FastNetwork&, const at::Tensor& images);
+
+}  // namespace palimpsest

@@ -1,0 +1,110 @@
+#include "sweeps/familiarity_training.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "sweeps/familiarity_evoked.h"
+#include "sweeps/familiarity_start.h"
+
+namespace palimpsest {
+
+RandomStream stream_of(const RunSpec& run, std::string_view name) {
+  return RandomStream(static_cast<std::uint64_t>(run.seed)).child(purpose(name));
+}
+RandomStream stream_of(const RunSpec& run, std::string_view name, std::int64_t epoch) {
+  return stream_of(run, name).child(static_cast<std::uint64_t>(epoch));
+}
+
+FamiliarityTraining::FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow)
+    : runs_(runs),
+      configs_(configs),
+      network_(built(slow)),
+      fast_(find_learning_rule(configs.front().rule).build(network_.fast, options(&FamiliarityConfig::fast_rate))),
+      rest_(find_learning_rule(configs.front().optimizer).build(network_.rest, options(&FamiliarityConfig::learning_rate))) {}
+
+FastNetwork FamiliarityTraining::built(const SlowWeights& slow) const {
+  std::vector<FastConfig> fast;
+  for (std::size_t r = 0; r < runs_.size(); ++r)
+    fast.push_back({configs_[r].rank, configs_[r].scale, configs_[r].first_values, layers_of(configs_[r].layers, slow.config.depth),
+                    stream_of(runs_[r], "adapters"), stream_of(runs_[r], "decoder")});
+  const auto& common = configs_.front();
+  auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), common.form, fast);
+  made.encoder.set_double_projection(common.double_projection);
+  if (!common.start_file.empty()) load_start_file(made, common);
+  return made;
+}
+
+RuleOptions FamiliarityTraining::options(double FamiliarityConfig::*rate) const {
+  RuleOptions out;
+  for (const auto& config : configs_) {
+    out.rate.push_back(config.*rate);
+    out.weight_decay.push_back(config.weight_decay);
+    out.ridge.push_back(config.ridge);
+  }
+  return out;
+}
+
+at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& target, std::int64_t epoch) {
+  const auto& common = configs_.front();
+  std::vector<Activity> activity;
+  if (!common.form.by_gradient && common.adapts())
+    network_.encoder.set_observer(
+        [&](const Adapter& fast, const at::Tensor& x, const at::Tensor& slow) { activity.push_back({fast, x.detach(), slow.detach()}); });
+  std::vector<RandomStream> drop;
+  for (const auto& run : runs_) drop.push_back(stream_of(run, "dropout", epoch));
+  const auto output = decoded(network_, encoded(network_, shown), drop);
+  network_.encoder.set_observer({});
+  const auto loss = pixel_loss(at::sigmoid(output), pixel_patches(target, network_.encoder.config().patch), common.l1);
+  fast_->zero_grad();
+  rest_->zero_grad();
+  if (loss.requires_grad()) loss.backward(at::ones_like(loss));  // each run's own: no sum over runs
+  add_gradient_noise(epoch);
+  fast_->step(activity);
+  rest_->step({});
+  forget_and_consolidate(epoch);
+  return loss.detach();
+}
+
+bool FamiliarityTraining::is_finite(std::size_t run) const {
+  const auto finite = [&](const at::Tensor& own) { return std::isfinite(own.detach()[static_cast<std::int64_t>(run)].sum().item<float>()); };
+  for (const auto* slots : {&network_.fast, &network_.rest})
+    if (!std::ranges::all_of(*slots, [&](const auto& slot) { return finite(slot.value); })) return false;
+  return std::ranges::all_of(network_.maps, [&](const FastMap& map) {   // written by a local rule, they are in no slot
+    const auto& b = network_.encoder.adapter(map.layer, map.target)->b;
+    return !b.defined() || finite(b);
+  });
+}
+
+// Normal noise on each run's gradients, relative to their root mean square.
+void FamiliarityTraining::add_gradient_noise(std::int64_t epoch) {
+  if (std::ranges::all_of(configs_, [](const auto& c) { return c.gradient_noise == 0; })) return;
+  std::uint64_t place = 0;
+  for (auto* slots : {&network_.fast, &network_.rest})
+    for (auto& slot : *slots) {
+      ++place;
+      if (!slot.value.grad().defined()) continue;
+      for (std::size_t r = 0; r < runs_.size(); ++r) {
+        if (configs_[r].gradient_noise == 0) continue;
+        auto gradient = slot.value.grad()[static_cast<std::int64_t>(r)];
+        auto normal = at::empty(gradient.sizes());
+        stream_of(runs_[r], "gradient noise", epoch).child(place).fill_normal(normal.data_ptr<float>(), normal.numel());
+        gradient.add_(normal * gradient.flatten().square().mean().sqrt(), configs_[r].gradient_noise);
+      }
+    }
+}
+
+void FamiliarityTraining::forget_and_consolidate(std::int64_t epoch) {
+  auto keep = at::ones({size()}), due = at::zeros({size()});
+  bool forgets = false, consolidates = false;
+  for (std::int64_t r = 0; r < size(); ++r) {
+    const auto& config = configs_[static_cast<std::size_t>(r)];
+    if (config.fading > 0) keep[r] = 1.0 - config.fading, forgets = true;
+    if (config.consolidate_every > 0 && epoch % config.consolidate_every == 0) due[r] = 1, consolidates = true;
+  }
+  if (forgets) fade(network_, keep);
+  if (consolidates) consolidate(network_, due);
+}
+
+}  // namespace palimpsest

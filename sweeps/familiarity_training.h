@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/learning_rule.h"
+#include "sweeps/familiarity.h"
+
+namespace palimpsest {
+
+/// A run's stream for a purpose, and for one epoch of it.
+RandomStream stream_of(const RunSpec&, std::string_view purpose);
+RandomStream stream_of(const RunSpec&, std::string_view purpose, std::int64_t epoch);
+
+/// The networks of a pack and how they learn. What is random is each run's own, from its seed.
+class FamiliarityTraining {
+ public:
+  /// `configs`: of each run; what a signature holds is common to all. Both outlive this.
+  FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow);
+
+  FastNetwork& network() { return network_; }
+  const FastNetwork& network() const { return network_; }
+
+  /// One step of every run on all its images at once; returns the losses before it, [R].
+  ///   shown, target  [R, I, 3, S, S] in [0, 1]
+  at::Tensor step(const at::Tensor& shown, const at::Tensor& target, std::int64_t epoch);
+  /// Whether all weights of a run are numbers: its last step has no loss that would tell.
+  bool is_finite(std::size_t run) const;
+
+ private:
+  std::int64_t size() const { return static_cast<std::int64_t>(runs_.size()); }
+  FastNetwork built(const SlowWeights&) const;
+  RuleOptions options(double FamiliarityConfig::*rate) const;
+  void add_gradient_noise(std::int64_t epoch);
+  void forget_and_consolidate(std::int64_t epoch);
+
+  const std::vector<RunSpec>& runs_;
+  const std::vector<FamiliarityConfig>& configs_;
+  FastNetwork network_;
+  std::unique_ptr<LearningRule> fast_, rest_;
+};
+
+}  // namespace palimpsest

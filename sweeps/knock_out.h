@@ -1,0 +1,27 @@
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "sweeps/familiarity.h"
+
+namespace palimpsest {
+
+/// While it lives, the networks of a pack are as the keys "test.*" of each run want them: updates scaled or off, heads silent.
+class KnockOut {
+ public:
+  KnockOut(FastNetwork& network, const std::vector<FamiliarityConfig>& runs);
+  ~KnockOut();
+  KnockOut(const KnockOut&) = delete;
+  KnockOut& operator=(const KnockOut&) = delete;
+
+ private:
+  void scale_updates(const std::vector<FamiliarityConfig>& runs);
+  void silence_heads(const std::vector<FamiliarityConfig>& runs);
+
+  FastNetwork& network_;
+  std::vector<at::Tensor> kept_;                 // scales, or gains, of each map
+  std::map<std::int64_t, at::Tensor> silent_;    // by block: [R, H]
+};
+
+}  // namespace palimpsest

@@ -26,7 +26,7 @@ Run add_features(CLI::App& command) {
       {"clip", Normalisation::kClip}, {"imagenet", Normalisation::kImageNet}, {"none", Normalisation::kNone}};
   command
       .add_option("--normalise", given->features.normalise,
-                  "what pixels are shifted and scaled by: clip, imagenet or none (default clip)")
+                  "what pixels are shifted and scaled by: clip, imagenet or none (default: as the weights tell, else clip)")
       ->transform(CLI::CheckedTransformer(names));
   command.add_flag("--attention", given->features.attention,
                    "write attention.0, ... too: [images, heads, tokens, tokens]");
@@ -35,7 +35,7 @@ Run add_features(CLI::App& command) {
                   "attention heads, where neither the file nor a config.json beside it tells them")
       ->check(CLI::PositiveNumber);
   command.add_option("--adapter-scale", given->features.adapter_scale,
-                     "alpha / rank of adapters in the file (default 4)");
+                     "alpha / rank of adapters in the file (default: as it tells, else 4)");
   return [given](MpiWorld&) {
     auto settings = default_settings(image_keys());
     settings.set("images.source", std::string("folder"));

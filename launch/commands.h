@@ -15,5 +15,6 @@ Run add_pretrain(CLI::App&);
 Run add_report(CLI::App&);
 Run add_schema(CLI::App&);
 Run add_sweep(CLI::App&);
+Run add_weights(CLI::App&);
 
 }  // namespace palimpsest

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "models/adapted_weights.h"
-#include "models/slow_weights.h"
 #include "runtime/tensor_file.h"
 
 namespace palimpsest {
@@ -24,15 +23,12 @@ std::array<float, 3> sd_of(Normalisation n) {
 }
 
 VitEncoder encoder_of(const FeatureOptions& options) {
-  const SafetensorsFile file(options.weights);
-  auto tensors = read_tensors(options.weights);
-  const bool adapted = has_encoder_prefix(tensors);
-  auto slow = slow_weights_of(adapted ? encoder_part(tensors) : tensors, file.metadata(), options.weights, options.heads);
-  slow.config.mean = mean_of(options.normalise);
-  slow.config.sd = sd_of(options.normalise);
-  VitEncoder encoder(slow.config, slow.encoder);
-  if (adapted) set_adapters_of(encoder, tensors, options.adapter_scale);
-  return encoder;
+  auto adapted = read_adapted_weights(options.weights, options.heads, options.adapter_scale);
+  if (options.normalise) {
+    adapted.slow.config.mean = mean_of(*options.normalise);
+    adapted.slow.config.sd = sd_of(*options.normalise);
+  }
+  return adapted_encoder(adapted);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "runtime/image_source.h"
 
@@ -12,10 +13,10 @@ enum class Normalisation { kClip, kImageNet, kNone };
 
 struct FeatureOptions {
   std::filesystem::path weights, out;
-  Normalisation normalise = Normalisation::kClip;
+  std::optional<Normalisation> normalise;   // empty: as the weights tell, else CLIP's
   bool attention = false;        // also "attention.N": [images, heads, tokens, tokens]
   std::int64_t heads = 0;        // 0: as the weights tell
-  double adapter_scale = 4;      // alpha / rank of adapters in the file
+  std::optional<double> adapter_scale;      // alpha / rank of adapters in the file; empty: as it tells, else 4
 };
 
 /// Writes "embedding" (input of block 0) and "block.0" ... (outputs), each [images, 1 + patches, width] float32, with the file names as a JSON

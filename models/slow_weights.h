@@ -29,4 +29,7 @@ SlowWeights slow_weights_of(const TensorMap& tensors, const std::map<std::string
                             std::int64_t heads = 0);
 void write_slow_weights(const std::filesystem::path& file, const SlowWeights&);
 
+/// What is written into a file beside the tensors, so that reading needs nothing else: heads, activation, epsilon, normalisation.
+std::map<std::string, std::string> metadata_of(const SlowWeights&);
+
 }  // namespace palimpsest

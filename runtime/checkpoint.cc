@@ -202,4 +202,10 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& folder,
   return std::nullopt;
 }
 
+std::string checkpoint_flaw(const fs::path& folder) {
+  const auto step = step_of(folder.filename().string());
+  if (!step) return "its folder is not named step-NUMBER: it was not finished, or renamed";
+  return flaw_of({*step, folder}, true);
+}
+
 }  // namespace palimpsest

@@ -28,4 +28,7 @@ Checkpoint write_checkpoint(const std::filesystem::path& folder, std::int64_t st
 std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder,
                                             const std::function<void(const std::string&)>& refuse);
 
+/// Why one checkpoint's folder (step-...) is not whole, every file hashed; empty: it is.
+std::string checkpoint_flaw(const std::filesystem::path& folder);
+
 }  // namespace palimpsest

@@ -42,7 +42,7 @@ std::string likely_kind(std::span<const std::byte> bytes) {
   if (begins_with(bytes, "version https://git-lfs"))
     return "This is a Git LFS pointer: fetch the file itself with git lfs pull.";
   if (begins_with(bytes, "PK\x03\x04") || begins_with(bytes, "\x80\x02"))
-    return "This looks like a PyTorch file: save it as safetensors first.";
+    return "This looks like a PyTorch file: palimpsest weights inspect tells the command that converts it.";
   return "It is no safetensors file, or cut off: get it again.";
 }
 

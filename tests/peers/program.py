@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 
+PROGRAM = os.environ.get("PALIMPSEST_PROGRAM", "palimpsest")
+
+
 def palimpsest(*arguments, **options):
     """Runs `palimpsest ARGUMENTS` and returns what it printed; its stderr is shown where it fails."""
-    command = [os.environ["PALIMPSEST_PROGRAM"], *map(str, arguments)]
+    command = [PROGRAM, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode != 0:
         raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "launch/command_weights.h"
+#include "models/export_weights.h"
+#include "models/key_ranges.h"
+#include "models/peft_adapters.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+std::string as_text(const ExportedWeights& said, const ExportOptions& options) {
+  std::string out = fmt::format("{} as {}: {} keys\n", options.weights.string(), options.family, said.written.size());
+  for (const auto& key : key_ranges(said.written)) out += "          " + key + "\n";
+  if (!said.left.empty())
+    out += fmt::format("left    {} keys, which no other library has a place for: {}\n", said.left.size(),
+                       fmt::join(key_ranges(said.left), ", "));
+  if (!said.filled.empty()) out += fmt::format("zeros   {}\n", fmt::join(key_ranges(said.filled), ", "));
+  if (!said.note.empty()) out += "note    " + said.note + "\n";
+  out += "written " + options.out.string() + "\n";
+  if (!said.config.empty()) out += "written " + said.config.string() + "\n";
+  return out + "load    " + said.how_to_load + "\n";
+}
+
+std::string as_json(const ExportedWeights& said, const ExportOptions& options) {
+  const nlohmann::ordered_json json = {
+      {"family", options.family},    {"written", said.written},        {"left", said.left}, {"zeros", said.filled},
+      {"out", options.out.string()}, {"config", said.config.string()}, {"note", said.note}, {"load", said.how_to_load}};
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+int give_adapters(const ExportOptions& options, const std::string& modules, const std::string& prefix, bool json) {
+  const auto said = export_adapters(options.weights, options.out, weight_family(modules), prefix);
+  if (json) {
+    const nlohmann::ordered_json all = {
+        {"written", said.written}, {"out", options.out.string()}, {"config", said.config.string()}};
+    fmt::print("{}\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    return 0;
+  }
+  fmt::print("{} as adapters of peft on modules of {}: {} keys\n", options.weights.string(), modules,
+             said.written.size());
+  for (const auto& key : key_ranges(said.written)) fmt::print("          {}\n", key);
+  fmt::print("written {}\nwritten {}\nload    peft.PeftModel.from_pretrained(MODEL, \"{}\")\n", options.out.string(),
+             said.config.string(), std::filesystem::absolute(options.out).parent_path().string());
+  return 0;
+}
+
+}  // namespace
+
+Run add_weights_export(CLI::App& command) {
+  struct Options {
+    ExportOptions weights;
+    std::string prefix, modules = "clip";
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  std::vector<std::string> names;
+  for (const auto* family : weight_families()) names.push_back(fmt::format("{} ({})", family->name, family->meaning));
+  command.add_option("WEIGHTS", options->weights.weights, "slow weights: made by pretrain, or imported")->required();
+  command
+      .add_option("--family", options->weights.family,
+                  fmt::format("whose names the keys are to bear: {}; or peft: the adapters in WEIGHTS alone",
+                              fmt::join(names, ", ")))
+      ->required();
+  command
+      .add_option("--out", options->weights.out,
+                  "safetensors file to write; the config that the library reads goes beside it")
+      ->required();
+  auto* prefix = command.add_option("--prefix", options->prefix,
+                                    "before every key, e.g. vision_model. for the older spelling of clip");
+  command.add_option("--modules", options->modules,
+                     "for peft: the family whose modules the adapters go to (default clip)");
+  command.add_option("--dtype", options->weights.dtype, "float32 (default), float16 or bfloat16");
+  command.add_option("--heads", options->weights.heads, "attention heads, where the weights do not tell")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("--json", options->json, "for scripts");
+  return [=](MpiWorld&) {
+    if (prefix->count() > 0) options->weights.prefix = options->prefix;
+    if (std::filesystem::exists(options->weights.out) &&
+        std::filesystem::equivalent(options->weights.out, options->weights.weights))
+      throw InputError(
+          fmt::format("--out {}: is the file that is read. Name another one.", options->weights.out.string()));
+    if (options->weights.family == "peft")
+      return give_adapters(options->weights, options->modules, options->prefix, options->json);
+    const auto said = export_weights(options->weights);
+    std::fputs((options->json ? as_json(said, options->weights) : as_text(said, options->weights)).c_str(), stdout);
+    return 0;
+  };
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,129 @@
+#include "models/export_weights.h"
+
+#include <algorithm>
+#include <set>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "models/key_ranges.h"
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
+#include "runtime/tensor_file.h"
+
+namespace palimpsest {
+namespace {
+
+at::ScalarType type_named(const std::string& name) {
+  if (name == "float32") return at::kFloat;
+  if (name == "float16") return at::kHalf;
+  if (name == "bfloat16") return at::kBFloat16;
+  throw InputError(fmt::format(
+      "--dtype {}: is no type that weights are written in. Types are float32, float16 and bfloat16.", name));
+}
+
+at::Tensor laid_out(const at::Tensor& ours, Layout layout) {
+  if (layout == Layout::kToken) return ours.view({1, 1, -1});
+  return layout == Layout::kTable ? ours.unsqueeze(0) : ours;
+}
+
+class Giving {
+ public:
+  Giving(const SlowWeights& slow, const WeightFamily& family, const ExportOptions& options)
+      : slow_(slow),
+        family_(family),
+        prefix_(options.prefix.value_or(family.prefix)),
+        type_(type_named(options.dtype)),
+        file_(options.weights) {}
+
+  TensorMap give(ExportedWeights& said) {
+    for (const auto& map : family_.maps)
+      for (std::int64_t block = 0; block < (in_blocks(map.theirs.front()) ? slow_.config.depth : 1); ++block)
+        give_one(map, block, said);
+    refuse_what_remains();
+    for (const auto& [name, value] : out_) said.written.push_back(name);
+    for (const auto& [name, value] : slow_.decoder) said.left.push_back("decoder." + name);
+    return std::move(out_);
+  }
+
+ private:
+  void give_one(const WeightMap& map, std::int64_t block, ExportedWeights& said) {
+    const auto key = prefix_ + at_block(map.theirs.front(), block);
+    std::vector<at::Tensor> parts;
+    for (const auto& pattern : map.ours) {
+      const auto found = slow_.encoder.find(at_block(pattern, block));
+      if (found == slow_.encoder.end()) continue;
+      given_.insert(found->first);
+      parts.push_back(found->second.value);
+    }
+    if (!parts.empty()) {
+      out_[key] = laid_out(parts.size() > 1 ? at::cat(parts) : parts.front(), map.layout).to(type_);
+    } else if (map.always) {
+      if (map.ours.front() != "embeddings.patch_embedding.bias")
+        throw InputError(fmt::format("{}: models of {} have {}, and these weights have none. Export to another family.",
+                                     file_.string(), family_.name, key));
+      out_[key] = at::zeros({slow_.config.width}, type_);
+      said.filled.push_back(key);
+    }
+  }
+
+  void refuse_what_remains() const {
+    std::vector<std::string> remain;
+    for (const auto& [name, value] : slow_.encoder)
+      if (!given_.contains(name)) remain.push_back(name);
+    if (remain.empty()) return;
+    std::vector<std::string> others;
+    for (const auto* family : weight_families())
+      if (has_place(*family, remain)) others.emplace_back(family->name);
+    throw InputError(
+        fmt::format("{}: models of {} ({}) have no place for {}. {}", file_.string(), family_.name, family_.meaning,
+                    fmt::join(key_ranges(remain), ", "),
+                    others.empty() ? "No family has." : fmt::format("These have: {}.", fmt::join(others, ", "))));
+  }
+
+  static bool has_place(const WeightFamily& family, const std::vector<std::string>& names) {
+    return std::ranges::all_of(names, [&](const std::string& name) {
+      return std::ranges::any_of(family.maps, [&](const WeightMap& map) {
+        return std::ranges::find(map.ours, block_key(name).pattern) != map.ours.end();
+      });
+    });
+  }
+
+  const SlowWeights& slow_;
+  const WeightFamily& family_;
+  std::string prefix_;
+  at::ScalarType type_;
+  std::filesystem::path file_;
+  TensorMap out_;
+  std::set<std::string> given_;
+};
+
+// One that lies there is left alone, unless it says the same.
+void write_config(const WeightFamily& family, const VitConfig& config, const std::filesystem::path& out,
+                  ExportedWeights& said) {
+  if (!family.config_json) return;
+  const auto file = out.parent_path() / "config.json";
+  const auto text = family.config_json(config) + "\n";
+  if (std::filesystem::exists(file) && read_file(file) != text) {
+    said.note = fmt::format("{} is there already and was left as it is. See that it fits.", file.string());
+    return;
+  }
+  write_durably(file, text);
+  said.config = file;
+}
+
+}  // namespace
+
+ExportedWeights export_weights(const ExportOptions& options) {
+  const auto& family = weight_family(options.family);
+  const auto slow = read_slow_weights(options.weights, options.heads);
+  ExportedWeights said;
+  const auto tensors = Giving(slow, family, options).give(said);
+  write_tensors(options.out, tensors, {{"format", "pt"}});
+  write_config(family, slow.config, options.out, said);
+  said.how_to_load = family.how_to_load(slow.config, options.out);
+  return said;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/slow_weights.h"
+#include "models/weight_family.h"
+
+namespace palimpsest {
+
+struct ExportOptions {
+  std::filesystem::path weights, out;
+  std::string family;
+  std::optional<std::string> prefix;  // before every key; without it the family's own
+  std::string dtype = "float32";      // float32 | float16 | bfloat16
+  std::int64_t heads = 0;             // 0: as the weights tell
+};
+
+struct ExportedWeights {
+  std::vector<std::string> written;  // keys of the file
+  std::vector<std::string> left;     // our weights that the family has no place for: the decoder's
+  std::vector<std::string> filled;   // keys with zeros in them, which the family has in any model
+  std::filesystem::path config;      // written beside; empty: none
+  std::string note;                  // why no config was written, where one would have been
+  std::string how_to_load;           // in Python
+};
+
+/// Writes slow weights under the names of a family; what it can take back with import_weights is the same to the bit
+/// (in float32). Throws InputError: an unknown family, parts of the encoder that it has no place for.
+ExportedWeights export_weights(const ExportOptions&);
+
+}  // namespace palimpsest

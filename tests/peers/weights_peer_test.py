@@ -1,0 +1,388 @@
+"""Weights of other libraries go in, compute what the library computes at every layer, and come out again equal."""
+
+import csv
+import functools
+import json
+import math
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+import clip
+from program import PROGRAM, palimpsest
+
+try:
+    import open_clip
+    import timm
+except ImportError:
+    open_clip = timm = None
+WHY_NOT = "timm and open_clip are not in this environment; tests/peers/environment.sh makes it anew"
+
+SMALL = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=100, image_size=48, patch_size=8)
+
+
+SWEEP = """
+study = "familiarity"
+name = "imported"
+slow = {{ weights = "{weights}" }}
+images = {{ source = "dead-leaves", total = 20, count = 2, side = 48 }}
+alignment = {{ reference = 8 }}
+noise = {{ levels = [0, 0.3], patterns = 2, side = 32 }}
+training = {{ epochs = 2, learning_rate = 1e-3 }}
+sweep = {{ image_sets = 1, seeds = 1 }}
+"""
+
+
+def shaken(model, seed):
+    """Every weight drawn anew, so that none is zero or one and each one matters."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, weight in model.named_parameters():
+        draw = torch.randn(weight.shape, generator=generator)
+        if weight.dim() == 1:
+            weight.data.copy_(0.2 * draw + (1.0 if "norm" in name or "ln_" in name else 0.0) * name.endswith("weight"))
+        elif weight.dim() == 2 or weight.dim() == 4:
+            weight.data.copy_(draw / weight[0].numel() ** 0.5)
+        else:
+            weight.data.copy_(0.5 * draw)
+    return model.eval()
+
+
+def heard(model, blocks, run):
+    """What goes into the first of `blocks` and comes out of each, while `run` runs."""
+    layers = {}
+
+    def first(module, arguments, named):
+        layers["embedding"] = (arguments or tuple(named.values()))[0]
+
+    def after(name, module, arguments, output):
+        layers[name] = output[0] if isinstance(output, tuple) else output
+
+    hooks = [blocks[0].register_forward_pre_hook(first, with_kwargs=True)]
+    hooks += [block.register_forward_hook(functools.partial(after, f"block.{i}")) for i, block in enumerate(blocks)]
+    with torch.no_grad():
+        run()
+    for hook in hooks:
+        hook.remove()
+    return layers
+
+
+def refused(*arguments):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 2, f"{arguments} ended with {done.returncode}, not 2:\n{done.stdout}{done.stderr}"
+    return done.stderr
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+        self.photographs = self.folder / "photographs"
+        self.photographs.mkdir()
+        clip.save_photographs(self.photographs, seed=3)
+        for file in sorted(self.photographs.glob("*.png"))[3:]:
+            file.unlink()
+
+    def bring_in(self, source, *options):
+        said = json.loads(palimpsest("weights", "import", source, "--out", self.folder / "slow.safetensors", "--json", *options))
+        return self.folder / "slow.safetensors", said
+
+    def pixels(self, side, mean, sd):
+        images = torch.stack([clip.square(file, side) for file in sorted(self.photographs.glob("*.png"))])
+        return (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(sd).view(3, 1, 1)
+
+    def assert_same_layers(self, slow, theirs):
+        out = self.folder / "features.safetensors"
+        palimpsest("features", slow, "--images", self.photographs, "--out", out)
+        clip.assert_equal_layers(load_file(out), theirs)
+
+    def assert_comes_out_equal(self, slow, family, weights, *options):
+        """Every key that comes out has the bits that went in."""
+        out = self.folder / "out" / "model.safetensors"
+        out.parent.mkdir(exist_ok=True)
+        palimpsest("weights", "export", slow, "--family", family, "--out", out, *options)
+        back = load_file(out)
+        for name, value in back.items():
+            self.assertTrue(torch.equal(value, weights[name]), name)
+        return out, set(back)
+
+
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+HALF = ([0.5] * 3, [0.5] * 3)
+CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
+
+
+class HuggingFace(Case):
+    def test_clip_in_both_spellings_and_within_clip_model(self):
+        model = shaken(transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**SMALL, hidden_act="gelu", layer_norm_eps=1e-6)), 1)
+        theirs = heard(model, self.clip_blocks(model), lambda: model(self.pixels(48, *CLIP)))
+        plain = {name.removeprefix("vision_model."): value.contiguous() for name, value in model.state_dict().items()}
+        for prefix in ["", "vision_model.", "clip.vision_model."]:
+            with self.subTest(prefix=prefix):
+                home = self.folder / f"home{prefix}"
+                home.mkdir()
+                (home / "config.json").write_text(json.dumps({"vision_config": model.config.to_dict()}))
+                weights = {prefix + name: value for name, value in plain.items()}
+                save_file(weights | {"text_model.final_layer_norm.weight": torch.ones(3), "logit_scale": torch.ones(())}, home / "model.safetensors")
+                slow, said = self.bring_in(home / "model.safetensors")
+                self.assertEqual((said["family"], said["prefix"], said["heads"], said["activation"]), ("clip", prefix, 4, "gelu"))
+                self.assertEqual(set(said["used"]), set(weights))
+                self.assertEqual(said["left"], ["logit_scale", "text_model.final_layer_norm.weight"])
+                self.assert_same_layers(slow, theirs)
+                _, keys = self.assert_comes_out_equal(slow, "clip", weights, "--prefix", prefix)
+                self.assertEqual(keys, set(weights))
+
+    def clip_blocks(self, model):
+        return getattr(model, "vision_model", model).encoder.layers
+
+    def test_clip_model_as_saved(self):
+        vision = dict(**SMALL)
+        text = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=99, bos_token_id=1, eos_token_id=2)
+        model = shaken(transformers.CLIPModel(transformers.CLIPConfig(vision_config=vision, text_config=text)), 2)
+        model.save_pretrained(self.folder / "whole")
+        slow, said = self.bring_in(self.folder / "whole")
+        theirs = heard(model, model.vision_model.encoder.layers, lambda: model.vision_model(self.pixels(48, *CLIP)))
+        self.assert_same_layers(slow, theirs)
+        self.assertIn("visual_projection.weight", said["left"])
+        out, _ = self.assert_comes_out_equal(slow, "clip", load_file(self.folder / "whole" / "model.safetensors"), "--prefix", "vision_model.")
+        # What was written loads there without a word, and computes the same.
+        again = transformers.CLIPVisionModel.from_pretrained(out.parent).eval()
+        clip.assert_equal_layers(heard(again, self.clip_blocks(again), lambda: again(self.pixels(48, *CLIP))), theirs, 0)
+
+    def test_vit_as_saved_and_as_in_memory(self):
+        model = shaken(transformers.ViTModel(transformers.ViTConfig(**SMALL)), 3)
+        blocks = model.layers if hasattr(model, "layers") else model.encoder.layer
+        theirs = heard(model, blocks, lambda: model(self.pixels(48, *HALF)))
+        model.save_pretrained(self.folder / "saved")
+        slow, said = self.bring_in(self.folder / "saved")
+        self.assertEqual((said["family"], said["norm_epsilon"]), ("vit", 1e-12))
+        self.assert_same_layers(slow, theirs)
+        out, _ = self.assert_comes_out_equal(slow, "vit", load_file(self.folder / "saved" / "model.safetensors"))
+        again, loading = transformers.ViTModel.from_pretrained(out.parent, add_pooling_layer=False, output_loading_info=True)
+        self.assertEqual((set(loading["missing_keys"]), set(loading["unexpected_keys"])), (set(), set()))
+        for name, value in again.state_dict().items():
+            self.assertTrue(torch.equal(value, model.state_dict()[name]), name)
+        memory = self.folder / "memory"
+        memory.mkdir()
+        (memory / "config.json").write_text((self.folder / "saved" / "config.json").read_text())
+        save_file({f"vit.{name}": value.contiguous() for name, value in model.state_dict().items()}, memory / "model.safetensors")
+        slow, said = self.bring_in(memory)
+        self.assertEqual(said["prefix"], "vit.")
+        self.assert_same_layers(slow, theirs)
+
+    def test_vit_without_biases_of_queries_keys_and_values(self):
+        model = shaken(transformers.ViTModel(transformers.ViTConfig(**SMALL, qkv_bias=False)), 4)
+        blocks = model.layers if hasattr(model, "layers") else model.encoder.layer
+        theirs = heard(model, blocks, lambda: model(self.pixels(48, *HALF)))
+        model.save_pretrained(self.folder / "saved")
+        slow, said = self.bring_in(self.folder / "saved")
+        self.assertEqual(len(said["missed"]), 3)
+        self.assert_same_layers(slow, theirs)
+
+    def test_vit_mae(self):
+        config = transformers.ViTMAEConfig(**SMALL, mask_ratio=0.0, decoder_hidden_size=16, decoder_num_hidden_layers=1, decoder_num_attention_heads=2,
+                                           decoder_intermediate_size=32)
+        model = shaken(transformers.ViTMAEForPreTraining(config), 5)
+        blocks = model.vit.layers if hasattr(model.vit, "layers") else model.vit.encoder.layer
+        pixels = self.pixels(48, *IMAGENET)
+        in_order = torch.arange(36.0).expand(len(pixels), -1)  # the mask's noise: with nothing masked it orders the patches
+        theirs = heard(model, blocks, lambda: model.vit(pixels, noise=in_order))
+        model.save_pretrained(self.folder / "saved")
+        slow, said = self.bring_in(self.folder / "saved")
+        self.assertEqual((said["family"], said["prefix"]), ("vit-mae", "vit."))
+        self.assertTrue(all(key.startswith("decoder.") for key in said["left"]))
+        self.assert_same_layers(slow, theirs)
+        weights = load_file(self.folder / "saved" / "model.safetensors")
+        _, keys = self.assert_comes_out_equal(slow, "vit-mae", weights, "--prefix", "vit.")
+        self.assertEqual(keys, {key for key in weights if key.startswith("vit.")})
+
+    def test_positions_at_another_resolution(self):
+        clip_model = shaken(transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**SMALL)), 6)
+        vit = shaken(transformers.ViTModel(transformers.ViTConfig(**SMALL)), 7)
+        for model, blocks, norm in [(clip_model, self.clip_blocks(clip_model), CLIP), (vit, vit.layers if hasattr(vit, "layers") else vit.encoder.layer, HALF)]:
+            for side in [80, 24]:
+                with self.subTest(model=type(model).__name__, side=side):
+                    model.save_pretrained(self.folder / "saved")
+                    slow, _ = self.bring_in(self.folder / "saved", "--resolution", side)
+                    theirs = heard(model, blocks, lambda: model(self.pixels(side, *norm), interpolate_pos_encoding=True))
+                    self.assert_same_layers(slow, theirs)
+
+    def test_half_precision_files(self):
+        for dtype in [torch.float16, torch.bfloat16]:
+            with self.subTest(dtype=dtype):
+                model = shaken(transformers.ViTModel(transformers.ViTConfig(**SMALL)), 8).to(dtype)
+                model.save_pretrained(self.folder / "half")
+                slow, _ = self.bring_in(self.folder / "half")
+                weights = load_file(self.folder / "half" / "model.safetensors")
+                self.assert_comes_out_equal(slow, "vit", weights, "--dtype", str(dtype).removeprefix("torch."))
+                model = model.float()
+                blocks = model.layers if hasattr(model, "layers") else model.encoder.layer
+                self.assert_same_layers(slow, heard(model, blocks, lambda: model(self.pixels(48, *HALF))))
+
+
+@unittest.skipIf(timm is None, WHY_NOT)
+class Timm(Case):
+    def test_vit_small_patch16_224(self):
+        model = timm.create_model("vit_small_patch16_224", pretrained=False, num_classes=10)
+        model = shaken(model, 11)
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        save_file(weights, self.folder / "timm.safetensors")
+        slow, said = self.bring_in(self.folder / "timm.safetensors")
+        self.assertEqual((said["family"], said["heads"], said["activation"], said["norm_epsilon"]), ("timm", 6, "gelu", 1e-6))
+        self.assertEqual(said["left"], ["head.bias", "head.weight"])
+        self.assert_same_layers(slow, heard(model, model.blocks, lambda: model(self.pixels(224, *IMAGENET))))
+        _, keys = self.assert_comes_out_equal(slow, "timm", weights)
+        self.assertEqual(keys, set(weights) - {"head.bias", "head.weight"})
+
+    def test_other_shapes(self):
+        base = dict(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
+        norm = functools.partial(torch.nn.LayerNorm, eps=1e-5)
+        for name, options, flags in [
+            ("without a class token", dict(class_token=False, global_pool="avg"), []),
+            ("positions of patches alone", dict(no_embed_class=True), []),
+            ("of CLIP", dict(pre_norm=True, norm_layer=norm, act_layer="quick_gelu"), ["--activation", "quick_gelu"]),
+            ("without qkv bias", dict(qkv_bias=False), []),
+        ]:
+            with self.subTest(name):
+                model = shaken(timm.models.VisionTransformer(**base, **options), 12)
+                save_file({key: value.contiguous() for key, value in model.state_dict().items()}, self.folder / "timm.safetensors")
+                slow, _ = self.bring_in(self.folder / "timm.safetensors", "--heads", 3, *flags)
+                self.assert_same_layers(slow, heard(model, model.blocks, lambda: model(self.pixels(48, *IMAGENET))))
+
+    def test_positions_at_another_resolution(self):
+        build = functools.partial(timm.models.VisionTransformer, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
+        model = shaken(build(img_size=48), 13)
+        save_file(model.state_dict(), self.folder / "timm.safetensors")
+        for side in [80, 24]:
+            with self.subTest(side=side):
+                slow, _ = self.bring_in(self.folder / "timm.safetensors", "--heads", 3, "--resolution", side)
+                other = build(img_size=side).eval()
+                other.load_state_dict(timm.models.vision_transformer.checkpoint_filter_fn(model.state_dict(), other))
+                self.assert_same_layers(slow, heard(other, other.blocks, lambda: other(self.pixels(side, *IMAGENET))))
+
+    def test_what_export_says_loads_it(self):
+        model = shaken(timm.models.VisionTransformer(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0), 14)
+        save_file(model.state_dict(), self.folder / "timm.safetensors")
+        slow, _ = self.bring_in(self.folder / "timm.safetensors", "--heads", 3)
+        said = json.loads(palimpsest("weights", "export", slow, "--family", "timm", "--out", self.folder / "out.safetensors", "--json"))
+        import safetensors.torch
+        names = dict(timm=timm, torch=torch, functools=functools, safetensors=safetensors)
+        self.assertEqual(str(eval(said["load"], names)), "<All keys matched successfully>")
+
+    def test_a_sweep_runs_on_them_at_another_resolution(self):
+        model = shaken(timm.models.VisionTransformer(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0), 15)
+        save_file(model.state_dict(), self.folder / "timm.safetensors")
+        at_start = {}
+        for activation in ["gelu", "relu"]:
+            slow, said = self.bring_in(self.folder / "timm.safetensors", "--heads", 3, "--resolution", 32, "--activation", activation)
+            self.assertEqual((said["side"], said["activation"]), (32, activation))
+            (self.folder / "sweep.toml").write_text(SWEEP.format(weights=slow))
+            said = palimpsest("sweep", self.folder / "sweep.toml", "--out", self.folder / activation)
+            self.assertIn("1 done, 0 failed", said)
+            palimpsest("export", self.folder / activation, "--out", self.folder / f"tables-{activation}")
+            rows = [row for table in (self.folder / f"tables-{activation}").glob("*.csv") for row in csv.DictReader(open(table, newline=""))]
+            at_start[activation] = [row["value"] for row in rows if row.get("metric", "").startswith("alignment") and row.get("epoch") == "0"]
+            self.assertTrue(at_start[activation])
+            self.assertTrue(all(math.isfinite(float(row["value"])) for row in rows if row.get("metric") == "loss"))
+        self.assertNotEqual(at_start["gelu"], at_start["relu"])  # the activation that the file tells is the one that is used
+
+    def test_layer_scale_is_refused_by_name(self):
+        model = timm.models.VisionTransformer(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0, init_values=1e-5)
+        save_file(model.state_dict(), self.folder / "timm.safetensors")
+        self.assertIn("blocks.{0-1}.ls1.gamma", refused("weights", "import", self.folder / "timm.safetensors", "--heads", 3, "--out", self.folder / "out"))
+
+
+@unittest.skipIf(open_clip is None, WHY_NOT)
+class OpenClip(Case):
+    def model(self, quick_gelu):
+        vision = dict(image_size=48, layers=2, width=64, head_width=16, patch_size=8)
+        text = dict(context_length=8, vocab_size=50, width=32, heads=2, layers=1)
+        return shaken(open_clip.model.CLIP(32, vision, text, quick_gelu=quick_gelu), 21)
+
+    def save(self, model):
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        save_file(weights, self.folder / "open_clip.safetensors")
+        return self.folder / "open_clip.safetensors", weights
+
+    def test_open_clip_and_openai_names(self):
+        for quick in [False, True]:
+            with self.subTest(quick_gelu=quick):
+                model = self.model(quick)
+                file, weights = self.save(model)
+                slow, said = self.bring_in(file, "--heads", 4, "--activation", "quick_gelu" if quick else "gelu")
+                self.assertEqual((said["family"], said["prefix"]), ("openai-clip", "visual."))
+                visual = model.visual
+                self.assert_same_layers(slow, heard(visual, visual.transformer.resblocks, lambda: visual(self.pixels(48, *CLIP))))
+                _, keys = self.assert_comes_out_equal(slow, "openai-clip", weights)
+                self.assertEqual(keys, {key for key in weights if key.startswith("visual.")} - {"visual.proj"})
+
+    def test_open_clip_config_beside_tells_heads_and_activation(self):
+        file, _ = self.save(self.model(False))
+        config = {"model_cfg": {"embed_dim": 32, "vision_cfg": {"image_size": 48, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8}}}
+        (self.folder / "open_clip_config.json").write_text(json.dumps(config))
+        _, said = self.bring_in(file)
+        self.assertEqual((said["heads"], said["activation"]), (4, "gelu"))
+
+    def test_positions_at_another_resolution(self):
+        model = self.model(True)
+        file, weights = self.save(model)
+        slow, _ = self.bring_in(file, "--heads", 4, "--resolution", 80)
+        vision = dict(image_size=80, layers=2, width=64, head_width=16, patch_size=8)
+        other = open_clip.model.CLIP(32, vision, dict(context_length=8, vocab_size=50, width=32, heads=2, layers=1), quick_gelu=True).eval()
+        open_clip.model.resize_pos_embed(weights, other)
+        other.load_state_dict(weights)
+        self.assert_same_layers(slow, heard(other.visual, other.visual.transformer.resblocks, lambda: other.visual(self.pixels(80, *CLIP))))
+
+
+class Refusals(Case):
+    def saved(self, change=lambda weights: weights):
+        model = transformers.ViTModel(transformers.ViTConfig(**SMALL))
+        model.save_pretrained(self.folder / "saved")
+        file = self.folder / "saved" / "model.safetensors"
+        save_file(change(load_file(file)), file)
+        return file
+
+    def refusal(self, file, *options):
+        out = self.folder / "slow.safetensors"
+        said = refused("weights", "import", file, "--out", out, *options)
+        self.assertFalse(out.exists())
+        return said
+
+    def test_pytorch_files_with_the_command_that_converts_them(self):
+        for name in ["model.pt", "pytorch_model.bin"]:
+            weights = {"blocks.0.norm1.weight": torch.ones(3)}
+            torch.save({"state_dict": weights}, self.folder / name)
+            said = self.refusal(self.folder / name)
+            command = said[said.index("python -c"):].strip()
+            subprocess.run(["bash", "-c", f"PATH={Path(torch.__file__).parents[4]}/bin:$PATH; {command}"], check=True, cwd=self.folder)
+            self.assertEqual(set(load_file((self.folder / name).with_suffix(".safetensors"))), set(weights))
+
+    def test_missing_keys_are_all_named(self):
+        def without(weights):
+            return {k: v for k, v in weights.items() if "layer.1.output" not in k and k != "embeddings.position_embeddings"}
+        said = self.refusal(self.saved(without))
+        for key in ["embeddings.position_embeddings", "encoder.layer.1.output.dense.weight", "encoder.layer.1.output.dense.bias"]:
+            self.assertIn(key, said)
+
+    def test_heads_that_do_not_divide_the_width(self):
+        self.assertIn("7 heads", self.refusal(self.saved(), "--heads", 7))
+
+    def test_a_wrong_family_is_told_the_right_one(self):
+        self.assertIn("those of vit", self.refusal(self.saved(), "--family", "timm"))
+
+    def test_a_resolution_that_patches_do_not_tile(self):
+        self.assertIn("multiple of 8", self.refusal(self.saved(), "--resolution", 50))
+
+    def test_a_truncated_file(self):
+        file = self.saved()
+        file.write_bytes(file.read_bytes()[:-100])
+        self.assertIn(str(file), self.refusal(file))
+
+
+if __name__ == "__main__":
+    unittest.main()

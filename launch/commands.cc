@@ -8,6 +8,7 @@ const std::vector<Command>& commands() {
       {"pretrain", "train slow weights, or go on from the last checkpoint", add_pretrain, Ranks::kAll},
       {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll},
       {"features", "what the blocks of an encoder make of images, as safetensors", add_features, Ranks::kFirst},
+      {"evaluate", "how well slow weights tell labelled images apart, by layer; reconstruction error", add_evaluate, Ranks::kFirst},
       {"weights", "slow weights from and for other libraries: import, export, inspect", add_weights, Ranks::kFirst},
       {"status", "how far a sweep is, while it runs or after", add_status, Ranks::kFirst},
       {"report", "judge a sweep's claims; write report.html, figures and tables", add_report, Ranks::kFirst},

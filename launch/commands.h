@@ -5,6 +5,7 @@
 namespace palimpsest {
 
 // One function a command, each in a file of its own, command_NAME.cc; commands.cc lists them.
+Run add_evaluate(CLI::App&);
 Run add_export(CLI::App&);
 Run add_launch(CLI::App&);
 Run add_features(CLI::App&);

@@ -221,9 +221,11 @@ def attention(a, side):
     }
 
 
-def overlap(mask, bright):
-    """The better of figure and ground."""
-    return max((m & bright).sum() / max(1, (m | bright).sum()) for m in (mask, ~mask))
+def overlap(masks, bright):
+    """Of each of masks [..., S, S]: the better of figure and ground."""
+    count = lambda pixels: pixels.sum((-2, -1))
+    figure, ground = (count(m & bright) / numpy.maximum(1, count(m | bright)) for m in (masks, ~masks))
+    return numpy.maximum(figure, ground)
 
 
 def area_under_curve(mask, a):
@@ -238,13 +240,13 @@ def area_under_curve(mask, a):
 def figure(a, masks, shifts):
     """masks [I, S, S] of bool; shifts [I][(down, right)]: circular shifts whose mean overlap is the chance level."""
     side = masks.shape[-1]
-    shifted = [[numpy.roll(mask, by, (0, 1)) for by in of_image] for mask, of_image in zip(masks, shifts)]
+    shifted = [numpy.array([numpy.roll(mask, by, (0, 1)) for by in of_image]) for mask, of_image in zip(masks, shifts)]
     bright = clear(pictures(a, side) - 0.5, 1e-6) > 0
     samples = list(itertools.product(range(a.shape[2]), range(a.shape[3])))
     over = lambda measure: by_layer_and_level(a, lambda l, n: mean_over(measure(l, n, p, i) for p, i in samples))
     return {
         "attention.figure_iou": over(lambda l, n, p, i: overlap(masks[i], bright[l, n, p, i])),
-        "attention.figure_iou_chance": over(lambda l, n, p, i: mean_over(overlap(m, bright[l, n, p, i]) for m in shifted[i])),
+        "attention.figure_iou_chance": over(lambda l, n, p, i: overlap(shifted[i], bright[l, n, p, i]).mean()),
         "attention.figure_auc": over(lambda l, n, p, i: area_under_curve(masks[i], a[l, n, p, i])),
     }
 

@@ -135,7 +135,7 @@ class OfAFolder:
 class OfAStartFile:
     """A run that starts from given tensors: adapters that change the encoder, any decoder, noise and reference."""
 
-    LEVELS, PATTERNS, ADAPTER_RANK = [0, 0.2, 0.5], 3, 3
+    LEVELS, PATTERNS, ADAPTER_RANK = [0, 0.2, 0.5], 4, 3
 
     def __init__(self, random, encoder):
         normal = lambda *shape, by: (by * random.standard_normal(shape)).astype(numpy.float32)

@@ -1,10 +1,13 @@
 """CLIP's vision tower with adapters, and the study's decoder, in numpy and float64: forward only, one sum written after the other."""
 
+import math
+
 import numpy
-from scipy.special import erf
 
 MEAN = numpy.array([0.48145466, 0.4578275, 0.40821073])[:, None, None]
 SD = numpy.array([0.26862954, 0.26130258, 0.27577711])[:, None, None]
+
+erf = numpy.vectorize(math.erf)
 
 
 def softmax(x):

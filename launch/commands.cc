@@ -7,6 +7,7 @@ const std::vector<Command>& commands() {
       {"plan", "show what a sweep would run: axes, runs, packs, time", add_plan, Ranks::kFirst},
       {"pretrain", "train slow weights, or go on from the last checkpoint", add_pretrain, Ranks::kAll},
       {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll},
+      {"images", "pack a folder of images into tar shards", add_images, Ranks::kFirst},
       {"features", "what the blocks of an encoder make of images, as safetensors", add_features, Ranks::kFirst},
       {"evaluate", "how well slow weights tell labelled images apart, by layer; reconstruction error", add_evaluate, Ranks::kFirst},
       {"weights", "slow weights from and for other libraries: import, export, inspect", add_weights, Ranks::kFirst},

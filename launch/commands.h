@@ -10,6 +10,7 @@ Run add_export(CLI::App&);
 Run add_launch(CLI::App&);
 Run add_features(CLI::App&);
 Run add_init(CLI::App&);
+Run add_images(CLI::App&);
 Run add_plan(CLI::App&);
 Run add_status(CLI::App&);
 Run add_pretrain(CLI::App&);

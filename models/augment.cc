@@ -8,14 +8,14 @@ namespace {
 
 enum Draw : std::uint64_t { kSide, kStretch, kLeft, kTop, kFlip };
 
-void flip_rows(Image& image) {
+}  // namespace
+
+void mirror(Image& image) {
   for (int y = 0; y < image.height; ++y) {
     std::uint8_t* row = image.rgb.data() + std::size_t{3} * y * image.width;
     for (int a = 0, b = image.width - 1; a < b; ++a, --b) std::swap_ranges(row + 3 * a, row + 3 * a + 3, row + 3 * b);
   }
 }
-
-}  // namespace
 
 Crop draw_crop(int width, int height, const CropRange& range, const RandomStream& stream) {
   const double side = std::min(width, height) * (range.smallest + (range.largest - range.smallest) * stream.uniform(kSide));
@@ -31,7 +31,7 @@ Crop draw_crop(int width, int height, const CropRange& range, const RandomStream
 
 Image cut(const Image& image, const Crop& crop, int side) {
   Image out = resize_bicubic(image, side, side, crop.left, crop.top, crop.width, crop.height);
-  if (crop.flipped) flip_rows(out);
+  if (crop.flipped) mirror(out);
   return out;
 }
 

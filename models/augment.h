@@ -25,4 +25,6 @@ Crop draw_crop(int width, int height, const CropRange&, const RandomStream&);
 /// The crop of an image as side x side pixels (bicubic, antialiased).
 Image cut(const Image&, const Crop&, int side);
 
+void mirror(Image&);   // left to right
+
 }  // namespace palimpsest

@@ -24,6 +24,13 @@ class Autoencoder : public Objective {
 
   std::vector<at::Tensor> pictures(const Batch& batch) const override { return {batch.images, reconstruct(batch)}; }
 
+  double flops_per_image() const override {
+    const auto& config = weights_.config;
+    const auto patches = static_cast<double>(config.patches());
+    return training_flops(weights_.encoder, patches + 1, config.depth, config.width) +
+           training_flops(weights_.decoder, patches, weights_.decoder_config->depth, weights_.decoder_config->width);
+  }
+
  private:
   at::Tensor reconstruct(const Batch& batch) const {
     auto tokens = encoder_.embed(batch.images.unsqueeze(0));

@@ -44,6 +44,7 @@ class Giving {
     refuse_what_remains();
     for (const auto& [name, value] : out_) said.written.push_back(name);
     for (const auto& [name, value] : slow_.decoder) said.left.push_back("decoder." + name);
+    for (const auto& [name, value] : slow_.head) said.left.push_back("head." + name);
     return std::move(out_);
   }
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 #include <future>
+#include <numeric>
 #include <optional>
 #include <thread>
 
@@ -46,11 +47,11 @@ Read try_one(const ImageSource& source, std::int64_t index, const HoldOptions& o
   }
 }
 
-std::vector<Read> read_all(const ImageSource& source, const HoldOptions& options) {
-  std::vector<Read> all(static_cast<std::size_t>(source.count()));
+std::vector<Read> read_all(const ImageSource& source, const std::vector<std::int64_t>& chosen, const HoldOptions& options) {
+  std::vector<Read> all(chosen.size());
   std::atomic<std::int64_t> next = 0;
   const auto work = [&] {
-    for (std::int64_t i; (i = next++) < std::ssize(all);) all[i] = try_one(source, i, options);
+    for (std::int64_t i; (i = next++) < std::ssize(all);) all[i] = try_one(source, chosen[i], options);
   };
   std::vector<std::future<void>> helpers;
   for (unsigned i = 1; i < std::max(1u, std::thread::hardware_concurrency()); ++i) helpers.push_back(std::async(std::launch::async, work));
@@ -68,27 +69,40 @@ std::string HeldImages::hash() const {
   return content_hash(hashes);
 }
 
-HeldImages hold_images(const ImageSource& source, const HoldOptions& options) {
-  auto all = read_all(source, options);
+std::vector<std::int64_t> every_image(const ImageSource& source) {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(source.count()));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+HeldImages hold_images(const ImageSource& source, const HoldOptions& options) { return hold_images(source, every_image(source), options); }
+
+HeldImages hold_images(const ImageSource& source, const std::vector<std::int64_t>& chosen, const HoldOptions& options) {
+  auto all = read_all(source, chosen, options);
   HeldImages held;
+  std::int64_t left_out = 0;
   for (std::int64_t i = 0; i < std::ssize(all); ++i) {
     if (all[i].image) {
       held.images.push_back(std::move(*all[i].image));
-      held.names.push_back(source.name(i));
+      held.names.push_back(source.name(chosen[i]));
     } else if (options.skip) {
+      ++left_out;
       if (options.warn) options.warn("left out: " + all[i].reason);
     } else {
       throw InputError(all[i].reason);
     }
   }
+  if (left_out > 0 && options.warn) options.warn(fmt::format("{} of {} images were left out.", left_out, chosen.size()));
   return held;
 }
+
+bool held_out_at(std::int64_t index, std::int64_t count, std::int64_t n) { return index * count / n != (index + 1) * count / n; }
 
 std::pair<HeldImages, HeldImages> hold_out(HeldImages all, std::int64_t count) {
   HeldImages stays, taken;
   const std::int64_t n = all.count();
   for (std::int64_t i = 0; i < n; ++i) {
-    auto& part = i * count / n != (i + 1) * count / n ? taken : stays;
+    auto& part = held_out_at(i, count, n) ? taken : stays;
     part.images.push_back(std::move(all.images[i]));
     part.names.push_back(std::move(all.names[i]));
   }

@@ -24,10 +24,15 @@ struct HoldOptions {
   std::function<void(const std::string&)> warn;
 };
 
+std::vector<std::int64_t> every_image(const ImageSource&);   // 0, 1, ...
+
 /// Reads every image of a source, on all cores. Throws InputError that names the first image that will not do.
 HeldImages hold_images(const ImageSource&, const HoldOptions&);
+HeldImages hold_images(const ImageSource&, const std::vector<std::int64_t>& chosen, const HoldOptions&);
 
 /// Takes `count` of them out, evenly spread over their order (which for a folder is that of the names): [what stays, what was taken].
 std::pair<HeldImages, HeldImages> hold_out(HeldImages, std::int64_t count);
+/// Whether the `index`-th of n images is among the `count` that are taken.
+bool held_out_at(std::int64_t index, std::int64_t count, std::int64_t n);
 
 }  // namespace palimpsest

@@ -53,6 +53,13 @@ class MaskedAutoencoder : public Objective {
     return {batch.images, image(at::where(hidden, at::full_like(patches, 0.5), patches)), image(at::where(hidden, guess, patches))};
   }
 
+  double flops_per_image() const override {
+    const auto& config = weights_.config;
+    const auto patches = static_cast<double>(config.patches()), kept = static_cast<double>(draw_patch_mask({RandomStream(0)}, config.patches(), share_).kept.size(1));
+    return training_flops(weights_.encoder, kept + 1, config.depth, config.width) +
+           training_flops(weights_.decoder, patches, weights_.decoder_config->depth, weights_.decoder_config->width);
+  }
+
  private:
   PatchMask mask_of(const Batch& batch) const { return draw_patch_mask(children(batch.streams, "mask"), weights_.config.patches(), share_); }
 

@@ -6,10 +6,16 @@
 
 namespace palimpsest {
 
-extern const ObjectiveInfo kMaskedAutoencoder, kAutoencoder;
+extern const ObjectiveInfo kMaskedAutoencoder, kAutoencoder, kContrastive;
+
+double training_flops(const Parameters& parameters, double tokens, std::int64_t depth, std::int64_t width) {
+  double numbers = 0;
+  for (const auto& [name, parameter] : parameters) numbers += static_cast<double>(parameter.value.numel());
+  return 6 * numbers * tokens + 12 * static_cast<double>(depth) * tokens * tokens * static_cast<double>(width);
+}
 
 const std::vector<const ObjectiveInfo*>& objectives() {
-  static const std::vector<const ObjectiveInfo*> list = {&kMaskedAutoencoder, &kAutoencoder};
+  static const std::vector<const ObjectiveInfo*> list = {&kMaskedAutoencoder, &kAutoencoder, &kContrastive};
   return list;
 }
 

@@ -1,5 +1,6 @@
 #include "models/pretrain.h"
 
+#include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
@@ -16,12 +17,14 @@
 #include "models/replicas.h"
 #include "models/run_facts.h"
 #include "models/schedule.h"
+#include "models/training_events.h"
 #include "models/training_state.h"
 #include "models/validation.h"
 #include "runtime/agree.h"
 #include "runtime/checkpoint.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/gemm_rate.h"
 #include "runtime/gradient_sum.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
@@ -46,16 +49,28 @@ void refuse_unsupported(const Settings& settings, const Communicator& world) {
                                  settings.number("training.crop_smallest"), settings.number("training.crop_largest")));
 }
 
-BatchLoader::Options loader_options(const Settings& settings, int side, const Communicator& world) {
+// A quarter of the rank's cores: ranks of one machine have shared those out already.
+int loader_threads(const Settings& settings, int cores) {
+  const auto asked = static_cast<int>(settings.integer("training.loader_threads"));
+  return asked > 0 ? asked : std::max(1, cores / 4);
+}
+
+CropRange crop_range(const Settings& settings) {
+  return {.smallest = settings.number("training.crop_smallest"),
+          .largest = settings.number("training.crop_largest"),
+          .aspect = settings.number("training.crop_aspect"),
+          .flip = settings.flag("training.flip")};
+}
+
+BatchLoader::Options loader_options(const Settings& settings, const Objective& objective, const Communicator& world, int cores) {
   return {.seed = static_cast<std::uint64_t>(settings.integer("training.seed")),
           .batch = settings.integer("training.batch"),
-          .side = side,
-          .crop = {.smallest = settings.number("training.crop_smallest"),
-                   .largest = settings.number("training.crop_largest"),
-                   .aspect = settings.number("training.crop_aspect"),
-                   .flip = settings.flag("training.flip")},
+          .side = static_cast<int>(objective.weights().config.side),
+          .crop = crop_range(settings),
           .rank = world.rank(),
-          .world_size = world.world_size()};
+          .world_size = world.world_size(),
+          .threads = loader_threads(settings, cores),
+          .views = objective.compares_images() ? 2 : 1};
 }
 
 AdamW::Options adamw_options(const Settings& settings) {
@@ -74,15 +89,17 @@ class Pretraining {
         replicas_(replicas),
         state_(replicas.first().weights(), adamw_options(settings)),
         gradients_(replicas.parameters()),
-        loader_(images.training, loader_options(settings, static_cast<int>(replicas.first().weights().config.side), world)),
-        validation_(images.validation, settings.integer("training.batch"), world, replicas.crew()),
+        loader_(*images.training, loader_options(settings, replicas.first(), world, options.threads)),
+        validation_(images.validation, settings.integer("training.batch"), world, replicas.crew(),
+                    replicas.first().compares_images() ? std::optional(crop_range(settings)) : std::nullopt),
         schedule_{settings.number("training.learning_rate"), settings.integer("training.warmup_steps"), settings.integer("training.steps")},
         facts_(run_facts(settings, images)) {}
 
   PretrainResult run() {
     result_.baselines = validation_.baselines(replicas_.first());
     resume();
-    if (leads()) begin();
+    const double floor = measured_floor();
+    if (leads()) begin(floor);
     const auto batch = settings_.integer("training.batch");
     std::optional<Progress> progress;
     if (leads()) progress.emplace("pretraining", schedule_.steps * batch, "images");
@@ -91,6 +108,7 @@ class Pretraining {
       if (progress) progress->update(state_.step * batch, fmt::format("step {}, loss {:.4f}", state_.step, loss));
     }
     if (progress) progress->finish();
+    if (leads()) tell_speed();
     return finish();
   }
 
@@ -117,16 +135,37 @@ class Pretraining {
       throw InputError(fmt::format("{} holds a run with other {}. Give another folder to --out, or remove this one to start anew.", options_.out.string(), other));
   }
 
-  void begin() {
+  // FLOP/s of matrix products over all ranks, while all are at it.
+  double measured_floor() {
+    auto rate = at::full({1}, gemm_rate(replicas_.crew()), at::kFloat);
+    world_.all_reduce(rate, Reduction::kSum);
+    return rate.item<double>();
+  }
+
+  void tell_speed() const {
+    const Speed speed = events_->speed();
+    if (speed.images_per_second > 0)
+      log().info("{:.0f} images/s, {:.0f} % of the rate of matrix products on these cores; waited for images {:.1f} % of the time",
+                 speed.images_per_second, 100 * speed.share_of_floor, 100 * speed.waited_share);
+  }
+
+  void begin(double floor) {
     if (state_.losses.empty()) state_.losses = kLossesHeader;
     write_durably(options_.out / "definition.toml", definition_text(settings_));
     write_durably(options_.out / "losses.csv", state_.losses);   // without what came after the checkpoint
     losses_.open(options_.out / "losses.csv", std::ios::app);
+    events_.emplace(options_.out / "events", state_.step,
+                    TrainingEvents::Options{.every = settings_.integer("training.events_every"),
+                                            .batch = settings_.integer("training.batch"),
+                                            .flops_per_image = replicas_.first().flops_per_image(),
+                                            .floor = floor});
     for (const auto& [name, loss] : result_.baselines) log().info("baseline: {} {:.4f}", name, loss);
   }
 
   // One update. Returns the loss of the whole batch before it.
   float step() {
+    const auto began = Clock::now();
+    const double waited = loader_.waited();
     const double loss = replicas_.backward(loader_.batch(state_.step));
     // What must be decided by all alike rides along with the gradients.
     std::array<float, 3> riders = {static_cast<float>(loss), options_.should_stop && options_.should_stop() ? 1.0f : 0.0f, checkpoint_due() ? 1.0f : 0.0f};
@@ -138,7 +177,12 @@ class Pretraining {
     state_.optimizer().step();
     state_.optimizer().zero_grad();
     ++state_.step;
-    record(riders[0], rate);
+    record({.step = state_.step,
+            .loss = riders[0],
+            .learning_rate = rate,
+            .gradient_norm = norm,
+            .seconds = std::chrono::duration<double>(Clock::now() - began).count(),
+            .waited = loader_.waited() - waited});
     const bool stop = riders[1] > 0;
     if (stop || riders[2] > 0) checkpoint();
     if (stop && state_.step < schedule_.steps)
@@ -161,11 +205,14 @@ class Pretraining {
                             "in another folder. {}", state_.step + 1, settings_.number("training.learning_rate"), kept));
   }
 
-  void record(float loss, double rate) {
+  void record(const StepFacts& facts) {
     const bool measured = state_.step % settings_.integer("validation.every") == 0 || state_.step == schedule_.steps;
-    const std::string validation = measured ? fmt::format("{}", static_cast<float>(validation_.loss(replicas_.first()))) : "";
+    const double validation = measured ? validation_.loss(replicas_.first()) : 0;
     if (!leads()) return;
-    const std::string line = fmt::format("{},{},{},{}\n", state_.step, loss, validation, static_cast<float>(rate));
+    events_->step(facts);
+    if (measured) events_->validation(state_.step, validation);
+    const std::string line = fmt::format("{},{},{},{}\n", state_.step, static_cast<float>(facts.loss), measured ? fmt::format("{}", static_cast<float>(validation)) : "",
+                                         static_cast<float>(facts.learning_rate));
     state_.losses += line;
     losses_ << line;
     if (measured) losses_.flush();
@@ -182,10 +229,12 @@ class Pretraining {
     written_ = Clock::now();
   }
 
-  void write_pictures() const {
+  void write_pictures() {
     const c10::NoGradGuard no_gradient;
     fs::create_directories(options_.out / "pictures");
-    write_png(options_.out / "pictures" / fmt::format("step-{}.png", state_.step), picture_grid(replicas_.first().pictures(validation_.first(kPictures))));
+    const Image grid = picture_grid(replicas_.first().pictures(validation_.first(kPictures)));
+    write_png(options_.out / "pictures" / fmt::format("step-{}.png", state_.step), grid);
+    events_->pictures(state_.step, grid);
   }
 
   PretrainResult finish() {
@@ -219,6 +268,7 @@ class Pretraining {
   const RunFacts facts_;
   PretrainResult result_;
   std::ofstream losses_;
+  std::optional<TrainingEvents> events_;              // of rank 0
   std::int64_t checkpointed_ = 0;                     // the step of the newest checkpoint
   Clock::time_point written_ = Clock::now();
 };
@@ -229,7 +279,7 @@ PretrainResult pretrain(const Settings& settings, Communicator& world, const Pre
   refuse_unsupported(settings, world);
   const auto seed = RandomStream(static_cast<std::uint64_t>(settings.integer("training.seed")));
   const auto images_of_rank = settings.integer("training.batch") / world.world_size();
-  Replicas replicas(find_objective(settings.string("objective.name")), settings, seed.child(purpose("weights")),
+  Replicas replicas(find_objective(settings.string("objective.name")), settings, seed.child(purpose("weights")), world,
                     static_cast<int>(std::clamp<std::int64_t>(options.threads, 1, images_of_rank)));
   PretrainingImages images;
   agree(world, [&] {

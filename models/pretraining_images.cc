@@ -12,13 +12,16 @@ namespace {
 constexpr std::int64_t kFewestTrainingImages = 2;
 constexpr std::int64_t kDeadLeavesToMeasureOn = 64;
 
+constexpr std::int64_t kMostHeldBytes = std::int64_t{1} << 30;
+constexpr double kUsualShape = 4.0 / 3.0;   // of photographs
+
 HoldOptions hold_options(const Settings& settings, int side, const std::function<void(const std::string&)>& warn) {
   const auto wanted = settings.integer("training.short_side");
   if (wanted > 0 && wanted < side)
     throw InputError(fmt::format("training.short_side = {} is less than the {} pixels the model sees. Write {} or more, or 0.", wanted, side, side));
   return {.short_side = static_cast<int>(wanted > 0 ? wanted : side + side / 2),
           .smallest_side = side,
-          .skip = settings.string("images.unreadable") == "skip",
+          .skip = settings.string("images.unreadable") == "skip" || settings.string("images.source") == "shards",
           .warn = warn};
 }
 
@@ -37,8 +40,8 @@ Settings validation_source(const Settings& settings) {
 
 void check_validation(const Settings& settings) {
   const std::string& source = settings.string("validation.source");
-  if (source == "folder" && settings.string("validation.path").empty())
-    throw InputError("validation.source = \"folder\" needs validation.path, the folder. Name it, or write validation.source = \"held-out\".");
+  if ((source == "folder" || source == "shards") && settings.string("validation.path").empty())
+    throw InputError(fmt::format("validation.source = \"{}\" needs validation.path, the folder. Name it, or write validation.source = \"held-out\".", source));
   if (source == "dead-leaves" && settings.string("images.source") == "dead-leaves" &&
       settings.integer("validation.seed") == settings.integer("images.seed"))
     throw InputError("validation.seed equals images.seed: validation would see the very images of training. Write another one.");
@@ -59,22 +62,44 @@ HeldImages squares(HeldImages held, int side) {
   return held;
 }
 
+// A tenth, or as many as are asked for, taken out of the training images.
+PretrainingImages split_held(const ImageSource& source, const Settings& settings, const HoldOptions& options) {
+  HeldImages all = hold_images(source, options);
+  const std::int64_t count = held_out_count(settings, all.count());
+  auto [training, validation] = hold_out(std::move(all), count);
+  return {std::make_unique<HeldCrops>(std::move(training)), squares(std::move(validation), options.smallest_side)};
+}
+
+PretrainingImages split_streamed(const std::shared_ptr<const ImageSource>& source, const Settings& settings, const HoldOptions& options) {
+  const std::int64_t n = source->count(), count = held_out_count(settings, n);
+  std::vector<std::int64_t> training, validation;
+  for (std::int64_t i = 0; i < n; ++i) (held_out_at(i, count, n) ? validation : training).push_back(i);
+  return {streamed_crops(source, std::move(training), options.warn), squares(hold_images(*source, validation, options), options.smallest_side)};
+}
+
 }  // namespace
+
+bool held_in_memory(const Settings& settings, int side, std::int64_t images) {
+  const std::string& hold = settings.string("training.hold");
+  if (hold != "auto") return hold == "memory";
+  const auto short_side = static_cast<double>(hold_options(settings, side, {}).short_side);
+  return static_cast<double>(images) * short_side * short_side * kUsualShape * 3 < static_cast<double>(kMostHeldBytes);
+}
 
 PretrainingImages open_pretraining_images(const Settings& settings, int side, const std::function<void(const std::string&)>& warn) {
   check_validation(settings);
   const HoldOptions options = hold_options(settings, side, warn);
-  HeldImages all = hold_images(*open_images(settings, warn), options);
-  if (settings.string("validation.source") == "held-out") {
-    const std::int64_t count = held_out_count(settings, all.count());
-    auto [training, validation] = hold_out(std::move(all), count);
-    return {std::move(training), squares(std::move(validation), side)};
-  }
-  if (all.count() < kFewestTrainingImages)
-    throw InputError(fmt::format("{} image to train on is too few; at least {} are needed.", all.count(), kFewestTrainingImages));
-  HeldImages validation = hold_images(*open_images(validation_source(settings), warn), options);
-  if (validation.count() == 0) throw InputError("no image is left to validate on. Mend the folder validation.path, or write validation.source = \"held-out\".");
-  return {std::move(all), squares(std::move(validation), side)};
+  const std::shared_ptr<const ImageSource> source = open_images(settings, warn);
+  const bool held = held_in_memory(settings, side, source->count());
+  if (settings.string("validation.source") == "held-out") return held ? split_held(*source, settings, options) : split_streamed(source, settings, options);
+  PretrainingImages images;
+  images.training = held ? std::make_unique<HeldCrops>(hold_images(*source, options)) : streamed_crops(source, every_image(*source), warn);
+  if (images.training->count() < kFewestTrainingImages)
+    throw InputError(fmt::format("{} image to train on is too few; at least {} are needed.", images.training->count(), kFewestTrainingImages));
+  images.validation = squares(hold_images(*open_images(validation_source(settings), warn), options), side);
+  if (images.validation.count() == 0)
+    throw InputError("no image is left to validate on. Mend the folder validation.path, or write validation.source = \"held-out\".");
+  return images;
 }
 
 }  // namespace palimpsest

@@ -10,8 +10,10 @@ namespace {
 Batch part_of(const Batch& whole, int part, int parts) {
   const std::int64_t n = whole.images.size(0), first = part * n / parts, end = (part + 1) * n / parts;
   return {.images = whole.images.slice(0, first, end),
+          .second = whole.second.defined() ? whole.second.slice(0, first, end) : at::Tensor(),
           .streams = {whole.streams.begin() + first, whole.streams.begin() + end},
           .global_size = whole.global_size,
+          .first = whole.first + first,
           .training = whole.training};
 }
 
@@ -19,12 +21,13 @@ Batch part_of(const Batch& whole, int part, int parts) {
 
 std::vector<at::Tensor> leaves(SlowWeights& weights) {
   std::vector<at::Tensor> values;
-  for (auto* part : {&weights.encoder, &weights.decoder})
+  for (auto* part : {&weights.encoder, &weights.decoder, &weights.head})
     for (auto& [name, parameter] : *part) values.push_back(parameter.value.set_requires_grad(true));
   return values;
 }
 
-Replicas::Replicas(const ObjectiveInfo& info, const Settings& settings, const RandomStream& initial, int threads) : crew_(threads) {
+Replicas::Replicas(const ObjectiveInfo& info, const Settings& settings, const RandomStream& initial, Communicator& world, int threads)
+    : crew_(threads), gathering_(world, threads) {
   for (int thread = 0; thread < threads; ++thread) {
     objectives_.push_back(info.build(settings, initial));
     auto own = leaves(objectives_.back()->weights());
@@ -42,9 +45,16 @@ std::vector<std::vector<at::Tensor>> Replicas::parameters() {
 double Replicas::backward(const Batch& batch) {
   std::vector<double> shares(objectives_.size());
   crew_.each([&](int thread) {
-    const at::Tensor loss = objectives_[thread]->loss(part_of(batch, thread, crew_.size()));
-    loss.backward();
-    shares[thread] = loss.item<double>();
+    Batch part = part_of(batch, thread, crew_.size());
+    part.gather = [this, thread, rows = batch.global_size](const at::Tensor& mine) { return gathering_.all(mine, rows, thread); };
+    try {
+      const at::Tensor loss = objectives_[thread]->loss(part);
+      loss.backward();
+      shares[thread] = loss.item<double>();
+    } catch (...) {
+      gathering_.abandon();
+      throw;
+    }
   });
   return std::accumulate(shares.begin(), shares.end(), 0.0);
 }

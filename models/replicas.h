@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "models/gathering.h"
 #include "models/objective.h"
 #include "runtime/crew.h"
 
@@ -12,7 +13,7 @@ namespace palimpsest {
 /// split over them, as a batch is over ranks; so two threads of one rank and two ranks of one thread compute the same numbers.
 class Replicas {
  public:
-  Replicas(const ObjectiveInfo&, const Settings&, const RandomStream& initial, int threads);
+  Replicas(const ObjectiveInfo&, const Settings&, const RandomStream& initial, Communicator& world, int threads);
 
   Objective& first() { return *objectives_.front(); }
   Crew& crew() { return crew_; }
@@ -24,9 +25,10 @@ class Replicas {
  private:
   std::vector<std::unique_ptr<Objective>> objectives_;
   Crew crew_;
+  Gathering gathering_;
 };
 
-/// The weights of a model as leaves that gradients gather at, in one order: the encoder's by name, then the decoder's.
+/// The weights of a model as leaves that gradients gather at, in one order: the encoder's by name, then the decoder's, then the head's.
 std::vector<at::Tensor> leaves(SlowWeights&);
 
 }  // namespace palimpsest

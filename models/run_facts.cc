@@ -9,7 +9,7 @@ namespace palimpsest {
 namespace {
 
 // When checkpoints are written changes no number, and of a path the images count that lie there.
-constexpr std::array kOfNoConsequence = {"training.checkpoint_minutes", "training.checkpoint_steps", "training.keep_checkpoints", "images.path",
+constexpr std::array kOfNoConsequence = {"training.checkpoint_minutes", "training.checkpoint_steps", "training.keep_checkpoints", "images.path", "training.loader_threads", "training.events_every",
                                          "validation.path"};
 
 std::string line(const std::string& key, const Value& value) { return fmt::format("{} = {}\n", key, text(value)); }
@@ -36,7 +36,7 @@ RunFacts run_facts(const Settings& settings, const PretrainingImages& images) {
   std::string definition;
   for (const auto& [key, value] : settings.values())
     if (std::ranges::find(kOfNoConsequence, key) == kOfNoConsequence.end()) definition += line(key, value);
-  return {{"definition", definition}, {"training images", images.training.hash()}, {"validation images", images.validation.hash()}};
+  return {{"definition", definition}, {"training images", images.training->hash()}, {"validation images", images.validation.hash()}};
 }
 
 std::string difference(const RunFacts& then, const RunFacts& now) {

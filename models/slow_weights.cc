@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kHuggingFacePrefix = "vision_model.";
 constexpr std::string_view kDecoderPrefix = "decoder.";
+constexpr std::string_view kHeadPrefix = "head.";
 
 std::int64_t as_integer(const std::map<std::string, std::string>& metadata, const std::string& key,
                         std::int64_t otherwise) {
@@ -37,7 +38,7 @@ ToldArchitecture told_of(const std::filesystem::path& file, const std::map<std::
 
 // The encoder's weights of a file under their plain names; the decoder's and what belongs to neither set aside.
 struct Sorted {
-  Parameters encoder, decoder;
+  Parameters encoder, decoder, head;
 };
 
 Sorted sorted_weights(const TensorMap& tensors) {
@@ -48,6 +49,8 @@ Sorted sorted_weights(const TensorMap& tensors) {
     const auto value = tensor.to(at::kFloat).contiguous();
     if (key.starts_with(kDecoderPrefix))
       out.decoder[key.substr(kDecoderPrefix.size())] = {value, false};
+    else if (key.starts_with(kHeadPrefix))
+      out.head[key.substr(kHeadPrefix.size())] = {value, false};
     else if (!prefixed)
       out.encoder[key] = {value, false};
     else if (key.starts_with(kHuggingFacePrefix))
@@ -144,7 +147,8 @@ SlowWeights slow_weights_of(const TensorMap& tensors, const std::map<std::string
                             const std::filesystem::path& file, std::int64_t heads) {
   SlowWeights slow;
   slow.metadata = metadata;
-  auto [encoder, decoder] = sorted_weights(tensors);
+  auto [encoder, decoder, head] = sorted_weights(tensors);
+  slow.head = std::move(head);
   slow.encoder = std::move(encoder);
   if (!slow.encoder.contains("embeddings.patch_embedding.weight")) refuse_foreign(tensors, file);
   slow.config = config_of(slow.encoder, slow.metadata, heads, file);
@@ -185,6 +189,7 @@ void write_slow_weights(const std::filesystem::path& file, const SlowWeights& sl
   for (const auto& [name, parameter] : slow.encoder) tensors[name] = parameter.value.detach();
   for (const auto& [name, parameter] : slow.decoder)
     tensors[std::string(kDecoderPrefix) + name] = parameter.value.detach();
+  for (const auto& [name, parameter] : slow.head) tensors[std::string(kHeadPrefix) + name] = parameter.value.detach();
   write_tensors(file, tensors, metadata_of(slow));
 }
 

@@ -19,6 +19,7 @@ struct SlowWeights {
   Parameters encoder;                     // shared, float32
   std::optional<DecoderConfig> decoder_config;
   Parameters decoder;                     // empty where the file has none
+  Parameters head = {};                   // of contrastive pretraining (`head.`); empty where the file has none
   std::map<std::string, std::string> metadata;
 };
 

@@ -22,6 +22,7 @@ std::vector<AdamW::Slot> slots_of(SlowWeights& weights, std::vector<std::string>
   };
   add("encoder.", weights.encoder);
   add("decoder.", weights.decoder);
+  add("head.", weights.head);
   return slots;
 }
 
@@ -59,6 +60,7 @@ void TrainingState::read(const std::filesystem::path& folder, std::int64_t at_st
   const SlowWeights weights = read_slow_weights(file);
   take_over(weights_.encoder, weights.encoder, file);
   take_over(weights_.decoder, weights.decoder, file);
+  take_over(weights_.head, weights.head, file);
   TensorMap moments = read_tensors(folder / "optimizer.safetensors");
   auto& slots = optimizer_.slots();
   for (std::size_t i = 0; i < slots.size(); ++i) {

@@ -21,6 +21,18 @@ Numbers names_alone(Numbers numbers) {
   return numbers;
 }
 
+// The stream of the `index`-th image, whatever the seed of training.
+RandomStream stream_of(std::int64_t index) { return RandomStream(purpose("validation")).child(static_cast<std::uint64_t>(index)); }
+
+at::Tensor crops(const HeldImages& squares, const CropRange& range, std::string_view which) {
+  std::vector<Image> cuts;
+  for (const Image& image : squares.images) {
+    const auto stream = stream_of(std::ssize(cuts)).child(purpose(which));
+    cuts.push_back(cut(image, draw_crop(image.width, image.height, range, stream), image.width));
+  }
+  return to_tensor(cuts);
+}
+
 Numbers over_ranks(const Numbers& shares, Communicator& world) {
   if (world.world_size() == 1) return shares;
   std::vector<float> values;
@@ -35,8 +47,12 @@ Numbers over_ranks(const Numbers& shares, Communicator& world) {
 
 }  // namespace
 
-Validation::Validation(const HeldImages& squares, std::int64_t chunk, Communicator& world, Crew& crew)
-    : images_(to_tensor(squares.images)), chunk_(chunk), world_(world), crew_(crew) {}
+Validation::Validation(const HeldImages& squares, std::int64_t chunk, Communicator& world, Crew& crew, const std::optional<CropRange>& pairs)
+    : images_(pairs ? crops(squares, *pairs, "crop") : to_tensor(squares.images)),
+      second_(pairs ? crops(squares, *pairs, "second crop") : at::Tensor()),
+      chunk_(chunk),
+      world_(world),
+      crew_(crew) {}
 
 double Validation::loss(const Objective& objective) const {
   return summed([&](const Batch& batch) { return Numbers{{"loss", objective.loss(batch).item<double>()}}; }).at("loss");
@@ -49,19 +65,20 @@ Numbers Validation::baselines(const Objective& objective) const {
 Batch Validation::first(std::int64_t count) const { return range(0, std::min(count, images_.size(0))); }
 
 Batch Validation::range(std::int64_t first, std::int64_t end) const {
-  Batch batch{.images = images_.slice(0, first, end), .streams = {}, .global_size = images_.size(0), .training = false};
-  const RandomStream fixed(purpose("validation"));
-  for (std::int64_t i = first; i < end; ++i) batch.streams.push_back(fixed.child(static_cast<std::uint64_t>(i)));
+  Batch batch{.images = images_.slice(0, first, end), .second = {}, .streams = {}, .global_size = images_.size(0), .training = false};
+  if (second_.defined()) batch.second = second_.slice(0, first, end);
+  for (std::int64_t i = first; i < end; ++i) batch.streams.push_back(stream_of(i));
   return batch;
 }
 
 Numbers Validation::summed(const std::function<Numbers(const Batch&)>& measure) const {
-  const std::int64_t V = images_.size(0), parts = world_.world_size() * crew_.size();
+  const std::int64_t V = images_.size(0), parts = world_.world_size() * crew_.size(), unit = second_.defined() ? chunk_ : 1;
+  const std::int64_t units = (V + unit - 1) / unit;
   std::vector<Numbers> of_thread(static_cast<std::size_t>(crew_.size()));
   crew_.each([&](int thread) {
     const c10::NoGradGuard no_gradient;
-    const std::int64_t part = world_.rank() * crew_.size() + thread, end = (part + 1) * V / parts;
-    for (std::int64_t at = part * V / parts; at < end; at += chunk_) add(of_thread[thread], measure(range(at, std::min(end, at + chunk_))));
+    const std::int64_t part = world_.rank() * crew_.size() + thread, end = std::min(V, (part + 1) * units / parts * unit);
+    for (std::int64_t at = part * units / parts * unit; at < end; at += chunk_) add(of_thread[thread], measure(range(at, std::min(end, at + chunk_))));
   });
   Numbers sums;
   for (const auto& numbers : of_thread) add(sums, numbers);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+
+#include "models/augment.h"
 #include "models/held_images.h"
 #include "models/objective.h"
 #include "runtime/communicator.h"
@@ -10,8 +13,9 @@ namespace palimpsest {
 /// Held-out images with fixed masks: the same whatever the seed of training, so that runs can be compared. Shared out over ranks and threads.
 class Validation {
  public:
-  /// `chunk`: images that go through the network at once.
-  Validation(const HeldImages& squares, std::int64_t chunk, Communicator&, Crew&);
+  /// `chunk`: images that go through the network at once. `pairs`: for an objective that compares images: two crops of each are drawn, the same ones
+  /// each time, and a chunk is never split, so that what an image is compared with depends on neither ranks nor threads.
+  Validation(const HeldImages& squares, std::int64_t chunk, Communicator&, Crew&, const std::optional<CropRange>& pairs = {});
 
   double loss(const Objective&) const;                                   // every rank calls it
   std::map<std::string, double> baselines(const Objective&) const;       // likewise
@@ -23,6 +27,7 @@ class Validation {
   std::map<std::string, double> summed(const std::function<std::map<std::string, double>(const Batch&)>& measure) const;
 
   at::Tensor images_;   // [V, 3, S, S]
+  at::Tensor second_;   // likewise, of pairs
   std::int64_t chunk_;
   Communicator& world_;
   Crew& crew_;

@@ -38,28 +38,6 @@ DecodedImage decode(const EncodedImage& file) {
   throw InputError(file.name + ": this is " + format_of(file.bytes) + ", not a JPEG or PNG. Remove it or convert it.");
 }
 
-bool turns_sides(int orientation) { return orientation >= 5; }
-
-/// EXIF orientation o: what the viewer must do to the stored image. 2-4 mirror or turn by 180 degrees; 5-8 swap rows
-/// and columns besides.
-Image upright(Image stored, int orientation) {
-  if (orientation <= 1 || orientation > 8) return stored;
-  const int last_x = stored.width - 1, last_y = stored.height - 1;
-  Image out{stored.width, stored.height, std::vector<std::uint8_t>(stored.rgb.size())};
-  if (turns_sides(orientation)) std::swap(out.width, out.height);
-  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  const bool from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  std::uint8_t* to = out.rgb.data();
-  for (int y = 0; y < out.height; ++y)
-    for (int x = 0; x < out.width; ++x, to += 3) {
-      int column = turns_sides(orientation) ? y : x, row = turns_sides(orientation) ? x : y;
-      if (from_right) column = last_x - column;
-      if (from_below) row = last_y - row;
-      std::memcpy(to, &stored.rgb[3 * (static_cast<std::size_t>(row) * stored.width + column)], 3);
-    }
-  return out;
-}
-
 struct Size {
   int width, height;
 };
@@ -81,14 +59,29 @@ std::vector<std::uint8_t> centre(const std::vector<std::uint8_t>& pixels, int wi
   return out;
 }
 
-ImageSize size_in(std::string_view bytes, const std::filesystem::path& file, std::int64_t max_pixels) {
-  const DecodedImage decoded = decode({std::as_bytes(std::span(bytes)), file.string(), max_pixels, true});
-  ImageSize size{decoded.image.width, decoded.image.height};
-  if (turns_sides(decoded.orientation)) std::swap(size.width, size.height);
-  return size;
-}
-
 }  // namespace
+
+bool turns_sides(int orientation) { return orientation >= 5; }
+
+/// EXIF orientation o: what the viewer must do to the stored image. 2-4 mirror or turn by 180 degrees; 5-8 swap rows
+/// and columns besides.
+Image upright(Image stored, int orientation) {
+  if (orientation <= 1 || orientation > 8) return stored;
+  const int last_x = stored.width - 1, last_y = stored.height - 1;
+  Image out{stored.width, stored.height, std::vector<std::uint8_t>(stored.rgb.size())};
+  if (turns_sides(orientation)) std::swap(out.width, out.height);
+  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  std::uint8_t* to = out.rgb.data();
+  for (int y = 0; y < out.height; ++y)
+    for (int x = 0; x < out.width; ++x, to += 3) {
+      int column = turns_sides(orientation) ? y : x, row = turns_sides(orientation) ? x : y;
+      if (from_right) column = last_x - column;
+      if (from_below) row = last_y - row;
+      std::memcpy(to, &stored.rgb[3 * (static_cast<std::size_t>(row) * stored.width + column)], 3);
+    }
+  return out;
+}
 
 int exif_orientation(std::span<const std::byte> tiff) {
   std::vector<unsigned char> block = {'E', 'x', 'i', 'f', 0, 0};
@@ -127,23 +120,36 @@ Image decode_image(const std::filesystem::path& file, std::int64_t max_pixels) {
   return decode_image(std::as_bytes(std::span(bytes)), file, max_pixels);
 }
 
+ImageSize image_size(std::span<const std::byte> bytes, const std::filesystem::path& name, std::int64_t max_pixels) {
+  const DecodedImage decoded = decode({bytes, name.string(), max_pixels, true});
+  ImageSize size{decoded.image.width, decoded.image.height};
+  if (turns_sides(decoded.orientation)) std::swap(size.width, size.height);
+  return size;
+}
+
 ImageSize image_size(const std::filesystem::path& file, std::int64_t max_pixels) {
   constexpr std::size_t kMostHeaders = 1 << 17;
   const std::string start = read_start(file, kMostHeaders);
   try {
-    return size_in(start, file, max_pixels);
+    return image_size(std::as_bytes(std::span(start)), file, max_pixels);
   } catch (const InputError&) {
     if (start.size() < kMostHeaders) throw;
   }
-  return size_in(read_file(file), file, max_pixels);  // a long preview stands before the size
+  const std::string whole = read_file(file);  // a long preview stands before the size
+  return image_size(std::as_bytes(std::span(whole)), file, max_pixels);
 }
 
 Mask decode_mask(const std::filesystem::path& file) {
-  const Image image = decode_image(file);
+  const std::string bytes = read_file(file);
+  return decode_mask(std::as_bytes(std::span(bytes)), file);
+}
+
+Mask decode_mask(std::span<const std::byte> bytes, const std::filesystem::path& name) {
+  const Image image = decode_image(bytes, name);
   Mask mask{image.width, image.height, std::vector<std::uint8_t>(image.rgb.size() / 3)};
   for (std::size_t i = 0; i < mask.figure.size(); ++i) mask.figure[i] = image.rgb[3 * i] >= 128 ? 255 : 0;
   if (std::find(mask.figure.begin(), mask.figure.end(), 255) == mask.figure.end())
-    throw InputError(file.string() +
+    throw InputError(name.string() +
                      ": this mask marks no figure (no value is 128 or more). Write 255 for figure and 0 for ground.");
   return mask;
 }

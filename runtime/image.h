@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::filesystem::path
 
 /// A grey PNG or JPEG: figure where a pixel is 128 or more. Throws InputError, also where no pixel is figure.
 Mask decode_mask(const std::filesystem::path& file);
+Mask decode_mask(std::span<const std::byte> bytes, const std::filesystem::path& name);
 
 /// Width and height of an image as decode_image would return it, from its header alone.
 struct ImageSize {
@@ -36,6 +38,8 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 ImageSize image_size(const std::filesystem::path& file, std::int64_t max_pixels = 200'000'000);
+ImageSize image_size(std::span<const std::byte> bytes, const std::filesystem::path& name,
+                     std::int64_t max_pixels = 200'000'000);
 
 /// Pillow's Image.resize(BICUBIC): Keys a = -0.5, antialiased, separable, rounded to 8 bits between the passes. Bit-equal.
 Image resize_bicubic(const Image&, int width, int height);
@@ -43,11 +47,23 @@ Image resize_bicubic(const Image&, int width, int height);
 Image resize_bicubic(const Image&, int width, int height, double left, double top, double box_width, double box_height);
 Mask resize_nearest(const Mask&, int width, int height);
 
+/// A part of an image, in pixels, not rounded.
+struct Box {
+  double left = 0, top = 0, width = 0, height = 0;
+};
+
+/// The part of an image that `choose` picks, told the image's size, as side x side pixels (resize_bicubic). Of a JPEG no
+/// more is decoded than that needs: at the smallest of 1/8, 1/4, 1/2 and full scale that leaves the box `side` pixels a
+/// side, between its first and last row and column. Throws InputError as decode_image; damage behind the part is not seen.
+Image decode_part(std::span<const std::byte> bytes, const std::filesystem::path& name, int side,
+                  const std::function<Box(ImageSize)>& choose, std::int64_t max_pixels = 200'000'000);
+
 /// CLIP's preprocessing up to the pixels: short side to `side` (bicubic; the long side rounded), centre crop side x side.
 Image square(const Image&, int side);
 Mask square(const Mask&, int side);
 
 void write_png(const std::filesystem::path& file, const Image&);  // written beside, then renamed
 std::vector<std::byte> encode_png(const Image&);
+std::vector<std::byte> encode_jpeg(const Image&, int quality);  // 1 to 100, colour at full resolution
 
 }  // namespace palimpsest

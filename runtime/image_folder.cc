@@ -78,26 +78,6 @@ bool has_image_ending(const fs::path& path) {
   return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
 }
 
-/// Paths relative to the folder, sorted byte by byte.
-std::vector<std::string> image_names(const fs::path& folder) {
-  std::error_code error;
-  if (!fs::is_directory(folder, error))
-    throw InputError(folder.string() + ": there is no such folder" +
-                     (fs::exists(folder, error) ? "; this is a file" : "") + ". Check the path.");
-  std::vector<std::string> names;
-  fs::recursive_directory_iterator entry(folder, error), end;
-  for (; !error && entry != end; entry.increment(error)) {
-    if (hidden(entry->path()) && entry->is_directory())
-      entry.disable_recursion_pending();
-    else if (!hidden(entry->path()) && has_image_ending(entry->path()) && !entry->is_directory())
-      names.push_back(entry->path().lexically_relative(folder).generic_string());
-  }
-  if (error)
-    throw InputError(folder.string() + ": this folder cannot be read: " + error.message() + ". Check its permissions.");
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 std::string stem(const std::string& name) { return fs::path(name).replace_extension().generic_string(); }
 
 class Folder final : public ImageSource {
@@ -112,6 +92,11 @@ class Folder final : public ImageSource {
   std::int64_t count() const override { return static_cast<std::int64_t>(names_.size()); }
   std::string name(std::int64_t index) const override { return names_.at(index); }
   Image image(std::int64_t index) const override { return decode_image(file(index)); }
+  Image part(std::int64_t index, int side, const std::function<Box(ImageSize)>& choose) const override {
+    const std::string bytes = read_file(file(index));
+    return decode_part(std::as_bytes(std::span(bytes)), file(index), side, choose);
+  }
+  std::int64_t bytes(std::int64_t index) const override { return static_cast<std::int64_t>(fs::file_size(file(index))); }
   bool has_masks() const override { return !masks_.empty(); }
 
   std::optional<Mask> mask(std::int64_t index) const override {
@@ -194,6 +179,25 @@ class Folder final : public ImageSource {
 };
 
 }  // namespace
+
+std::vector<std::string> image_names(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    throw InputError(folder.string() + ": there is no such folder" +
+                     (fs::exists(folder, error) ? "; this is a file" : "") + ". Check the path.");
+  std::vector<std::string> names;
+  fs::recursive_directory_iterator entry(folder, error), end;
+  for (; !error && entry != end; entry.increment(error)) {
+    if (hidden(entry->path()) && entry->is_directory())
+      entry.disable_recursion_pending();
+    else if (!hidden(entry->path()) && has_image_ending(entry->path()) && !entry->is_directory())
+      names.push_back(entry->path().lexically_relative(folder).generic_string());
+  }
+  if (error)
+    throw InputError(folder.string() + ": this folder cannot be read: " + error.message() + ". Check its permissions.");
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 std::unique_ptr<ImageSource> image_folder(const ImageFolder& options,
                                           const std::function<void(const std::string&)>& warn) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "runtime/image_source.h"
 
@@ -22,5 +23,8 @@ struct ImageFolder {
 /// refused when it is asked for. Throws InputError: no such folder, no image in it, an unreadable one, a mask of
 /// another size, fewer than `total`.
 std::unique_ptr<ImageSource> image_folder(const ImageFolder&, const std::function<void(const std::string&)>& warn);
+
+/// Those files, as paths relative to the folder, sorted byte by byte. Throws InputError where there is no such folder.
+std::vector<std::string> image_names(const std::filesystem::path& folder);
 
 }  // namespace palimpsest

@@ -84,6 +84,34 @@ class JpegReader {
     return true;
   }
 
+  /// Starts decoding the columns [left, left + width) of the image at eighths / 8, wider where blocks of the file are:
+  /// left() and columns() tell.
+  bool begin_part(const JpegPart& part) {
+    if (setjmp(errors_.back)) return false;
+    codec_.scale_num = static_cast<unsigned>(part.eighths);
+    codec_.scale_denom = 8;
+    jpeg_start_decompress(&codec_);
+    left_ = static_cast<JDIMENSION>(part.left);
+    JDIMENSION columns = static_cast<JDIMENSION>(part.width);
+    if (columns < codec_.output_width) jpeg_crop_scanline(&codec_, &left_, &columns);
+    return true;
+  }
+
+  /// Fills `rows` [height, columns(), channels()] from row `top` on, and leaves what comes after it.
+  bool read_part(const JpegPart& part, std::uint8_t* rows) {
+    if (setjmp(errors_.back)) return false;
+    if (part.top > 0) jpeg_skip_scanlines(&codec_, static_cast<JDIMENSION>(part.top));
+    const JDIMENSION end = static_cast<JDIMENSION>(part.top + part.height);
+    while (codec_.output_scanline < end) {
+      JSAMPROW row = rows + std::size_t{codec_.output_scanline - static_cast<JDIMENSION>(part.top)} * codec_.output_width *
+                                codec_.output_components;
+      jpeg_read_scanlines(&codec_, &row, 1);
+    }
+    return true;
+  }
+
+  int left() const { return static_cast<int>(left_); }
+  int columns() const { return static_cast<int>(codec_.output_width); }
   int width() const { return static_cast<int>(codec_.image_width); }
   int height() const { return static_cast<int>(codec_.image_height); }
   int channels() const {
@@ -101,6 +129,7 @@ class JpegReader {
 
  private:
   std::span<const std::byte> bytes_;
+  JDIMENSION left_ = 0;
   jpeg_decompress_struct codec_{};
   jpeg_progress_mgr progress_{};
   ErrorManager errors_{};
@@ -125,6 +154,11 @@ void ink_to_light(std::vector<std::uint8_t>& pixels) {
   pixels.resize(count * 3);
 }
 
+void to_rgb(std::vector<std::uint8_t>& pixels, int channels) {
+  if (channels == 1) spread_grey(pixels);
+  if (channels == 4) ink_to_light(pixels);
+}
+
 }  // namespace
 
 bool is_jpeg(std::span<const std::byte> bytes) {
@@ -141,8 +175,24 @@ DecodedImage decode_jpeg(const EncodedImage& file) {
   std::vector<std::uint8_t>& pixels = decoded.image.rgb;
   pixels.resize(std::size_t(reader.width()) * reader.height() * reader.channels());
   if (!reader.read_rows(pixels.data())) cannot_decode(file, "JPEG", reader.message());
-  if (reader.channels() == 1) spread_grey(pixels);
-  if (reader.channels() == 4) ink_to_light(pixels);
+  to_rgb(pixels, reader.channels());
+  return decoded;
+}
+
+DecodedImage decode_jpeg_part(const EncodedImage& file, const std::function<JpegPart(ImageSize, int)>& choose,
+                              int& left) {
+  JpegReader reader(file.bytes);
+  if (!reader.read_header()) cannot_decode(file, "JPEG", reader.message());
+  guard_size(file, reader.width(), reader.height());
+  DecodedImage decoded{{}, reader.orientation()};
+  const JpegPart part = choose({reader.width(), reader.height()}, decoded.orientation);
+  if (!reader.begin_part(part)) cannot_decode(file, "JPEG", reader.message());
+  left = reader.left();
+  decoded.image = {reader.columns(), part.height, {}};
+  std::vector<std::uint8_t>& pixels = decoded.image.rgb;
+  pixels.resize(std::size_t(reader.columns()) * part.height * reader.channels());
+  if (!reader.read_part(part, pixels.data())) cannot_decode(file, "JPEG", reader.message());
+  to_rgb(pixels, reader.channels());
   return decoded;
 }
 

@@ -1,25 +1,35 @@
 #include "runtime/image_source.h"
 
+#include "runtime/error.h"
 #include "runtime/image_folder.h"
+#include "runtime/image_shards.h"
 
 namespace palimpsest {
+
+Image ImageSource::part(std::int64_t index, int side, const std::function<Box(ImageSize)>& choose) const {
+  const Image whole = image(index);
+  const Box box = choose({whole.width, whole.height});
+  return resize_bicubic(whole, side, side, box.left, box.top, box.width, box.height);
+}
 
 const KeyTable& image_keys() {
   static const KeyTable keys = {
       {.name = "images.source",
        .type = KeyType::kString,
        .default_value = std::string("dead-leaves"),
-       .meaning = "Where images come from: a folder of JPEG and PNG files, or dead leaves, which are made.",
-       .choices = {"folder", "dead-leaves"}},
+       .meaning = "Where images come from: a folder of JPEG and PNG files, tar shards in the layout of WebDataset, or dead "
+                  "leaves, which are made.",
+       .choices = {"folder", "shards", "dead-leaves"}},
       {.name = "images.path",
        .type = KeyType::kPath,
        .default_value = std::string(),
-       .meaning = "The folder of images, with its subfolders, in the order of their names."},
+       .meaning = "The folder of images, with its subfolders, in the order of their names; of shards, the folder of .tar "
+                  "files, one of them, or name-{000000..000009}.tar."},
       {.name = "images.masks",
        .type = KeyType::kPath,
        .default_value = std::string(),
        .meaning = "A folder of figure masks (255 figure, 0 ground) that bear the names of their images and have their "
-                  "sizes; none where empty."},
+                  "sizes; none where empty. Shards carry their masks with them."},
       {.name = "images.seed",
        .type = KeyType::kInteger,
        .default_value = std::int64_t{0},
@@ -35,7 +45,8 @@ const KeyTable& image_keys() {
       {.name = "images.unreadable",
        .type = KeyType::kString,
        .default_value = std::string("refuse"),
-       .meaning = "What to do about a file that is no sound image: refuse to start, or skip it with a warning.",
+       .meaning = "What to do about a file that is no sound image: refuse to start, or skip it with a warning. What is "
+                  "damaged within a shard is always skipped with a warning.",
        .choices = {"refuse", "skip"}},
       {.name = "images.side",
        .type = KeyType::kInteger,
@@ -54,6 +65,11 @@ std::unique_ptr<ImageSource> open_images(const Settings& settings,
   if (settings.string("images.source") == "dead-leaves")
     return dead_leaves(static_cast<std::uint64_t>(settings.integer("images.seed")), total ? total : 1000,
                        static_cast<int>(settings.integer("images.side")));
+  if (settings.string("images.source") == "shards") {
+    if (!settings.string("images.masks").empty())
+      throw InputError("images.masks is for folders. Shards carry their masks: pack them with --masks, and leave images.masks out.");
+    return image_shards({.path = settings.string("images.path"), .total = total}, warn);
+  }
   return image_folder({.path = settings.string("images.path"),
                        .masks = settings.string("images.masks"),
                        .total = total,

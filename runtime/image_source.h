@@ -17,6 +17,9 @@ class ImageSource {
   virtual std::int64_t count() const = 0;
   virtual std::string name(std::int64_t index) const = 0;
   virtual Image image(std::int64_t index) const = 0;                 // throws InputError that names it
+  /// A part of it (decode_part): what training cuts out, without decoding the rest where that can be.
+  virtual Image part(std::int64_t index, int side, const std::function<Box(ImageSize)>& choose) const;
+  virtual std::int64_t bytes(std::int64_t) const { return 0; }       // of its file; 0 where it is made
   virtual std::optional<Mask> mask(std::int64_t index) const = 0;    // of the image's size; none where there is none
   virtual bool has_masks() const = 0;
   virtual std::string hash(std::int64_t index) const = 0;            // XXH3-128 of the content, in hex: part of a run's identity

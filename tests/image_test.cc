@@ -1,5 +1,6 @@
 #include "runtime/image.h"
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -133,6 +134,58 @@ TEST(Decode, GivesThePixelsThatPillowGives) {
     ++cases;
   }
   EXPECT_EQ(cases, 20);
+}
+
+TEST(DecodePart, EqualsTheSamePartOfTheWholeWhereNothingIsScaled) {
+  for (const char* name : {"chroma-420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "orientation-6.jpg", "source.png"}) {
+    const std::string bytes = read_file(kPillow / name);
+    const Image whole = decode_image(bytes_of(bytes), name);
+    const double width = whole.width, height = whole.height;
+    for (const Box box : {Box{0, 0, width * 0.6, height * 0.6}, Box{3.5, 2.25, width - 7, height - 5.5}, Box{width - 9, height - 8, 9, 8}}) {
+      const Image part = decode_part(bytes_of(bytes), name, 16, [&](ImageSize size) {
+        EXPECT_EQ(size, (ImageSize{whole.width, whole.height}));
+        return box;
+      });
+      EXPECT_EQ(part, resize_bicubic(whole, 16, 16, box.left, box.top, box.width, box.height)) << name << " from " << box.left;
+    }
+  }
+}
+
+// Smooth as a photograph is where it is reduced.
+Image waves(int width, int height) {
+  Image image{width, height, {}};
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      for (int channel = 0; channel < 3; ++channel)
+        image.rgb.push_back(static_cast<std::uint8_t>(128 + 100 * std::sin(0.06 * x + channel) * std::cos(0.05 * y)));
+  return image;
+}
+
+TEST(DecodePart, AReducedPartIsThatOfTheWholeToAGreyLevelOrTwo) {
+  const Image drawn = waves(403, 299);
+  const auto bytes = encode_jpeg(drawn, 95);
+  const Image whole = decode_image(bytes, "waves.jpg");
+  for (const int side : {24, 40, 70, 120})
+    for (const Box box : {Box{0, 0, 403, 299}, Box{31.5, 17, 250, 260.5}, Box{150, 40, 253, 259}}) {
+      const Image part = decode_part(bytes, "waves.jpg", side, [&](ImageSize) { return box; });
+      const Image exact = resize_bicubic(whole, side, side, box.left, box.top, box.width, box.height);
+      double sum = 0;
+      for (std::size_t i = 0; i < part.rgb.size(); ++i) sum += std::abs(part.rgb[i] - exact.rgb[i]);
+      EXPECT_LT(sum / static_cast<double>(part.rgb.size()), 1.0) << side << " from " << box.left;
+      EXPECT_LE(largest_difference(part, exact), 8) << side << " from " << box.left;
+    }
+}
+
+TEST(DecodePart, DamageBeforeThePartIsRefused) {
+  const std::string whole = read_file(kPillow / "chroma-420.jpg");
+  const std::string cut = whole.substr(0, whole.size() / 2);
+  EXPECT_THAT(refusal([&] { decode_part(bytes_of(cut), "cut.jpg", 8, [](ImageSize s) { return Box{0, s.height - 9.0, 9, 9}; }); }),
+              HasSubstr("cut.jpg: this JPEG is damaged or cut off"));
+}
+
+TEST(Decode, ReadsBackTheJpegItWroteToAFewGreyLevels) {
+  const Image drawn = waves(61, 47);
+  EXPECT_LE(largest_difference(decode_image(encode_jpeg(drawn, 95), "made.jpg"), drawn), 6);
 }
 
 TEST(Decode, ReadsBackThePngItWrote) {

@@ -157,9 +157,11 @@ TEST(Pretrain, TooFewImagesAndTooSmallOnesAreRefusedInWords) {
 }
 
 TEST(BatchLoader, RanksTogetherLoadWhatOneLoadsAlone) {
-  const auto images = numbered_images(7);
-  const auto loader = [&](int rank, int world_size) { return BatchLoader(images, {.seed = 5, .batch = 10, .side = 8, .crop = {}, .rank = rank, .world_size = world_size}); };
-  auto alone = loader(0, 1), first = loader(0, 3), second = loader(1, 3), third = loader(2, 3);
+  const HeldCrops images(numbered_images(7));
+  const auto options = [](int rank, int world_size, int threads) {
+    return BatchLoader::Options{.seed = 5, .batch = 10, .side = 8, .crop = {}, .rank = rank, .world_size = world_size, .threads = threads};
+  };
+  BatchLoader alone(images, options(0, 1, 4)), first(images, options(0, 3, 1)), second(images, options(1, 3, 2)), third(images, options(2, 3, 3));
   for (const std::int64_t step : {0, 1, 2, 9}) {
     const auto whole = alone.batch(step);
     const Batch parts[] = {first.batch(step), second.batch(step), third.batch(step)};
@@ -173,7 +175,7 @@ TEST(BatchLoader, RanksTogetherLoadWhatOneLoadsAlone) {
 }
 
 TEST(BatchLoader, EachEpochShowsEachImageOnceInAnotherOrder) {
-  const auto images = numbered_images(10);
+  const HeldCrops images(numbered_images(10));
   BatchLoader loader(images, {.seed = 1, .batch = 5, .side = 8, .crop = {}, .rank = 0, .world_size = 1});
   std::vector<std::vector<int>> epochs(3);
   for (std::int64_t step = 0; step < 6; ++step) {

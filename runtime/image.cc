@@ -147,10 +147,10 @@ Mask decode_mask(const std::filesystem::path& file) {
 Mask decode_mask(std::span<const std::byte> bytes, const std::filesystem::path& name) {
   const Image image = decode_image(bytes, name);
   Mask mask{image.width, image.height, std::vector<std::uint8_t>(image.rgb.size() / 3)};
-  for (std::size_t i = 0; i < mask.figure.size(); ++i) mask.figure[i] = image.rgb[3 * i] >= 128 ? 255 : 0;
+  for (std::size_t i = 0; i < mask.figure.size(); ++i) mask.figure[i] = image.rgb[3 * i] > 128 ? 255 : 0;
   if (std::find(mask.figure.begin(), mask.figure.end(), 255) == mask.figure.end())
     throw InputError(name.string() +
-                     ": this mask marks no figure (no value is 128 or more). Write 255 for figure and 0 for ground.");
+                     ": this mask marks no figure (no value is above 128). Write 255 for figure and 0 for ground.");
   return mask;
 }
 

@@ -28,7 +28,7 @@ struct Mask {
 Image decode_image(const std::filesystem::path& file, std::int64_t max_pixels = 200'000'000);
 Image decode_image(std::span<const std::byte> bytes, const std::filesystem::path& name, std::int64_t max_pixels = 200'000'000);
 
-/// A grey PNG or JPEG: figure where a pixel is 128 or more. Throws InputError, also where no pixel is figure.
+/// A grey PNG or JPEG: figure where a pixel is above 128. Throws InputError, also where no pixel is figure.
 Mask decode_mask(const std::filesystem::path& file);
 Mask decode_mask(std::span<const std::byte> bytes, const std::filesystem::path& name);
 

@@ -259,7 +259,7 @@ TEST_F(Files, ReadsAPngThatIsNamedJpg) {
 TEST_F(Files, RefusesAMaskWithoutFigure) {
   write_png(path_ / "mask.png", Image{2, 1, {1, 1, 1, 0, 0, 0}});
   EXPECT_THAT(refusal([&] { decode_mask(path_ / "mask.png"); }), HasSubstr("marks no figure"));
-  write_png(path_ / "mask.png", Image{2, 1, {128, 128, 128, 127, 127, 127}});
+  write_png(path_ / "mask.png", Image{2, 1, {129, 129, 129, 128, 128, 128}});
   EXPECT_THAT(decode_mask(path_ / "mask.png").figure, ElementsAre(255, 0));
 }
 

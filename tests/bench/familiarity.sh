@@ -3,7 +3,7 @@
 #
 #   PALIMPSEST_PEERS=DIR PALIMPSEST_DATA=DIR PALIMPSEST_PYTHON=PYTHON tests/bench/familiarity.sh [micro|tiny] [runs in a pack] [epochs]
 #
-# Same images, same weights, same epochs, noise and measurements. The peer's linear probes, which a run here does not train, are taken out of it.
+# Same images, same weights, same epochs, noise and measurements.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 size=${1:-micro} pack=${2:-8} epochs=${3:-100}
@@ -13,7 +13,7 @@ done
 heads=$([ "$size" = tiny ] && echo 3 || echo 4)
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 images=$PALIMPSEST_DATA/photos/figure/images
-sed 's/values |= probes(cls)/pass/' "$PALIMPSEST_PEERS/familiarity_hf.py" >"$scratch/peer.py"
+cp "$PALIMPSEST_PEERS/familiarity_hf.py" "$scratch/peer.py"
 "$PALIMPSEST_PYTHON" "$scratch/peer.py" --size "$size" --images "$images" --save-slow "$scratch/slow.safetensors"
 cat >"$scratch/sweep.toml" <<EOF
 study = "familiarity"
@@ -22,6 +22,8 @@ slow = { weights = "slow.safetensors", heads = $heads }
 images = { source = "folder", path = "$images", count = 4 }
 alignment = { centre = "set", reference = 0 }
 training = { epochs = $epochs }
+evaluation = { metrics = ["loss", "alignment.cosine", "alignment.other", "alignment.specificity", "alignment.pearson_sorted", "alignment.centred", "manifold",
+  "attention.scope", "attention.half_max_area", "sparseness", "activity.mean", "probe"] }
 sweep = { image_sets = $(( pack >= 4 ? 4 : pack )), seeds = $(( pack >= 4 ? pack / 4 : 1 )) }
 packs = { size = $pack }
 EOF

@@ -9,6 +9,9 @@
 #include "launch/commands.h"
 #include "launch/stop_signal.h"
 #include "models/pretrain.h"
+#include "runtime/agree.h"
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/mpi_world.h"
 
@@ -16,14 +19,22 @@ namespace palimpsest {
 namespace {
 
 struct Arguments {
-  std::filesystem::path definition, out;
+  std::filesystem::path definition, out, timeline;
   std::vector<std::string> set;
+  bool accept_changes = false;
 };
 
 // The ranks of a host share its cores; OMP_NUM_THREADS, where it is set, has the word.
 int threads_of_rank(const MpiWorld& world) {
   if (const char* given = std::getenv("OMP_NUM_THREADS")) return std::max(1, std::atoi(given));
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / world.local_size());
+}
+
+// All ranks' spans in one file, written by the first.
+void write_timeline(const std::filesystem::path& file, const Timeline& timeline, Communicator& ranks) {
+  std::string events;
+  for (int rank = 0; rank < ranks.world_size(); ++rank) events += (rank ? ",\n" : "") + text_of_rank(ranks, rank, timeline.events(rank));
+  if (ranks.rank() == 0) write_durably(file, "[" + events + "]\n");
 }
 
 void print(const PretrainResult& result, const std::filesystem::path& out) {
@@ -39,8 +50,16 @@ int run(const Arguments& arguments, MpiWorld& world) {
   open_log(world.rank());
   at::set_num_threads(1);   // an operation keeps to one thread; the threads take parts of the batch
   catch_stop_signals();
+  if (!world.any_thread())
+    throw InputError("this MPI library lets only the first thread of a process communicate, but training computes in that one meanwhile. Use another MPI (Open MPI and MPICH will do).");
   const auto ranks = world.initialised() ? over_mpi() : single_process();
-  const auto result = pretrain(settings, *ranks, {.out = arguments.out, .should_stop = stop_requested, .threads = threads_of_rank(world)});
+  Timeline timeline;
+  const auto result = pretrain(settings, *ranks, {.out = arguments.out,
+                                                  .should_stop = stop_requested,
+                                                  .threads = threads_of_rank(world),
+                                                  .accept_changes = arguments.accept_changes,
+                                                  .timeline = arguments.timeline.empty() ? nullptr : &timeline});
+  if (!arguments.timeline.empty()) write_timeline(arguments.timeline, timeline, *ranks);
   if (world.rank() == 0) print(result, arguments.out);
   return 0;
 }
@@ -52,6 +71,8 @@ Run add_pretrain(CLI::App& command) {
   command.add_option("definition", arguments->definition, "a TOML file, e.g. sweeps/definitions/slow-micro.toml")->required();
   command.add_option("--out", arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
   command.add_option("--set", arguments->set, "override a key, e.g. --set training.steps=4000 (once per key)")->allow_extra_args(false);
+  command.add_flag("--accept-changes", arguments->accept_changes, "go on with a run although its settings were others, e.g. a lower learning rate after it diverged");
+  command.add_option("--timeline", arguments->timeline, "write what each rank computed and communicated when, for chrome://tracing or ui.perfetto.dev")->type_name("FILE");
   command.footer("Keys of a definition: palimpsest init pretraining. Alone or under mpirun: the batch is split over the ranks.");
   return [arguments](MpiWorld& world) { return run(*arguments, world); };
 }

@@ -97,7 +97,7 @@ class Contrastive : public Objective {
     for (std::int64_t layer = 0; layer < weights_.config.depth; ++layer) tokens = encoder_.block(layer, tokens);
     const auto hidden =
         at::gelu(at::linear(encoder_.final_norm(tokens)[0].select(1, 0), head("in.weight"), head("in.bias")));
-    const auto rows = unit(at::linear(hidden, head("out.weight"), head("out.bias")));  // [2 B, D]
+    const auto rows = unit(at::linear(hidden, head("out.weight"), head("out.bias")).to(at::kFloat));  // [2 B, D]
     const auto B = both.first.size(0);
     return at::cat({rows.slice(0, 0, B), rows.slice(0, B)}, 1);
   }

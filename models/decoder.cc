@@ -7,6 +7,7 @@
 
 #include "models/initial.h"
 #include "models/parameter_lookup.h"
+#include "runtime/block_hook.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -33,7 +34,7 @@ class Drop {
   }
   at::Tensor operator()(const at::Tensor& x, DropSite site) const {
     const auto kept = mask(site, x.sizes().vec());
-    return kept.defined() ? x * kept : x;
+    return kept.defined() ? x * kept.to(x.scalar_type()) : x;
   }
 
  private:
@@ -100,23 +101,26 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
 }
 
 at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomStream>& runs) const {
-  const std::int64_t R = embedded.size(0), B = embedded.size(1), T = embedded.size(2);
+  auto x = embedded + position_.value;   // own: [R, 1, T, D]; shared: [1, T, D]
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
+    x = run_block({"decoder", static_cast<std::int64_t>(layer)}, x, [this, layer, runs](const at::Tensor& x) { return compute_block(layer, x, runs); });
+  return x;
+}
+
+at::Tensor Decoder::compute_block(std::size_t layer, const at::Tensor& x, const std::vector<RandomStream>& runs) const {
+  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2);
   const auto rows = [&](const at::Tensor& t) { return t.reshape({R, B * T, -1}); };
   const auto tokens = [&](const at::Tensor& t) { return t.view({R, B, T, -1}); };
-  auto x = embedded + position_.value;   // own: [R, 1, T, D]; shared: [1, T, D]
-  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-    const auto& b = blocks_[layer];
-    const Drop drop(runs, layer, config_.dropout);
-    const auto qkv = tokens(linear(rows(x), b.in_weight, b.in_bias)).chunk(3, -1);
-    const auto heads = attention(qkv[0], qkv[1], qkv[2], config_.heads,
-                                 drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}));
-    const auto attended = drop(tokens(linear(rows(heads), b.out_weight, b.out_bias)), kAfterAttention);
-    x = layer_norm(x + attended, b.norm1_weight, b.norm1_bias, kNormEpsilon);
-    const auto inside = drop(activate(linear(rows(x), b.in1_weight, b.in1_bias), Activation::kGelu), kInsideFeedForward);
-    const auto fed = drop(tokens(linear(inside, b.in2_weight, b.in2_bias)), kAfterFeedForward);
-    x = layer_norm(x + fed, b.norm2_weight, b.norm2_bias, kNormEpsilon);
-  }
-  return x;
+  const auto& b = blocks_[layer];
+  const Drop drop(runs, layer, config_.dropout);
+  const auto qkv = tokens(linear(rows(x), b.in_weight, b.in_bias)).chunk(3, -1);
+  const auto heads = attention(qkv[0], qkv[1], qkv[2], config_.heads,
+                               drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}));
+  const auto attended = drop(tokens(linear(rows(heads), b.out_weight, b.out_bias)), kAfterAttention);
+  const auto y = layer_norm(x + attended, b.norm1_weight, b.norm1_bias, kNormEpsilon);
+  const auto inside = drop(activate(linear(rows(y), b.in1_weight, b.in1_bias), Activation::kGelu), kInsideFeedForward);
+  const auto fed = drop(tokens(linear(inside, b.in2_weight, b.in2_bias)), kAfterFeedForward);
+  return layer_norm(y + fed, b.norm2_weight, b.norm2_bias, kNormEpsilon);
 }
 
 at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<RandomStream>& runs) const { return pixels(decode(embed(tokens), runs)); }
@@ -124,7 +128,7 @@ at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<RandomSt
 at::Tensor Decoder::pixels(const at::Tensor& decoded) const {
   const auto x = layer_norm(decoded, norm_weight_, norm_bias_, kNormEpsilon);
   const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2);
-  return linear(x.reshape({R, B * T, -1}), pixels_weight_, pixels_bias_).view({R, B, T, -1});
+  return linear(x.reshape({R, B * T, -1}), pixels_weight_, pixels_bias_).view({R, B, T, -1}).to(at::kFloat);   // a loss is formed in float32
 }
 
 at::Tensor unpatchify(const at::Tensor& patches, std::int64_t p) {

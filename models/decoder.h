@@ -45,6 +45,7 @@ class Decoder {
     Parameter in_weight, in_bias, out_weight, out_bias, in1_weight, in1_bias, in2_weight, in2_bias;
     Parameter norm1_weight, norm1_bias, norm2_weight, norm2_bias;
   };
+  at::Tensor compute_block(std::size_t layer, const at::Tensor& x, const std::vector<RandomStream>& drop) const;
   DecoderConfig config_;
   Parameter embed_weight_, embed_bias_, position_, norm_weight_, norm_bias_, pixels_weight_, pixels_bias_, mask_token_;
   std::vector<Block> blocks_;

@@ -5,27 +5,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <numeric>
 
 #include "models/batch_loader.h"
+#include "models/first_not_finite.h"
 #include "models/objective.h"
 #include "models/picture_grid.h"
 #include "models/pretraining_images.h"
 #include "models/replicas.h"
 #include "models/run_facts.h"
 #include "models/schedule.h"
+#include "models/sharded_training.h"
 #include "models/training_events.h"
-#include "models/training_state.h"
 #include "models/validation.h"
 #include "runtime/agree.h"
-#include "runtime/checkpoint.h"
+#include "runtime/checkpoint_writer.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/gemm_rate.h"
-#include "runtime/gradient_sum.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
 
@@ -39,11 +39,12 @@ constexpr std::int64_t kPictures = 8;
 constexpr const char* kLossesHeader = "step,loss,validation,learning_rate\n";
 
 void refuse_unsupported(const Settings& settings, const Communicator& world) {
-  if (const auto& strategy = settings.string("sharding.strategy"); strategy != "none")
-    throw InputError(fmt::format("sharding.strategy = \"{}\" is not supported by this version. Write \"none\": data parallel, every rank holds all weights.", strategy));
-  if (settings.integer("training.batch") < world.world_size())
-    throw InputError(fmt::format("training.batch = {} leaves some of {} ranks without an image. Raise it, or start fewer ranks.",
-                                 settings.integer("training.batch"), world.world_size()));
+  if (settings.string("training.precision") == "tf32")
+    throw InputError("training.precision = \"tf32\" is a number format of CUDA devices, and this program computes on the CPU. Write \"float32\" or \"bfloat16\".");
+  const std::int64_t parts = world.world_size() * settings.integer("training.accumulate");
+  if (settings.integer("training.batch") < parts)
+    throw InputError(fmt::format("training.batch = {} leaves some of {} ranks without an image in some of {} parts. Raise it, start fewer ranks, or lower training.accumulate.",
+                                 settings.integer("training.batch"), world.world_size(), settings.integer("training.accumulate")));
   if (settings.number("training.crop_smallest") > settings.number("training.crop_largest"))
     throw InputError(fmt::format("training.crop_smallest = {} is more than training.crop_largest = {}. Exchange them.",
                                  settings.number("training.crop_smallest"), settings.number("training.crop_largest")));
@@ -80,18 +81,31 @@ AdamW::Options adamw_options(const Settings& settings) {
           .beta2 = settings.number("training.beta2")};
 }
 
+ShardedTraining::Options sharding_options(const Settings& settings) {
+  return {.strategy = strategy_named(settings.string("sharding.strategy")),
+          .within_node = settings.string("sharding.group") == "node",
+          .recompute = settings.flag("training.recompute"),
+          .compute = settings.string("training.precision") == "bfloat16" ? at::kBFloat16 : at::kFloat,
+          .accumulate = settings.integer("training.accumulate"),
+          .adamw = adamw_options(settings)};
+}
+
 class Pretraining {
  public:
-  Pretraining(const Settings& settings, Communicator& world, const PretrainOptions& options, const PretrainingImages& images, Replicas& replicas)
+  Pretraining(const Settings& settings, Communicator& world, CommunicationThread& thread, const PretrainOptions& options, const PretrainingImages& images,
+              Replicas& replicas)
       : settings_(settings),
         world_(world),
         options_(options),
         replicas_(replicas),
-        state_(replicas.first().weights(), adamw_options(settings)),
-        gradients_(replicas.parameters()),
+        training_(replicas, world, thread, sharding_options(settings)),
+        state_(training_.state()),
         loader_(*images.training, loader_options(settings, replicas.first(), world, options.threads)),
         validation_(images.validation, settings.integer("training.batch"), world, replicas.crew(),
                     replicas.first().compares_images() ? std::optional(crop_range(settings)) : std::nullopt),
+        checkpoints_(world, options.out / "checkpoints",
+                     {.newest = static_cast<int>(settings.integer("training.keep_checkpoints")), .every = settings.integer("training.keep_every")},
+                     [](const std::string& what) { log().warn(what); }),
         schedule_{settings.number("training.learning_rate"), settings.integer("training.warmup_steps"), settings.integer("training.steps")},
         facts_(run_facts(settings, images)) {}
 
@@ -114,25 +128,35 @@ class Pretraining {
 
  private:
   bool leads() const { return world_.rank() == 0; }
-  fs::path checkpoints() const { return options_.out / "checkpoints"; }
+  fs::path checkpoint_folder() const { return options_.out / "checkpoints"; }
 
+  // The first rank chooses the checkpoint; each takes its share of it.
   void resume() {
+    std::string folder;
+    std::vector<double> step = {0};
     agree(world_, [&] {
       if (!leads()) return;
-      const auto found = newest_checkpoint(checkpoints(), [](const std::string& reason) { log().warn(reason); });
+      const auto found = newest_checkpoint(checkpoint_folder(), [](const std::string& reason) { log().warn(reason); });
       if (!found) return;
-      refuse_another_run(found->folder / "weights.safetensors");
-      state_.read(found->folder, found->step);
-      checkpointed_ = found->step;
-      log().info("goes on from step {} ({})", found->step, found->folder.string());
+      refuse_another_run(found->folder);
+      folder = found->folder.string();
+      step[0] = static_cast<double>(found->step);
     });
-    state_.broadcast(world_, 0);
+    folder = text_of_rank(world_, 0, folder);
+    const auto newest = static_cast<std::int64_t>(sum_over_ranks(world_, step)[0]);
+    if (folder.empty()) return;
+    agree(world_, [&] { state_.read(folder, newest); });
+    checkpoints_.set_newest(newest);
+    if (leads()) log().info("goes on from step {} ({})", newest, folder);
   }
 
-  void refuse_another_run(const fs::path& weights) const {
-    const std::string other = difference(SafetensorsFile(weights).metadata(), facts_);
-    if (!other.empty())
-      throw InputError(fmt::format("{} holds a run with other {}. Give another folder to --out, or remove this one to start anew.", options_.out.string(), other));
+  void refuse_another_run(const fs::path& checkpoint) const {
+    const std::string other = difference(recorded_facts(checkpoint), facts_);
+    if (other.empty()) return;
+    if (!options_.accept_changes)
+      throw InputError(fmt::format("{} holds a run with other {}. Give another folder to --out, remove this one to start anew, or go on nevertheless with --accept-changes.",
+                                   options_.out.string(), other));
+    log().warn("goes on although the run there has other {}", other);
   }
 
   // FLOP/s of matrix products over all ranks, while all are at it.
@@ -166,29 +190,28 @@ class Pretraining {
   float step() {
     const auto began = Clock::now();
     const double waited = loader_.waited();
-    const double loss = replicas_.backward(loader_.batch(state_.step));
-    // What must be decided by all alike rides along with the gradients.
-    std::array<float, 3> riders = {static_cast<float>(loss), options_.should_stop && options_.should_stop() ? 1.0f : 0.0f, checkpoint_due() ? 1.0f : 0.0f};
-    gradients_.all_reduce(world_, riders);
-    const double norm = gradients_.clip_and_hand_back(settings_.number("training.clip"));
-    if (!std::isfinite(riders[0]) || !std::isfinite(norm)) refuse_nan();
+    const Batch batch = loader_.batch(state_.step);
+    const double share = training_.backward(batch);
+    // What must be decided by all alike: one small collective.
+    const auto votes = checkpoints_.votes();
+    const auto sums = sum_over_ranks(world_, {share, options_.should_stop && options_.should_stop() ? 1.0 : 0.0, checkpoint_due() ? 1.0 : 0.0,
+                                              votes.written, votes.failed, training_.squares()});
+    const auto loss = static_cast<float>(sums[0]);
+    const bool stop = sums[1] > 0, due = sums[2] > 0;
+    checkpoints_.settle({.written = sums[3], .failed = sums[4]});
+    const double norm = std::sqrt(sums[5]), largest = settings_.number("training.clip");
+    if (!std::isfinite(loss) || !std::isfinite(norm)) refuse_nan(batch);
     const double rate = schedule_.at(state_.step);
-    state_.optimizer().options().learning_rate = {rate};
-    state_.optimizer().step();
-    state_.optimizer().zero_grad();
-    ++state_.step;
+    training_.update(largest > 0 && norm > largest ? largest / norm : 1, rate);
     record({.step = state_.step,
-            .loss = riders[0],
+            .loss = loss,
             .learning_rate = rate,
             .gradient_norm = norm,
             .seconds = std::chrono::duration<double>(Clock::now() - began).count(),
             .waited = loader_.waited() - waited});
-    const bool stop = riders[1] > 0;
-    if (stop || riders[2] > 0) checkpoint();
-    if (stop && state_.step < schedule_.steps)
-      throw Interrupted(fmt::format("stopped at step {} of {}; a checkpoint is in {}. Run the same command again to resume.", state_.step,
-                                    schedule_.steps, checkpoints().string()));
-    return riders[0];
+    if (stop || due) checkpoint();
+    if (stop && state_.step < schedule_.steps) leave();
+    return loss;
   }
 
   // Asked before the step after which the checkpoint would be written. The clock is rank 0's.
@@ -196,18 +219,33 @@ class Pretraining {
     if (!leads()) return false;
     const auto every = settings_.integer("training.checkpoint_steps");
     const double minutes = settings_.number("training.checkpoint_minutes");
-    return (every > 0 && (state_.step + 1) % every == 0) || (minutes > 0 && Clock::now() - written_ > std::chrono::duration<double>(60 * minutes));
+    return (every > 0 && (state_.step + 1) % every == 0) ||
+           (minutes > 0 && checkpoints_.idle() && Clock::now() - written_ > std::chrono::duration<double>(60 * minutes));
   }
 
-  [[noreturn]] void refuse_nan() const {
-    const std::string kept = checkpointed_ > 0 ? fmt::format("The checkpoint of step {} is kept in {}.", checkpointed_, checkpoints().string()) : "No checkpoint was written yet.";
-    throw Error(fmt::format("the loss of step {} is no number: training diverged. Lower training.learning_rate (now {}) or raise training.warmup_steps, and start "
-                            "in another folder. {}", state_.step + 1, settings_.number("training.learning_rate"), kept));
+  [[noreturn]] void leave() {
+    checkpoints_.finish();
+    const std::string kept = checkpoints_.newest() == state_.step ? "a checkpoint is in " + checkpoint_folder().string()
+                             : checkpoints_.newest() > 0 ? fmt::format("no checkpoint of it could be written, and that of step {} is kept in {}", checkpoints_.newest(), checkpoint_folder().string())
+                                                         : "no checkpoint could be written";
+    throw Interrupted(fmt::format("stopped at step {} of {}; {}. Run the same command again to resume.", state_.step, schedule_.steps, kept));
+  }
+
+  [[noreturn]] void refuse_nan(const Batch& batch) {
+    const std::string where = first_not_finite(training_, replicas_.first(), batch, world_);
+    checkpoints_.finish();
+    const double rate = settings_.number("training.learning_rate");
+    const std::string advice =
+        checkpoints_.newest() > 0
+            ? fmt::format("Go on from the checkpoint of step {} with a lower one: the same command with --set training.learning_rate={} --accept-changes", checkpoints_.newest(), rate / 3)
+            : fmt::format("No checkpoint was written yet: start again with --set training.learning_rate={}", rate / 3);
+    throw Error(fmt::format("the loss of step {} is no number: training diverged. The first that is not finite is {}. The learning rate was {}. {}, or raise training.warmup_steps.",
+                            state_.step + 1, where, rate, advice));
   }
 
   void record(const StepFacts& facts) {
     const bool measured = state_.step % settings_.integer("validation.every") == 0 || state_.step == schedule_.steps;
-    const double validation = measured ? validation_.loss(replicas_.first()) : 0;
+    const double validation = measured ? validation_loss() : 0;
     if (!leads()) return;
     events_->step(facts);
     if (measured) events_->validation(state_.step, validation);
@@ -218,37 +256,54 @@ class Pretraining {
     if (measured) losses_.flush();
   }
 
+  double validation_loss() {
+    const ShardedTraining::Evaluation evaluation(training_);
+    return validation_.loss(replicas_.first());
+  }
+
+  // Training stands still for copies and pictures; they are written beside it.
   void checkpoint() {
-    agree(world_, [&] {
-      if (!leads()) return;
-      write_checkpoint(checkpoints(), state_.step, [&](const fs::path& folder) { state_.write(folder, facts_); },
-                       static_cast<int>(settings_.integer("training.keep_checkpoints")));
-      write_pictures();
+    checkpoints_.finish();
+    const auto pictures = made_pictures();
+    if (pictures) events_->pictures(state_.step, *pictures);
+    const auto begun = Clock::now();
+    checkpoints_.begin(state_.step, [snapshot = state_.snapshot(facts_), losses = leads() ? state_.losses : std::string(), pictures,
+                                     picture_file = options_.out / "pictures" / fmt::format("step-{}.png", state_.step)](const fs::path& folder) {
+      snapshot.write(folder);
+      if (!pictures) return;   // the first rank has them
+      write_durably(folder / "losses.csv", losses);
+      fs::create_directories(picture_file.parent_path());
+      write_png(picture_file, *pictures);
     });
-    checkpointed_ = state_.step;
+    stalls_.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begun).count());
     written_ = Clock::now();
   }
 
-  void write_pictures() {
+  // Nothing on ranks that do not write them.
+  std::optional<Image> made_pictures() {
+    if (!leads() && !training_.evaluates_together()) return {};
     const c10::NoGradGuard no_gradient;
-    fs::create_directories(options_.out / "pictures");
-    const Image grid = picture_grid(replicas_.first().pictures(validation_.first(kPictures)));
-    write_png(options_.out / "pictures" / fmt::format("step-{}.png", state_.step), grid);
-    events_->pictures(state_.step, grid);
+    const ShardedTraining::Evaluation evaluation(training_);
+    const auto pictures = replicas_.first().pictures(validation_.first(kPictures));
+    return leads() ? std::optional(picture_grid(pictures)) : std::nullopt;
   }
 
   PretrainResult finish() {
-    if (checkpointed_ != state_.step) checkpoint();
+    checkpoints_.finish();
+    if (checkpoints_.newest() != state_.step) checkpoint();
+    checkpoints_.finish();
     result_.steps = state_.step;
-    result_.validation_loss = validation_.loss(replicas_.first());
+    result_.validation_loss = validation_loss();
+    if (leads() && !stalls_.empty())
+      log().info("checkpoints: {}, for which training stood still {:.2f} ms each", stalls_.size(), std::accumulate(stalls_.begin(), stalls_.end(), 0.0) / std::ssize(stalls_));
+    const SlowWeights weights = training_.whole_weights();
     agree(world_, [&] {
-      if (leads()) write_weights();
+      if (leads()) write_weights(weights);
     });
     return result_;
   }
 
-  void write_weights() const {
-    SlowWeights weights = replicas_.first().weights();
+  void write_weights(SlowWeights weights) const {
     weights.metadata = facts_;
     weights.metadata["steps"] = std::to_string(result_.steps);
     weights.metadata["validation_loss"] = fmt::format("{}", result_.validation_loss);
@@ -260,35 +315,51 @@ class Pretraining {
   Communicator& world_;
   const PretrainOptions& options_;
   Replicas& replicas_;
-  TrainingState state_;
-  GradientSum gradients_;
+  ShardedTraining training_;
+  TrainingState& state_;
   BatchLoader loader_;
   const Validation validation_;
+  CheckpointWriter checkpoints_;
   const Schedule schedule_;
   const RunFacts facts_;
   PretrainResult result_;
   std::ofstream losses_;
   std::optional<TrainingEvents> events_;              // of rank 0
-  std::int64_t checkpointed_ = 0;                     // the step of the newest checkpoint
+  std::vector<double> stalls_;                        // ms: how long training stood still for each checkpoint
   Clock::time_point written_ = Clock::now();
 };
 
+// Several threads would need a row each to gather blocks into.
+int threads_of_rank(const Settings& settings, const Communicator& world, int wanted) {
+  const auto images = settings.integer("training.batch") / world.world_size() / settings.integer("training.accumulate");
+  if (settings.string("sharding.strategy") != "full") return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, images)));
+  if (wanted > 1 && world.rank() == 0)
+    log().info("sharding.strategy = \"full\" computes on one thread a rank, not on {}. Start as many ranks as there are cores.", wanted);
+  return 1;
+}
+
 }  // namespace
 
-PretrainResult pretrain(const Settings& settings, Communicator& world, const PretrainOptions& options) {
-  refuse_unsupported(settings, world);
+PretrainResult pretrain(const Settings& settings, Communicator& ranks, const PretrainOptions& options) {
+  CommunicationThread thread(ranks, options.timeline);
+  const auto world = queued(thread, ranks);
+  refuse_disagreement(*world, facts_to_agree_on(settings));
+  refuse_unsupported(settings, *world);
   const auto seed = RandomStream(static_cast<std::uint64_t>(settings.integer("training.seed")));
-  const auto images_of_rank = settings.integer("training.batch") / world.world_size();
-  Replicas replicas(find_objective(settings.string("objective.name")), settings, seed.child(purpose("weights")), world,
-                    static_cast<int>(std::clamp<std::int64_t>(options.threads, 1, images_of_rank)));
+  Replicas replicas(find_objective(settings.string("objective.name")), settings, seed.child(purpose("weights")), *world,
+                    threads_of_rank(settings, *world, options.threads));
   PretrainingImages images;
-  agree(world, [&] {
-    const bool leads = world.rank() == 0;
+  agree(*world, [&] {
+    const bool leads = world->rank() == 0;
     if (leads) prepare_folder(options.out);
     const auto warn = [&](const std::string& what) { if (leads) log().warn(what); };
     images = open_pretraining_images(settings, static_cast<int>(replicas.first().weights().config.side), warn);
   });
-  return Pretraining(settings, world, options, images, replicas).run();
+  if (replicas.first().compares_images() && settings.integer("training.accumulate") > 1)
+    throw InputError(fmt::format("training.accumulate = {} would compare an image only with those of its part, but objective.name = \"{}\" compares it with all of the batch. Write 1; "
+                                 "training.recompute = true saves memory as well.", settings.integer("training.accumulate"), settings.string("objective.name")));
+  refuse_disagreement(*world, {{"set of training images", images.training->hash()}, {"set of validation images", images.validation.hash()}});
+  return Pretraining(settings, *world, thread, options, images, replicas).run();
 }
 
 }  // namespace palimpsest

@@ -7,6 +7,7 @@
 
 #include "runtime/communicator.h"
 #include "runtime/settings.h"
+#include "runtime/timeline.h"
 
 namespace palimpsest {
 
@@ -18,6 +19,8 @@ struct PretrainOptions {
   std::filesystem::path out;                     // checkpoints/, weights.safetensors, pictures/, losses.csv, definition.toml
   std::function<bool()> should_stop;             // polled each step on every rank; true on any: write a checkpoint and throw Interrupted
   int threads = 1;                               // of this rank, equal on all; each takes a part of the rank's images
+  bool accept_changes = false;                   // go on with a run whose settings were others
+  Timeline* timeline = nullptr;                  // where what this rank does is told
 };
 
 struct PretrainResult {

@@ -70,6 +70,24 @@ KeyTable training_keys() {
       {.name = "training.checkpoint_steps", .type = KeyType::kInteger, .default_value = std::int64_t{0},
        .meaning = "write a checkpoint after each so many steps; 0: never for that reason", .unit = "steps", .minimum = 0},
       {.name = "training.keep_checkpoints", .type = KeyType::kInteger, .default_value = std::int64_t{2}, .meaning = "the newest so many stay", .minimum = 1, .maximum = 1000},
+      {.name = "training.keep_every", .type = KeyType::kInteger, .default_value = std::int64_t{0},
+       .meaning = "checkpoints of steps that are multiples of this stay too; 0: none", .unit = "steps", .minimum = 0},
+      {.name = "training.accumulate", .type = KeyType::kInteger, .default_value = std::int64_t{1},
+       .meaning = "a rank computes its part of a batch in so many parts, one after another: memory falls, the loss curve stays", .minimum = 1},
+      {.name = "training.precision", .type = KeyType::kString, .default_value = std::string("float32"),
+       .meaning = "of the network's arithmetic; weights, sums of gradients and moments are kept in float32", .choices = {"float32", "tf32", "bfloat16"}},
+      {.name = "training.recompute", .type = KeyType::kBool, .default_value = false,
+       .meaning = "keep only the input of each block, and compute it again in the backward: a third more time, a fraction of the memory"},
+  };
+}
+
+KeyTable sharding_keys() {
+  return {
+      {.name = "sharding.strategy", .type = KeyType::kString, .default_value = std::string("none"),
+       .meaning = "what the ranks share out among themselves: none (every rank has all), optimizer (moments), gradients (and gradients), full (and weights)",
+       .choices = {"none", "optimizer", "gradients", "full"}},
+      {.name = "sharding.group", .type = KeyType::kString, .default_value = std::string("world"),
+       .meaning = "world: over all ranks; node: over the ranks of a node, each node having all", .choices = {"world", "node"}},
   };
 }
 
@@ -83,8 +101,7 @@ const KeyTable& pretrain_keys() {
     add(image_keys());
     add(validation_keys());
     add(training_keys());
-    add({{.name = "sharding.strategy", .type = KeyType::kString, .default_value = std::string("none"),
-          .meaning = "none: data parallel, every rank holds all weights", .choices = {"none", "optimizer", "gradients", "full"}}});
+    add(sharding_keys());
     for (Key& key : all) key.sweepable = false;
     return all;
   }();

@@ -5,9 +5,8 @@
 #include <numeric>
 
 namespace palimpsest {
-namespace {
 
-Batch part_of(const Batch& whole, int part, int parts) {
+Batch part_of(const Batch& whole, std::int64_t part, std::int64_t parts) {
   const std::int64_t n = whole.images.size(0), first = part * n / parts, end = (part + 1) * n / parts;
   return {.images = whole.images.slice(0, first, end),
           .second = whole.second.defined() ? whole.second.slice(0, first, end) : at::Tensor(),
@@ -17,34 +16,21 @@ Batch part_of(const Batch& whole, int part, int parts) {
           .training = whole.training};
 }
 
-}  // namespace
-
-std::vector<at::Tensor> leaves(SlowWeights& weights) {
-  std::vector<at::Tensor> values;
-  for (auto* part : {&weights.encoder, &weights.decoder, &weights.head})
-    for (auto& [name, parameter] : *part) values.push_back(parameter.value.set_requires_grad(true));
-  return values;
-}
-
 Replicas::Replicas(const ObjectiveInfo& info, const Settings& settings, const RandomStream& initial, Communicator& world, int threads)
     : crew_(threads), gathering_(world, threads) {
-  for (int thread = 0; thread < threads; ++thread) {
-    objectives_.push_back(info.build(settings, initial));
-    auto own = leaves(objectives_.back()->weights());
-    const auto shared = leaves(first().weights());
-    for (std::size_t i = 0; i < own.size(); ++i) own[i].set_data(shared[i].detach());
-  }
+  for (int thread = 0; thread < threads; ++thread) objectives_.push_back(info.build(settings, initial));
 }
 
-std::vector<std::vector<at::Tensor>> Replicas::parameters() {
-  std::vector<std::vector<at::Tensor>> all;
-  for (auto& objective : objectives_) all.push_back(leaves(objective->weights()));
+std::vector<SlowWeights*> Replicas::weights() {
+  std::vector<SlowWeights*> all;
+  for (auto& objective : objectives_) all.push_back(&objective->weights());
   return all;
 }
 
-double Replicas::backward(const Batch& batch) {
+double Replicas::backward(const Batch& batch, const std::vector<BlockRunner*>& runners) {
   std::vector<double> shares(objectives_.size());
   crew_.each([&](int thread) {
+    const BlockRunnerScope scope(runners[thread]);
     Batch part = part_of(batch, thread, crew_.size());
     part.gather = [this, thread, rows = batch.global_size](const at::Tensor& mine) { return gathering_.all(mine, rows, thread); };
     try {

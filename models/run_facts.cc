@@ -1,5 +1,6 @@
 #include "models/run_facts.h"
 
+#include <ATen/Version.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,9 +9,11 @@
 namespace palimpsest {
 namespace {
 
-// When checkpoints are written changes no number, and of a path the images count that lie there.
-constexpr std::array kOfNoConsequence = {"training.checkpoint_minutes", "training.checkpoint_steps", "training.keep_checkpoints", "images.path", "training.loader_threads", "training.events_every",
-                                         "validation.path"};
+// When checkpoints are written changes no number, of a path the images count that lie there, and who computes what, where, changes at most the
+// rounding, as the number of ranks does.
+constexpr std::array kOfNoConsequence = {"training.checkpoint_minutes", "training.checkpoint_steps", "training.keep_checkpoints", "training.keep_every",
+                                         "training.accumulate", "training.recompute", "sharding.strategy", "sharding.group", "training.loader_threads", "training.events_every",
+                                         "images.path", "validation.path"};
 
 std::string line(const std::string& key, const Value& value) { return fmt::format("{} = {}\n", key, text(value)); }
 
@@ -24,6 +27,20 @@ std::string first_differing_line(const std::string& then, const std::string& now
   return fmt::format("\"{}\" there, \"{}\" here", around(then, a), around(now, b));
 }
 
+std::string definition_of_consequence(const Settings& settings) {
+  std::string definition;
+  for (const auto& [key, value] : settings.values())
+    if (std::ranges::find(kOfNoConsequence, key) == kOfNoConsequence.end()) definition += line(key, value);
+  return definition;
+}
+
+// "TORCH_VERSION=2.11.0" of the library that runs, which need not be the one it was built with.
+std::string version_of_libtorch() {
+  const std::string config = at::show_config();
+  const auto begin = config.find("TORCH_VERSION=");
+  return begin == std::string::npos ? "unknown" : config.substr(begin, config.find(',', begin) - begin);
+}
+
 }  // namespace
 
 std::string definition_text(const Settings& settings) {
@@ -33,10 +50,14 @@ std::string definition_text(const Settings& settings) {
 }
 
 RunFacts run_facts(const Settings& settings, const PretrainingImages& images) {
-  std::string definition;
-  for (const auto& [key, value] : settings.values())
-    if (std::ranges::find(kOfNoConsequence, key) == kOfNoConsequence.end()) definition += line(key, value);
-  return {{"definition", definition}, {"training images", images.training->hash()}, {"validation images", images.validation.hash()}};
+  return {{"definition", definition_of_consequence(settings)}, {"training images", images.training->hash()}, {"validation images", images.validation.hash()}};
+}
+
+std::vector<std::pair<std::string, std::string>> facts_to_agree_on(const Settings& settings) {
+  const auto how = [&](const char* key) { return line(key, settings.at(key)); };
+  return {{"definition", definition_of_consequence(settings) + how("sharding.strategy") + how("sharding.group") + how("training.accumulate") + how("training.recompute")},
+          {"version of palimpsest", PALIMPSEST_VERSION},
+          {"version of LibTorch", version_of_libtorch()}};
 }
 
 std::string difference(const RunFacts& then, const RunFacts& now) {

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "models/pretraining_images.h"
 #include "runtime/settings.h"
@@ -12,6 +14,9 @@ namespace palimpsest {
 /// of the "training images" and "validation images". It lies in the metadata of the weights.
 using RunFacts = std::map<std::string, std::string>;
 RunFacts run_facts(const Settings&, const PretrainingImages&);
+
+/// What ranks that train together must have in common before they do: the definition, and the versions of program and libraries.
+std::vector<std::pair<std::string, std::string>> facts_to_agree_on(const Settings&);
 
 /// Every key as TOML, a line each.
 std::string definition_text(const Settings&);

@@ -73,16 +73,18 @@ Batch Validation::range(std::int64_t first, std::int64_t end) const {
 
 Numbers Validation::summed(const std::function<Numbers(const Batch&)>& measure) const {
   const std::int64_t V = images_.size(0), parts = world_.world_size() * crew_.size(), unit = second_.defined() ? chunk_ : 1;
-  const std::int64_t units = (V + unit - 1) / unit;
+  const auto rounded_up = [](std::int64_t n, std::int64_t by) { return (n + by - 1) / by; };
+  const std::int64_t units = rounded_up(V, unit);
+  const std::int64_t passes = rounded_up(rounded_up(units, parts) * unit, chunk_);   // the same on every rank: blocks may have to be gathered by all
   std::vector<Numbers> of_thread(static_cast<std::size_t>(crew_.size()));
   crew_.each([&](int thread) {
     const c10::NoGradGuard no_gradient;
     const std::int64_t part = world_.rank() * crew_.size() + thread, end = std::min(V, (part + 1) * units / parts * unit);
-    for (std::int64_t at = part * units / parts * unit; at < end; at += chunk_) add(of_thread[thread], measure(range(at, std::min(end, at + chunk_))));
+    for (std::int64_t pass = 0, at = part * units / parts * unit; pass < passes; ++pass, at += chunk_)
+      add(of_thread[thread], at < end ? measure(range(at, std::min(end, at + chunk_))) : names_alone(measure(first(1))));
   });
   Numbers sums;
   for (const auto& numbers : of_thread) add(sums, numbers);
-  if (sums.empty()) sums = names_alone(measure(first(1)));   // more ranks than images: this one adds nothing
   return over_ranks(sums, world_);
 }
 

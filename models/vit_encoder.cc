@@ -9,6 +9,7 @@
 
 #include "models/initial.h"
 #include "models/parameter_lookup.h"
+#include "runtime/block_hook.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -122,7 +123,7 @@ at::Tensor VitEncoder::project(const Linear& map, const at::Tensor& x_RMC) const
 
 at::Tensor VitEncoder::embed(const at::Tensor& images) const {
   const std::int64_t R = images.size(0), B = images.size(1), C = config_.width, patches = config_.patches();
-  const auto pixels = patchify(normalised(images, config_), config_.patch).reshape({R, B * patches, -1});
+  const auto pixels = patchify(normalised(images, config_), config_.patch).reshape({R, B * patches, -1}).to(patch_.weight.value.scalar_type());
   const auto& weight = patch_.weight;
   const Linear map{{weight.value.flatten(weight.own ? 2 : 1), weight.own}, patch_.bias, patch_.adapter};
   auto x = apply(map, pixels).view({R, B, patches, C});
@@ -135,7 +136,11 @@ at::Tensor VitEncoder::embed(const at::Tensor& images) const {
 }
 
 at::Tensor VitEncoder::block(std::int64_t layer, const at::Tensor& x, at::Tensor* probabilities) const {
-  const auto& b = blocks_.at(static_cast<std::size_t>(layer));
+  const Block& block = blocks_.at(static_cast<std::size_t>(layer));
+  return run_block({"encoder", layer}, x, [this, &block, probabilities](const at::Tensor& x) { return compute_block(block, x, probabilities); });
+}
+
+at::Tensor VitEncoder::compute_block(const Block& b, const at::Tensor& x, at::Tensor* probabilities) const {
   const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2), C = config_.width;
   const auto rows = [&](const at::Tensor& t) { return t.reshape({R, B * T, -1}); };
   const auto tokens = [&](const at::Tensor& t) { return t.view({R, B, T, -1}); };

@@ -93,6 +93,7 @@ class VitEncoder {
   at::Tensor project(const Linear&, const at::Tensor& x_RMC) const;   // to queries, keys, values
   Linear& target_of(std::int64_t layer, const std::string& target);
   const Linear& target_of(std::int64_t layer, const std::string& target) const { return const_cast<VitEncoder*>(this)->target_of(layer, target); }
+  at::Tensor compute_block(const Block&, const at::Tensor& x, at::Tensor* probabilities) const;
 
   VitConfig config_;
   Parameter class_embedding_, positions_;

@@ -39,6 +39,8 @@ std::optional<std::int64_t> step_of(const std::string& folder) {
   return error == std::errc() && rest == end && step >= 0 ? std::optional(step) : std::nullopt;
 }
 
+fs::path unfinished_folder(const fs::path& folder, std::int64_t step) { return folder / (folder_name(step) + kUnfinished); }
+
 [[noreturn]] void fail(const fs::path& path, const std::error_code& error) {
   if (error == std::errc::no_space_on_device)
     throw Interrupted(path.string() + ": the disk is full. Free some space and run the same command again.");
@@ -141,12 +143,14 @@ std::string flaw_of(const Checkpoint& checkpoint, bool hash) {
   }
 }
 
-/// Removes what is older than the newest `keep` whole checkpoints up to `step`, torn ones too.
-void remove_older(const fs::path& folder, std::int64_t step, int keep) {
+/// Removes what is older than the newest whole checkpoints up to `step` that are to be kept, torn ones too.
+void remove_older(const fs::path& folder, std::int64_t step, Keep keep) {
+  const int newest = std::max(1, keep.newest);
   int whole = 0;
   for (const Checkpoint& checkpoint : checkpoints(folder)) {
     if (checkpoint.step > step) continue;
-    if (whole >= keep) {
+    if (whole >= newest) {
+      if (keep.every > 0 && checkpoint.step % keep.every == 0) continue;
       const fs::path leaving =
           checkpoint.folder.string() + kUnfinished;  // so that half of one is never taken for a torn one
       rename_folder(checkpoint.folder, leaving);
@@ -170,24 +174,41 @@ void put_in_place(const fs::path& finished, const fs::path& place) {
 
 }  // namespace
 
-Checkpoint write_checkpoint(const fs::path& folder, std::int64_t step,
-                            const std::function<void(const fs::path&)>& write, int keep) {
-  prepare_folder(folder);
-  for (const fs::path& left : unfinished(folder)) remove_folder(left);
+fs::path start_checkpoint(const fs::path& folder, std::int64_t step) {
+  const fs::path making = unfinished_folder(folder, step);
+  prepare_folder(making);
+  return making;
+}
+
+Checkpoint seal_checkpoint(const fs::path& folder, std::int64_t step, Keep keep) {
   const Checkpoint checkpoint{step, folder / folder_name(step)};
-  const fs::path making = checkpoint.folder.string() + kUnfinished;
+  const fs::path making = unfinished_folder(folder, step);
+  write_durably(making / kManifest, manifest_of(making, step).dump(1) + "\n");
+  put_in_place(making, checkpoint.folder);
+  remove_older(folder, step, keep);
+  return checkpoint;
+}
+
+void abandon_checkpoint(const fs::path& folder, std::int64_t step) noexcept {
+  std::error_code ignored;
+  fs::remove_all(unfinished_folder(folder, step), ignored);  // on a full disk its files are in the way of everything else
+}
+
+void remove_unfinished_checkpoints(const fs::path& folder) {
+  for (const fs::path& left : unfinished(folder)) remove_folder(left);
+}
+
+Checkpoint write_checkpoint(const fs::path& folder, std::int64_t step,
+                            const std::function<void(const fs::path&)>& write, Keep keep) {
+  prepare_folder(folder);
+  remove_unfinished_checkpoints(folder);
   try {
-    prepare_folder(making);
-    write(making);
-    write_durably(making / kManifest, manifest_of(making, step).dump(1) + "\n");
-    put_in_place(making, checkpoint.folder);
+    write(start_checkpoint(folder, step));
+    return seal_checkpoint(folder, step, keep);
   } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(making, ignored);  // on a full disk its files are in the way of everything else
+    abandon_checkpoint(folder, step);
     throw;
   }
-  remove_older(folder, step, std::max(1, keep));
-  return checkpoint;
 }
 
 std::optional<Checkpoint> newest_checkpoint(const fs::path& folder,

@@ -19,10 +19,24 @@ struct Checkpoint {
   std::filesystem::path folder;
 };
 
-/// Calls `write(folder)` to put the files in place, then seals them with the manifest. Older checkpoints than the newest
-/// `keep` whole ones are removed after that, never before.
+/// Which checkpoints stay.
+struct Keep {
+  int newest = 2;            // whole ones, at least 1
+  std::int64_t every = 0;    // and those of steps that are multiples of this; 0: none
+};
+
+/// Calls `write(folder)` to put the files in place, then seals them with the manifest. Checkpoints that are not to be kept are removed after that,
+/// never before.
 Checkpoint write_checkpoint(const std::filesystem::path& folder, std::int64_t step,
-                            const std::function<void(const std::filesystem::path&)>& write, int keep = 2);
+                            const std::function<void(const std::filesystem::path&)>& write, Keep keep = {});
+
+/// The same in parts, where several processes write into one checkpoint: the folder that files go into until it is sealed (every process may make
+/// it), sealing, and giving up.
+std::filesystem::path start_checkpoint(const std::filesystem::path& folder, std::int64_t step);
+Checkpoint seal_checkpoint(const std::filesystem::path& folder, std::int64_t step, Keep keep);
+void abandon_checkpoint(const std::filesystem::path& folder, std::int64_t step) noexcept;
+/// Removes what killed processes left unfinished. Before the first start_checkpoint, by one process.
+void remove_unfinished_checkpoints(const std::filesystem::path& folder);
 
 /// The newest whole checkpoint; torn ones on the way to it are told to `refuse` by name with the reason.
 std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder,

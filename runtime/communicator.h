@@ -23,12 +23,24 @@ class Communicator {
   virtual void all_gather(at::Tensor& whole, const at::Tensor& part) = 0;
   virtual void broadcast(at::Tensor& in_place, int root) = 0;
   virtual void barrier() = 0;
+
+  /// The ranks that give the same `group`, in their order: a collective itself. The result must not outlive this.
+  virtual std::unique_ptr<Communicator> split(int group) = 0;
+  /// A number that the ranks of one machine share: the first of them.
+  virtual int node() const = 0;
+
+  /// Shows the next rank that this one lives, and looks for the one before: whoever speaks for this rank calls it at least once a second, also
+  /// while it waits. From the first call on a rank that shows nothing for 20 s (PALIMPSEST_SILENCE, in seconds)
+  /// ends the world by name (exit code 3).
+  virtual void pulse() {}
+  virtual void last_pulse() {}   // takes leave, so that silence means nothing from here on
 };
 
 std::unique_ptr<Communicator> single_process();  // every collective leaves its input as it is
 
 /// The ranks of the world this process was started in (mpi_world.h) that give the same `group`, in their order. A collective itself: every
-/// rank of that world calls it. Where a rank is lost later on, the world ends with exit code 3.
+/// rank of that world calls it. Where a rank is lost later on, the world ends with exit code 3. PALIMPSEST_NODE, a number, stands for the
+/// machine's where several machines are to be tried on one.
 std::unique_ptr<Communicator> over_mpi(int group = 0);
 
 }  // namespace palimpsest

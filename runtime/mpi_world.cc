@@ -28,8 +28,9 @@ int MpiWorld::rank_in_environment() {
 MpiWorld::MpiWorld(int& argc, char**& argv) {
   if (!started_by_launcher()) return;
   int provided = 0;
-  MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided);
   initialised_ = true;
+  any_thread_ = provided >= MPI_THREAD_SERIALIZED;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
   MPI_Comm_size(MPI_COMM_WORLD, &world_size_);
   MPI_Comm host;

@@ -3,7 +3,7 @@
 namespace palimpsest {
 
 /// MPI for the length of main: initialised only where the process was started by an MPI launcher (so that a plain
-/// `palimpsest ...` starts in no time and needs no daemon), finalised at the end. One thread, the main one, speaks MPI.
+/// `palimpsest ...` starts in no time and needs no daemon), finalised at the end. One thread at a time speaks MPI.
 class MpiWorld {
  public:
   MpiWorld() = default;  // a world of one; MPI is not touched
@@ -19,6 +19,7 @@ class MpiWorld {
   int local_rank() const { return local_rank_; }    // among the ranks of this host
   int local_size() const { return local_size_; }
   bool initialised() const { return initialised_; }
+  bool any_thread() const { return any_thread_; }   // whether the MPI library lets another thread than the main one speak
 
   /// Waits until every rank has come here; false when some have not within `seconds`.
   bool meet(double seconds);
@@ -27,7 +28,7 @@ class MpiWorld {
 
  private:
   int rank_ = 0, world_size_ = 1, local_rank_ = 0, local_size_ = 1;
-  bool initialised_ = false;
+  bool initialised_ = false, any_thread_ = true;
 };
 
 }  // namespace palimpsest

@@ -57,7 +57,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const auto scores = at::bmm(split(q * (1.0 / std::sqrt(static_cast<double>(d)))), split(k).transpose(1, 2));
   auto weights = at::softmax(scores, -1);
   if (probabilities) *probabilities = weights.view({R, B, heads, T, T});
-  if (drop.defined()) weights = weights * drop.view({R * B * heads, T, T});
+  if (drop.defined()) weights = weights * drop.view({R * B * heads, T, T}).to(weights.scalar_type());
   return at::bmm(weights, split(v)).view({R, B, heads, T, d}).transpose(2, 3).reshape({R, B, T, width});
 }
 

@@ -15,6 +15,8 @@ class SingleProcess : public Communicator {
   void all_gather(at::Tensor& whole, const at::Tensor& part) override { whole.copy_(part); }
   void broadcast(at::Tensor&, int) override {}
   void barrier() override {}
+  std::unique_ptr<Communicator> split(int) override { return std::make_unique<SingleProcess>(); }
+  int node() const override { return 0; }
 };
 
 }  // namespace

@@ -33,7 +33,7 @@ class Checkpoints : public ::testing::Test {
           write_durably(to / "weights.safetensors", content.empty() ? "weights of " + std::to_string(step) : content);
           std::ofstream(to / "optimizer.txt") << "moments";
         },
-        keep);
+        {.newest = keep, .every = every_});
   }
   /// The step of the newest whole one, -1 where there is none.
   std::int64_t newest() {
@@ -49,6 +49,7 @@ class Checkpoints : public ::testing::Test {
   }
 
   fs::path folder_;
+  std::int64_t every_ = 0;
   std::vector<std::string> refused_;
 };
 
@@ -65,6 +66,25 @@ TEST_F(Checkpoints, AreFoundByTheirStep) {
 TEST_F(Checkpoints, OlderThanTheNewestTwoAreRemoved) {
   for (const int step : {1, 2, 3, 4}) write(step);
   EXPECT_THAT(names(), ElementsAre("step-000000003", "step-000000004"));
+}
+
+TEST_F(Checkpoints, OfEveryNthStepStayBesideTheNewest) {
+  every_ = 20;
+  for (int step = 10; step <= 70; step += 10) write(step);
+  EXPECT_THAT(names(), ElementsAre("step-000000020", "step-000000040", "step-000000060", "step-000000070"));
+}
+
+TEST_F(Checkpoints, OfSeveralWritersCountOnceTheyAreSealed) {
+  const fs::path first = start_checkpoint(folder_, 3), second = start_checkpoint(folder_, 3);
+  EXPECT_EQ(first, second);
+  write_durably(first / "a", "of the first");
+  write_durably(second / "b", "of the second");
+  EXPECT_EQ(newest(), -1);
+  seal_checkpoint(folder_, 3, {});
+  EXPECT_EQ(newest(), 3);
+  write_durably(start_checkpoint(folder_, 4) / "a", "half");
+  abandon_checkpoint(folder_, 4);
+  EXPECT_THAT(names(), ElementsAre("step-000000003"));
 }
 
 TEST_F(Checkpoints, ThatAreTornAreRefusedByNameAndTheOneBeforeIsUsed) {

@@ -8,7 +8,8 @@
 #include "models/gathering.h"
 #include "models/replicas.h"
 #include "runtime/durable_file.h"
-#include "runtime/gradient_sum.h"
+#include "models/sharding_units.h"
+#include "runtime/sharded_gradients.h"
 #include "tests/small_contrastive.h"
 
 namespace palimpsest {
@@ -45,16 +46,19 @@ struct Step {
 };
 
 // Loss and gradients of a batch of 10 over all ranks of a world.
-Step step_of(Communicator& world, int threads) {
-  Replicas replicas(find_objective("contrastive"), small_contrastive(), RandomStream(3), world, threads);
-  GradientSum sum(replicas.parameters());
-  std::array<float, 1> loss = {static_cast<float>(replicas.backward(part_of_rank(pairs_batch(10), world)))};
-  sum.all_reduce(world, loss);
-  sum.clip_and_hand_back(0);
-  Step step{loss[0], {}};
-  const auto copies = replicas.parameters();
-  for (const auto& parameter : copies[0])
-    step.gradients.push_back(parameter.grad().defined() ? parameter.grad().clone() : at::zeros_like(parameter));
+Step step_of(Communicator& ranks, int threads) {
+  CommunicationThread thread(ranks, nullptr);
+  const auto world = queued(thread, ranks);
+  Replicas replicas(find_objective("contrastive"), small_contrastive(), RandomStream(3), *world, threads);
+  const auto units = sharding_units(replicas.weights());
+  ShardGroups groups(*world, thread, Strategy::kNone, /*within_node=*/false);
+  ShardedGradients gradients(units, groups, thread, Strategy::kNone);
+  gradients.begin(/*last=*/true);
+  const double share = replicas.backward(part_of_rank(pairs_batch(10), *world), std::vector<BlockRunner*>(threads));
+  gradients.finish();
+  gradients.wait();
+  Step step{sum_over_ranks(*world, {share})[0], {}};
+  for (std::size_t unit = 0; unit < units.size(); ++unit) step.gradients.push_back(gradients.share(unit).clone());
   return step;
 }
 
@@ -106,7 +110,7 @@ std::vector<double> column(const std::string& csv, int number) {
 }
 
 TEST_F(ContrastiveOverRanks, LossCurveOfTwoAndFourRanksIsThatOfOne) {
-  const TemporaryFolder folder("contrastive-ranks");
+  const TemporaryFolder folder("contrastive-ranks", *everyone_);
   std::vector<std::string> curves;
   for (const int ranks : {1, 2, 4}) {
     const auto out = folder / std::to_string(ranks);

@@ -8,6 +8,7 @@
 #include "models/colour.h"
 #include "models/contrast_loss.h"
 #include "models/replicas.h"
+#include "models/sharding_units.h"
 #include "runtime/adamw.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
@@ -15,6 +16,13 @@
 
 namespace palimpsest {
 namespace {
+
+// The weights as leaves that gradients gather at.
+std::vector<at::Tensor> leaves(SlowWeights& weights) {
+  std::vector<at::Tensor> all;
+  for (const ShardingUnit& unit : sharding_units({&weights})) all.insert(all.end(), unit.copies[0].begin(), unit.copies[0].end());
+  return all;
+}
 
 at::Tensor random_numbers(std::vector<std::int64_t> shape, std::uint64_t seed) {
   auto numbers = at::empty(shape, at::kFloat);
@@ -118,15 +126,15 @@ TEST(Contrastive, ThreadsOfOneRankGiveTheLossAndGradientsOfOneThread) {
   std::vector<std::vector<at::Tensor>> gradients;
   for (const int threads : {1, 3}) {
     Replicas replicas(find_objective("contrastive"), settings, RandomStream(3), *world, threads);
-    losses.push_back(replicas.backward(batch));
+    const auto units = sharding_units(replicas.weights());
+    losses.push_back(replicas.backward(batch, std::vector<BlockRunner*>(static_cast<std::size_t>(threads))));
     std::vector<at::Tensor> sums;
-    for (const auto& copy : replicas.parameters())
-      for (std::size_t i = 0; i < copy.size(); ++i) {
-        const auto gradient = copy[i].grad().defined() ? copy[i].grad() : at::zeros_like(copy[i]);
-        if (sums.size() <= i)
-          sums.push_back(gradient.clone());
-        else
-          sums[i] += gradient;
+    for (const ShardingUnit& unit : units)
+      for (std::size_t i = 0; i < unit.names.size(); ++i) {
+        auto sum = at::zeros_like(unit.copies[0][i].detach());
+        for (const auto& copy : unit.copies)
+          if (copy[i].grad().defined()) sum += copy[i].grad();
+        sums.push_back(sum);
       }
     gradients.push_back(sums);
   }

@@ -27,7 +27,7 @@ class PretrainOverRanks : public testing::Test {
   }
 
   std::unique_ptr<Communicator> everyone_ = over_mpi();
-  TemporaryFolder folder_{"ranks"};
+  TemporaryFolder folder_{"ranks", *everyone_};
 };
 
 std::vector<double> column(const std::string& csv, int number) {

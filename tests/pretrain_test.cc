@@ -102,13 +102,22 @@ TEST(Pretrain, LearningRateRisesLinearlyAndFallsAsACosineToNearZero) {
   EXPECT_NEAR(rates[29], 1e-3 * 0.5 * (1 + std::cos(M_PI * 24 / 25)), 1e-9);
 }
 
-TEST(Pretrain, ShardingThatIsNotThereYetIsRefusedByName) {
-  const TemporaryFolder folder("sharding");
+TEST(Pretrain, ANumberFormatThatOnlyOtherDevicesHaveIsRefusedByName) {
+  const TemporaryFolder folder("precision");
   auto settings = small_pretraining();
-  for (const char* strategy : {"optimizer", "gradients", "full"}) {
-    settings.set("sharding.strategy", std::string(strategy));
-    EXPECT_THAT(refusal(settings, folder / "run"), HasSubstr(std::string("sharding.strategy = \"") + strategy + "\" is not supported by this version"));
-  }
+  settings.set("training.precision", std::string("tf32"));
+  EXPECT_THAT(refusal(settings, folder / "run"), HasSubstr("training.precision = \"tf32\" is a number format of CUDA devices"));
+}
+
+TEST(Pretrain, ARunThatDivergedGoesOnFromBeforeWithALowerRateWhereThatIsAccepted) {
+  const TemporaryFolder folder("lower");
+  auto settings = small_pretraining();
+  int polls = 0;
+  EXPECT_THROW(trained(settings, folder / "run", [&] { return ++polls == 9; }), Interrupted);
+  settings.set("training.learning_rate", 1e-4);
+  EXPECT_THAT(refusal(settings, folder / "run"), HasSubstr("--accept-changes"));
+  const auto alone = single_process();
+  EXPECT_EQ(pretrain(settings, *alone, {.out = folder / "run", .should_stop = {}, .threads = 1, .accept_changes = true}).steps, 30);
 }
 
 TEST(Pretrain, AFolderThatHoldsAnotherRunIsRefusedWithTheDifference) {
@@ -137,7 +146,7 @@ TEST(Pretrain, ALossThatIsNoNumberEndsItAndKeepsTheLastCheckpoint) {
     FAIL() << "went on";
   } catch (const Error& error) {
     EXPECT_EQ(error.exit_code(), 1);
-    EXPECT_THAT(error.what(), HasSubstr("is no number: training diverged. Lower training.learning_rate"));
+    EXPECT_THAT(error.what(), HasSubstr("is no number: training diverged. The first that is not finite is "));
   }
   EXPECT_FALSE(std::filesystem::exists(folder / "run" / "weights.safetensors"));
 }

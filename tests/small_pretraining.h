@@ -6,6 +6,7 @@
 #include <string>
 
 #include "models/pretrain.h"
+#include "runtime/agree.h"
 
 namespace palimpsest {
 
@@ -25,16 +26,23 @@ inline Settings small_pretraining() {
 /// A folder of its own under the system's temporary one, gone with this.
 class TemporaryFolder {
  public:
-  explicit TemporaryFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("palimpsest-" + name + "-" + std::to_string(getpid()))) {
-    std::filesystem::create_directories(path_);
+  explicit TemporaryFolder(const std::string& name) : TemporaryFolder(name, getpid()) {}
+  /// One for all ranks of a test.
+  TemporaryFolder(const std::string& name, Communicator& ranks)
+      : TemporaryFolder(name, std::stoi(text_of_rank(ranks, 0, std::to_string(getpid())))) {}
+  ~TemporaryFolder() {
+    std::error_code ignored;   // another rank may remove it at this moment
+    std::filesystem::remove_all(path_, ignored);
   }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
 
  private:
+  TemporaryFolder(const std::string& name, int number)
+      : path_(std::filesystem::temp_directory_path() / ("palimpsest-" + name + "-" + std::to_string(number))) {
+    std::filesystem::create_directories(path_);
+  }
   std::filesystem::path path_;
 };
 

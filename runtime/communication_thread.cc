@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <sys/prctl.h>
 
+#include <optional>
 #include <utility>
 
 namespace palimpsest {
@@ -82,18 +83,16 @@ void CommunicationThread::work() {
   prctl(PR_SET_TIMERSLACK, 1000UL);  // ns: while it waits for a peer it sleeps in steps of microseconds, and the
                                      // compute threads have the cores
   for (std::unique_lock lock(mutex_);;) {
-    const bool awake = posted_.wait_for(lock, kBetweenPulses, [this] { return leaving_ || !tasks_.empty(); });
-    if (awake && tasks_.empty()) break;
-    if (tasks_.empty()) {
-      lock.unlock();
-      world_.pulse();
-      lock.lock();
-      continue;
+    posted_.wait_for(lock, kBetweenPulses, [this] { return leaving_ || !tasks_.empty(); });
+    if (leaving_ && tasks_.empty()) break;
+    std::optional<Task> task;
+    if (!tasks_.empty()) {
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
     }
-    Task task = std::move(tasks_.front());
-    tasks_.pop_front();
     lock.unlock();
-    perform(task);
+    world_.pulse();  // busy or idle
+    if (task) perform(*task);
     lock.lock();
   }
   world_.last_pulse();

@@ -37,7 +37,7 @@ struct AKilledPretraining : testing::Test {
     std::ofstream(file) << "[model]\nwidth = 16\ndepth = 3\nheads = 2\npatch = 4\nside = 16\ndecoder_width = "
                            "16\ndecoder_depth = 2\ndecoder_heads = 2\n"
                            "[images]\ntotal = 20\nside = 24\n[validation]\ncount = 4\nevery = 100\n"
-                           "[training]\nbatch = 8\ncheckpoint_steps = 10\nsteps = "
+                           "[training]\nbatch = 8\ncheckpoint_steps = 5\nsteps = "
                         << steps << "\n[sharding]\nstrategy = \"full\"\n";
     return file;
   }
@@ -62,7 +62,7 @@ struct AKilledPretraining : testing::Test {
 
 TEST_F(AKilledPretraining, EndsInTheBitsOfAnUndisturbedOne) {
   const int kills = kills_wanted();
-  const std::string file = definition(60 * (kills + 1));
+  const std::string file = definition(20 * (kills + 1));
   ASSERT_EQ(Process(palimpsest_command(2, words(file, folder / "whole")), log()).wait(), 0) << read_file(log());
   for (int i = 0; i < kills; ++i) {
     const RandomStream random = RandomStream(7).child(static_cast<std::uint64_t>(i));

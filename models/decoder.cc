@@ -32,10 +32,6 @@ class Drop {
     for (const auto& run : runs_) streams.push_back(run.child(layer_ * 4 + site));
     return dropout_mask(streams, {c10::multiply_integers(shape) / std::ssize(streams)}, p_).view(shape);
   }
-  at::Tensor operator()(const at::Tensor& x, DropSite site) const {
-    const auto kept = mask(site, x.sizes().vec());
-    return kept.defined() ? x * kept.to(x.scalar_type()) : x;
-  }
 
  private:
   const std::vector<RandomStream>& runs_;
@@ -82,11 +78,17 @@ Decoder::Decoder(const DecoderConfig& c, const Parameters& parameters) : config_
   position_ = find("position", {1, c.patches(), D});
   for (std::int64_t layer = 0; layer < c.depth; ++layer) {
     const auto n = block_name(layer);
-    blocks_.push_back({find(n + "self_attn.in_proj_weight", {3 * D, D}), find(n + "self_attn.in_proj_bias", {3 * D}),
-                       find(n + "self_attn.out_proj.weight", {D, D}), find(n + "self_attn.out_proj.bias", {D}),
-                       find(n + "linear1.weight", {4 * D, D}), find(n + "linear1.bias", {4 * D}), find(n + "linear2.weight", {D, 4 * D}),
-                       find(n + "linear2.bias", {D}), find(n + "norm1.weight", {D}), find(n + "norm1.bias", {D}), find(n + "norm2.weight", {D}),
-                       find(n + "norm2.bias", {D})});
+    TransformerBlock block;
+    block.qkv = {{find(n + "self_attn.in_proj_weight", {3 * D, D}), find(n + "self_attn.in_proj_bias", {3 * D}), {}}};
+    block.output = {find(n + "self_attn.out_proj.weight", {D, D}), find(n + "self_attn.out_proj.bias", {D}), {}};
+    block.mlp_in = {find(n + "linear1.weight", {4 * D, D}), find(n + "linear1.bias", {4 * D}), {}};
+    block.mlp_out = {find(n + "linear2.weight", {D, 4 * D}), find(n + "linear2.bias", {D}), {}};
+    block.norm1 = {find(n + "norm1.weight", {D}), find(n + "norm1.bias", {D})};
+    block.norm2 = {find(n + "norm2.weight", {D}), find(n + "norm2.bias", {D})};
+    block.heads = c.heads;
+    block.epsilon = kNormEpsilon;
+    block.norm_first = false;
+    blocks_.push_back(std::move(block));
   }
   norm_weight_ = find("norm.weight", {D});
   norm_bias_ = find("norm.bias", {D});
@@ -108,19 +110,11 @@ at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomS
 }
 
 at::Tensor Decoder::compute_block(std::size_t layer, const at::Tensor& x, const std::vector<RandomStream>& runs) const {
-  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2);
-  const auto rows = [&](const at::Tensor& t) { return t.reshape({R, B * T, -1}); };
-  const auto tokens = [&](const at::Tensor& t) { return t.view({R, B, T, -1}); };
-  const auto& b = blocks_[layer];
+  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2), D = config_.width;
   const Drop drop(runs, layer, config_.dropout);
-  const auto qkv = tokens(linear(rows(x), b.in_weight, b.in_bias)).chunk(3, -1);
-  const auto heads = attention(qkv[0], qkv[1], qkv[2], config_.heads,
-                               drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}));
-  const auto attended = drop(tokens(linear(rows(heads), b.out_weight, b.out_bias)), kAfterAttention);
-  const auto y = layer_norm(x + attended, b.norm1_weight, b.norm1_bias, kNormEpsilon);
-  const auto inside = drop(activate(linear(rows(y), b.in1_weight, b.in1_bias), Activation::kGelu), kInsideFeedForward);
-  const auto fed = drop(tokens(linear(inside, b.in2_weight, b.in2_bias)), kAfterFeedForward);
-  return layer_norm(y + fed, b.norm2_weight, b.norm2_bias, kNormEpsilon);
+  return transformer_block(x, blocks_[layer],
+                           {drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}), drop.mask(kAfterAttention, {R, B, T, D}),
+                            drop.mask(kInsideFeedForward, {R, B, T, 4 * D}), drop.mask(kAfterFeedForward, {R, B, T, D})});
 }
 
 at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<RandomStream>& runs) const { return pixels(decode(embed(tokens), runs)); }

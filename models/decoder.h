@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/run_axis.h"
+#include "runtime/transformer_block.h"
 
 namespace palimpsest {
 
@@ -41,14 +42,10 @@ class Decoder {
   const Parameter& mask_token() const { return mask_token_; }   // [width] or own [R, width]; undefined where there is none
 
  private:
-  struct Block {
-    Parameter in_weight, in_bias, out_weight, out_bias, in1_weight, in1_bias, in2_weight, in2_bias;
-    Parameter norm1_weight, norm1_bias, norm2_weight, norm2_bias;
-  };
   at::Tensor compute_block(std::size_t layer, const at::Tensor& x, const std::vector<RandomStream>& drop) const;
   DecoderConfig config_;
   Parameter embed_weight_, embed_bias_, position_, norm_weight_, norm_bias_, pixels_weight_, pixels_bias_, mask_token_;
-  std::vector<Block> blocks_;
+  std::vector<TransformerBlock> blocks_;
 };
 
 /// [R, B, patches, 3 p p] with (y, x, channel) inside a patch -> [R, B, 3, S, S].

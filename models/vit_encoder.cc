@@ -62,7 +62,7 @@ VitEncoder::VitEncoder(const VitConfig& config, const Parameters& parameters) : 
   const std::int64_t width = config.width;
   const auto norm = [&](const std::string& name) { return Norm{find(name + ".weight", {width}), find(name + ".bias", {width})}; };
   const auto linear = [&](const std::string& name, std::int64_t out, std::int64_t in) {
-    return Linear{find(name + ".weight", {out, in}), find(name + ".bias", {out}), {}};
+    return LinearMap{find(name + ".weight", {out, in}), find(name + ".bias", {out}), {}};
   };
   if (config.class_token) class_embedding_ = find("embeddings.class_embedding", {width});
   patch_.weight = find("embeddings.patch_embedding.weight", {width, 3, config.patch, config.patch});
@@ -71,10 +71,17 @@ VitEncoder::VitEncoder(const VitConfig& config, const Parameters& parameters) : 
   if (config.pre_norm) pre_norm_ = norm("pre_layrnorm");
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
     const auto name = block_name(layer);
-    blocks_.push_back({norm(name + "layer_norm1"), norm(name + "layer_norm2"), linear(name + "self_attn.q_proj", width, width),
-                       linear(name + "self_attn.k_proj", width, width), linear(name + "self_attn.v_proj", width, width),
-                       linear(name + "self_attn.out_proj", width, width), linear(name + "mlp.fc1", config.mlp_width, width),
-                       linear(name + "mlp.fc2", width, config.mlp_width)});
+    TransformerBlock block;
+    for (const char* map : {"q_proj", "k_proj", "v_proj"}) block.qkv.push_back(linear(name + "self_attn." + map, width, width));
+    block.output = linear(name + "self_attn.out_proj", width, width);
+    block.mlp_in = linear(name + "mlp.fc1", config.mlp_width, width);
+    block.mlp_out = linear(name + "mlp.fc2", width, config.mlp_width);
+    block.norm1 = norm(name + "layer_norm1");
+    block.norm2 = norm(name + "layer_norm2");
+    block.heads = config.heads;
+    block.activation = config.activation;
+    block.epsilon = config.norm_epsilon;
+    blocks_.push_back(std::move(block));
   }
   if (config.final_norm) final_norm_ = norm("post_layernorm");
 }
@@ -84,12 +91,12 @@ const std::vector<std::string>& adapter_targets() {
   return names;
 }
 
-VitEncoder::Linear& VitEncoder::target_of(std::int64_t layer, const std::string& target) {
+LinearMap& VitEncoder::target_of(std::int64_t layer, const std::string& target) {
   auto& block = blocks_.at(static_cast<std::size_t>(layer));
   if (target == "patch") return patch_;
-  if (target == "query") return block.query;
-  if (target == "key") return block.key;
-  if (target == "value") return block.value;
+  if (target == "query") return block.qkv[0];
+  if (target == "key") return block.qkv[1];
+  if (target == "value") return block.qkv[2];
   if (target == "output") return block.output;
   if (target == "mlp_in") return block.mlp_in;
   if (target == "mlp_out") return block.mlp_out;
@@ -107,26 +114,21 @@ const Adapter* VitEncoder::adapter(std::int64_t layer, const std::string& target
 
 const Parameter& VitEncoder::weight(std::int64_t layer, const std::string& target) const { return target_of(layer, target).weight; }
 
-at::Tensor VitEncoder::apply(const Linear& map, const at::Tensor& x_RMC) const {
-  const auto slow = linear(x_RMC, map.weight, map.bias);
-  if (!map.adapter) return slow;
-  const auto& fast = *map.adapter;
-  if (observer_) observer_(fast, x_RMC, slow);
-  const auto scaled = fast.gain.defined() ? slow * fast.gain.unsqueeze(1) : slow;
-  return fast.a.defined() ? scaled + adapt(x_RMC, fast.a, fast.b, fast.scale) : scaled;
+void VitEncoder::set_observer(const MapObserver& observer) {
+  observer_ = observer;
+  for (auto& block : blocks_) block.observer = observer;
 }
 
-at::Tensor VitEncoder::project(const Linear& map, const at::Tensor& x_RMC) const {
-  const auto once = apply(map, x_RMC);
-  return double_projection_ ? linear(once, map.weight, {}) : once;
+void VitEncoder::set_double_projection(bool on) {
+  for (auto& block : blocks_) block.double_projection = on;
 }
 
 at::Tensor VitEncoder::embed(const at::Tensor& images) const {
   const std::int64_t R = images.size(0), B = images.size(1), C = config_.width, patches = config_.patches();
   const auto pixels = patchify(normalised(images, config_), config_.patch).reshape({R, B * patches, -1}).to(patch_.weight.value.scalar_type());
   const auto& weight = patch_.weight;
-  const Linear map{{weight.value.flatten(weight.own ? 2 : 1), weight.own}, patch_.bias, patch_.adapter};
-  auto x = apply(map, pixels).view({R, B, patches, C});
+  const LinearMap map{{weight.value.flatten(weight.own ? 2 : 1), weight.own}, patch_.bias, patch_.adapter};
+  auto x = linear(pixels, map, observer_).view({R, B, patches, C});
   if (config_.class_token) {
     const auto token = class_embedding_.own ? class_embedding_.value.view({R, 1, 1, C}) : class_embedding_.value.view({1, 1, 1, C});
     x = at::cat({token.expand({R, B, 1, C}), x}, 2);
@@ -136,21 +138,8 @@ at::Tensor VitEncoder::embed(const at::Tensor& images) const {
 }
 
 at::Tensor VitEncoder::block(std::int64_t layer, const at::Tensor& x, at::Tensor* probabilities) const {
-  const Block& block = blocks_.at(static_cast<std::size_t>(layer));
-  return run_block({"encoder", layer}, x, [this, &block, probabilities](const at::Tensor& x) { return compute_block(block, x, probabilities); });
-}
-
-at::Tensor VitEncoder::compute_block(const Block& b, const at::Tensor& x, at::Tensor* probabilities) const {
-  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2), C = config_.width;
-  const auto rows = [&](const at::Tensor& t) { return t.reshape({R, B * T, -1}); };
-  const auto tokens = [&](const at::Tensor& t) { return t.view({R, B, T, -1}); };
-
-  const auto n1 = rows(layer_norm(x, b.norm1.weight, b.norm1.bias, config_.norm_epsilon));
-  auto heads = attention(tokens(project(b.query, n1)), tokens(project(b.key, n1)), tokens(project(b.value, n1)), config_.heads, {}, probabilities);
-  if (b.head_gain.defined()) heads = (heads.view({R, B, T, config_.heads, -1}) * b.head_gain.view({R, 1, 1, config_.heads, 1})).view({R, B, T, C});
-  const auto y = x + apply(b.output, rows(heads)).view({R, B, T, C});
-  const auto n2 = rows(layer_norm(y, b.norm2.weight, b.norm2.bias, config_.norm_epsilon));
-  return y + apply(b.mlp_out, activate(apply(b.mlp_in, n2), config_.activation)).view({R, B, T, C});
+  const TransformerBlock& block = blocks_.at(static_cast<std::size_t>(layer));
+  return run_block({"encoder", layer}, x, [&block, probabilities](const at::Tensor& x) { return transformer_block(x, block, {}, probabilities); });
 }
 
 at::Tensor VitEncoder::final_norm(const at::Tensor& x) const {

@@ -2,12 +2,11 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/run_axis.h"
+#include "runtime/transformer_block.h"
 
 namespace palimpsest {
 
@@ -37,12 +36,6 @@ VitConfig vit_size(const std::string& name);   // micro | tiny | small | base (p
 /// Fresh weights, shared: truncated normal 0.02, zero biases, unit norms.
 Parameters initial_vit(const VitConfig&, const RandomStream&);
 
-/// Fast weights of one linear map, padded to the largest rank of the pack: y = gain (W x + b) + s B (A x). Own by nature.
-struct Adapter {
-  at::Tensor a, b, scale;                      // [R, r, C], [R, D, r], [R]; undefined where only gains change
-  at::Tensor gain;                             // [R, D]; undefined: 1
-};
-
 /// The linear maps that can have an adapter, by name: query, key, value, output, mlp_in, mlp_out of each block, and patch, the
 /// patch embedding, which counts to block 0.
 const std::vector<std::string>& adapter_targets();
@@ -66,42 +59,24 @@ class VitEncoder {
   const Adapter* adapter(std::int64_t layer, const std::string& target) const;   // nullptr where there is none
   const Parameter& weight(std::int64_t layer, const std::string& target) const;  // W of such a map: [D, C] (patch: [D, 3, p, p]), or own
 
-  /// Is told the input [R, M, C] of each map with an adapter and its slow response W x + b [R, M, D]: what local learning rules see.
-  using Observer = std::function<void(const Adapter&, const at::Tensor& x, const at::Tensor& slow)>;
-  void set_observer(Observer observer) { observer_ = std::move(observer); }
+  void set_observer(const MapObserver& observer);   // of every map with an adapter
 
   /// Multiplies what each head of a block gives, [R, H]; 0 knocks it out. Undefined: 1.
   void set_head_gain(std::int64_t layer, at::Tensor gain) { blocks_.at(static_cast<std::size_t>(layer)).head_gain = std::move(gain); }
 
   /// Multiplies queries, keys and values by W a second time, as the published code of arXiv 2508.04988 does (familiarity.md, D1).
-  void set_double_projection(bool on) { double_projection_ = on; }
+  void set_double_projection(bool on);
 
  private:
-  struct Linear {
-    Parameter weight, bias;
-    std::optional<Adapter> adapter;
-  };
-  struct Norm {
-    Parameter weight, bias;
-  };
-  struct Block {
-    Norm norm1, norm2;
-    Linear query, key, value, output, mlp_in, mlp_out;
-    at::Tensor head_gain = {};
-  };
-  at::Tensor apply(const Linear&, const at::Tensor& x_RMC) const;
-  at::Tensor project(const Linear&, const at::Tensor& x_RMC) const;   // to queries, keys, values
-  Linear& target_of(std::int64_t layer, const std::string& target);
-  const Linear& target_of(std::int64_t layer, const std::string& target) const { return const_cast<VitEncoder*>(this)->target_of(layer, target); }
-  at::Tensor compute_block(const Block&, const at::Tensor& x, at::Tensor* probabilities) const;
+  LinearMap& target_of(std::int64_t layer, const std::string& target);
+  const LinearMap& target_of(std::int64_t layer, const std::string& target) const { return const_cast<VitEncoder*>(this)->target_of(layer, target); }
 
   VitConfig config_;
   Parameter class_embedding_, positions_;
-  Linear patch_;                               // its weight [C, 3, p, p]
-  Observer observer_;
-  bool double_projection_ = false;
+  LinearMap patch_;                               // its weight [C, 3, p, p]
+  MapObserver observer_;
   Norm pre_norm_, final_norm_;
-  std::vector<Block> blocks_;
+  std::vector<TransformerBlock> blocks_;
 };
 
 /// [R, B, 3, S, S] -> [R, B, patches, 3 p p], patches row-major, inside one (channel, y, x): the order of a convolution's weight.

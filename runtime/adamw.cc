@@ -4,29 +4,10 @@
 
 #include <ATen/ATen.h>
 
+#include "runtime/kernels.h"
+
 namespace palimpsest {
 namespace {
-
-struct Coefficients {
-  float beta1, beta2, epsilon, step_size, decay, inverse_sqrt_correction2;
-};
-
-// One pass over memory: value, gradient and both moments are read once and written once.
-#if defined(__x86_64__)
-__attribute__((target_clones("arch=x86-64-v3", "default")))
-#endif
-void update(float* __restrict value, const float* __restrict gradient, float* __restrict first, float* __restrict second, std::int64_t n,
-            const Coefficients& c) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float g = gradient[i];
-    const float m = c.beta1 * first[i] + (1.0f - c.beta1) * g;
-    const float v = c.beta2 * second[i] + (1.0f - c.beta2) * g * g;
-    first[i] = m;
-    second[i] = v;
-    const float denominator = std::sqrt(v) * c.inverse_sqrt_correction2 + c.epsilon;
-    value[i] = value[i] * c.decay - c.step_size * (m / denominator);
-  }
-}
 
 double per_run(const std::vector<double>& values, std::int64_t run) {
   return values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(run));
@@ -51,12 +32,12 @@ void AdamW::step() {
     for (std::int64_t run = 0; run < runs; ++run) {
       const double rate = per_run(options_.learning_rate, run);
       const double decay = slot.decay ? per_run(options_.weight_decay, run) : 0.0;
-      const Coefficients c{static_cast<float>(options_.beta1),     static_cast<float>(options_.beta2),
-                           static_cast<float>(options_.epsilon),   static_cast<float>(rate / correction1),
-                           static_cast<float>(1.0 - rate * decay), static_cast<float>(1.0 / std::sqrt(correction2))};
+      const AdamWStep c{static_cast<float>(options_.beta1),     static_cast<float>(options_.beta2),
+                        static_cast<float>(options_.epsilon),   static_cast<float>(rate / correction1),
+                        static_cast<float>(1.0 - rate * decay), static_cast<float>(1.0 / std::sqrt(correction2))};
       const std::int64_t at = run * n;
-      update(slot.value.data_ptr<float>() + at, contiguous.data_ptr<float>() + at, slot.first.data_ptr<float>() + at,
-             slot.second.data_ptr<float>() + at, n, c);
+      kernels().adamw(slot.value.data_ptr<float>() + at, contiguous.data_ptr<float>() + at,
+                      slot.first.data_ptr<float>() + at, slot.second.data_ptr<float>() + at, n, c);
     }
   }
 }

@@ -1,10 +1,13 @@
 #include "runtime/fused.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "runtime/kernels.h"
+#include "runtime/map_tensors.h"
 
 namespace palimpsest::fused {
 namespace {
@@ -23,7 +26,7 @@ template <Elementwise kForward, ElementwiseBackward kBackward>
 struct Activation : Function<Activation<kForward, kBackward>> {
   static at::Tensor compute(const at::Tensor& x) {
     auto y = at::empty_like(x);
-    (kernels().*kForward)(data(x), y.template mutable_data_ptr<float>(), rows_of(x), x.size(-1));
+    (kernels().*kForward)(data(x), y.template mutable_data_ptr<float>(), x.numel());
     return y;
   }
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x) {
@@ -33,7 +36,7 @@ struct Activation : Function<Activation<kForward, kBackward>> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto x = context->get_saved_variables()[0], dy = gradients[0].contiguous();
     auto dx = at::empty_like(x);
-    (kernels().*kBackward)(data(x), data(dy), dx.template mutable_data_ptr<float>(), rows_of(x), x.size(-1));
+    (kernels().*kBackward)(data(x), data(dy), dx.template mutable_data_ptr<float>(), x.numel());
     return {dx};
   }
 };
@@ -80,11 +83,74 @@ struct LayerNorm : Function<LayerNorm> {
     const std::int64_t width = x.size(-1);
     for_each_run(x, weight, [&](std::int64_t row, std::int64_t rows, std::int64_t at) {
       kernels().layer_norm_backward(data(x) + row * width, data(weight) + at, data(moments) + 2 * row,
-                                    data(dy) + row * width, dx.mutable_data_ptr<float>() + row * width,
+                                    data(dy) + row * width, nullptr, dx.mutable_data_ptr<float>() + row * width,
                                     d_weight.mutable_data_ptr<float>() + at, d_bias.mutable_data_ptr<float>() + at,
                                     rows, width);
     });
     return {dx, d_weight, d_bias, at::Tensor()};
+  }
+};
+
+// x [R, M, C] and the map, kept from forward to backward.
+struct LinearKept : torch::CustomClassHolder {
+  LinearKept(const at::Tensor& x, const LinearMap& map) : x(x), map(map) {}
+  at::Tensor x;
+  LinearMap map;
+};
+
+std::vector<Parameter> parameters_of(const LinearMap& map) {
+  std::vector<Parameter> out;
+  collect(map, out);
+  return out;
+}
+
+// Calls f(place of the run's first row, rows) piece by piece over M rows.
+template <class F>
+void for_each_piece(std::int64_t M, const F& f) {
+  for (std::int64_t row = 0; row < M; row += kRowsOfASum) f(row, std::min(kRowsOfASum, M - row));
+}
+
+struct Linear : Function<Linear> {
+  static at::Tensor compute(const at::Tensor& x, const LinearMap& map) {
+    static thread_local Scratch scratch;
+    const std::int64_t R = x.size(0), M = x.size(1), C = x.size(2), D = map.weight.value.size(-2);
+    auto y = at::empty({R, M, D}, x.options());
+    for (std::int64_t run = 0; run < R; ++run) {
+      scratch.restart();
+      const PackedMap packed(RunReader(run, nullptr, scratch).map({map}), true, scratch);
+      for_each_piece(M, [&](std::int64_t row, std::int64_t rows) {
+        packed.forward({data(x) + (run * M + row) * C, C}, {y.mutable_data_ptr<float>() + (run * M + row) * D, D},
+                       rows);
+      });
+    }
+    return y;
+  }
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, at::TensorList, const LinearMap& map) {
+    context->saved_data["kept"] = at::IValue::make_capsule(c10::make_intrusive<LinearKept>(x, map));
+    return compute(x, map);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& d_out) {
+    static thread_local Scratch scratch;
+    const auto kept = c10::static_intrusive_pointer_cast<LinearKept>(context->saved_data["kept"].toCapsule());
+    const auto &x = kept->x, dy = d_out[0].contiguous();
+    const std::int64_t R = x.size(0), M = x.size(1), C = x.size(2), D = dy.size(2);
+    auto gradients = gradients_for(parameters_of(kept->map), R);
+    auto dx = x.requires_grad() ? at::empty_like(x) : at::Tensor();
+    for (std::int64_t run = 0; run < R; ++run) {
+      scratch.restart();
+      const auto map = RunReader(run, &gradients, scratch).map({kept->map});
+      map_gradients(map, {data(x) + run * M * C, C}, {data(dy) + run * M * D, D}, M, !gradients.zeroed, scratch);
+      if (!dx.defined()) continue;
+      const PackedMap packed(map, false, scratch);
+      for_each_piece(M, [&](std::int64_t row, std::int64_t rows) {
+        packed.backward({data(dy) + (run * M + row) * D, D}, {dx.mutable_data_ptr<float>() + (run * M + row) * C, C},
+                        rows);
+      });
+    }
+    variable_list out{dx};
+    out.insert(out.end(), gradients.tensors.begin(), gradients.tensors.end());
+    out.emplace_back();  // for the map
+    return out;
   }
 };
 
@@ -162,6 +228,19 @@ at::Tensor quick_gelu(const at::Tensor& x) {
   return activation<Activation<&Kernels::quick_gelu, &Kernels::quick_gelu_backward>>(x);
 }
 at::Tensor gelu(const at::Tensor& x) { return activation<Activation<&Kernels::gelu, &Kernels::gelu_backward>>(x); }
+
+bool serves(const at::Tensor& x, const LinearMap& map) {
+  return serves(x) && is_low_rank(map) && all_plain(parameters_of(map));
+}
+
+at::Tensor linear(const at::Tensor& given, const LinearMap& map) {
+  const auto x = given.contiguous();
+  const auto parameters = parameters_of(map);
+  if (!at::GradMode::is_enabled() || !(x.requires_grad() || any_requires_grad(parameters)))
+    return Linear::compute(x, map);
+  const auto tensors = values_of(parameters);
+  return Linear::apply(x, at::TensorList(tensors), map);
+}
 
 at::Tensor layer_norm(const at::Tensor& given, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
   const auto x = given.contiguous();

@@ -24,22 +24,72 @@ struct RateFunction {
   bool squared = true;
 };
 
+/// What a product reads on its left, [M, K]: element (i, k) lies at first[i / 6 * six_stride + i % 6 * row_stride + k *
+/// column_stride].
+struct Left {
+  const float* first;
+  std::int64_t row_stride, column_stride, six_stride;
+};
+/// What it reads on its right, [K, N]: element (k, j) lies at first[j / 16 * panel_stride + k * row_stride + j % 16].
+struct Right {
+  const float* first;
+  std::int64_t row_stride, panel_stride;
+};
+constexpr std::int64_t kProductRows = 6, kProductColumns = 16;
+
+inline Left left_of(const float* first, std::int64_t stride) { return {first, stride, 1, kProductRows * stride}; }
+inline Left left_of_sixes(const float* first, std::int64_t K) { return {first, 1, kProductRows, kProductRows * K}; }
+inline Right right_of(Rows rows) { return {rows.first, rows.stride, kProductColumns}; }
+inline Right right_of_panels(const float* first, std::int64_t K) {
+  return {first, kProductColumns, kProductColumns * K};
+}
+/// Floats that right_of_rows and right_of_transposed fill, and left_of_transposed.
+inline std::int64_t size_of_panels(std::int64_t K, std::int64_t N) {
+  return (N + kProductColumns - 1) / kProductColumns * kProductColumns * K;
+}
+inline std::int64_t size_of_sixes(std::int64_t M, std::int64_t K) {
+  return (M + kProductRows - 1) / kProductRows * kProductRows * K;
+}
+
+/// What becomes of the sums: residual + factor * (scale * sum + bias), bias [N], the others [M, N]; each may be absent.
+struct Finish {
+  const float* bias = nullptr;
+  Rows factor = {nullptr, 0}, residual = {nullptr, 0};
+  float scale = 1;
+};
+
+/// What AdamW does to one number at one step.
+struct AdamWStep {
+  float beta1, beta2, epsilon, step_size, decay, inverse_sqrt_correction2;
+};
+
 struct Kernels {
-  // y = x sigmoid(1.702 x), and dx from dy. x, y, dy, dx [rows, width].
-  void (*quick_gelu)(const float* x, float* y, std::int64_t rows, std::int64_t width);
-  void (*quick_gelu_backward)(const float* x, const float* dy, float* dx, std::int64_t rows, std::int64_t width);
+  // c [M, N] = a [M, K] b [K, N], finished. A residual may be c itself where K is at most 320.
+  void (*product)(const Left& a, const Right& b, const Finish& finish, MutableRows c, std::int64_t M, std::int64_t N,
+                  std::int64_t K);
+  // Copies that a product reads fastest: of rows [K, N]; of rows [N, K], transposed; of rows [K, M], transposed.
+  void (*right_of_rows)(Rows from, std::int64_t K, std::int64_t N, float* panels);
+  void (*right_of_transposed)(Rows from, std::int64_t K, std::int64_t N, float* panels);
+  void (*left_of_transposed)(Rows from, std::int64_t M, std::int64_t K, float* sixes);
+  // Adds the rows of x to sums [width].
+  void (*column_sums)(Rows x, std::int64_t rows, std::int64_t width, float* sums);
+
+  // y = x sigmoid(1.702 x), and dx from dy, over n floats. Forward may be in place.
+  void (*quick_gelu)(const float* x, float* y, std::int64_t n);
+  void (*quick_gelu_backward)(const float* x, const float* dy, float* dx, std::int64_t n);
 
   // y = x Phi(x), Phi the normal distribution to 1.5e-7 (Abramowitz & Stegun 7.1.26).
-  void (*gelu)(const float* x, float* y, std::int64_t rows, std::int64_t width);
-  void (*gelu_backward)(const float* x, const float* dy, float* dx, std::int64_t rows, std::int64_t width);
+  void (*gelu)(const float* x, float* y, std::int64_t n);
+  void (*gelu_backward)(const float* x, const float* dy, float* dx, std::int64_t n);
 
   // y = (x - mean) / sqrt(variance + epsilon) * weight + bias over rows of x [rows, width]; `moments` [rows, 2]
   // receives mean and 1 / SD.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float* y, float* moments,
                      std::int64_t rows, std::int64_t width, float epsilon);
-  // Adds to d_weight and d_bias [width].
-  void (*layer_norm_backward)(const float* x, const float* weight, const float* moments, const float* dy, float* dx,
-                              float* d_weight, float* d_bias, std::int64_t rows, std::int64_t width);
+  // dx = residual (where not null) + what dy passes back; adds to d_weight and d_bias [width].
+  void (*layer_norm_backward)(const float* x, const float* weight, const float* moments, const float* dy,
+                              const float* residual, float* dx, float* d_weight, float* d_bias, std::int64_t rows,
+                              std::int64_t width);
 
   // One head over T tokens of width d: out = (softmax(q k^T / sqrt(d)) * drop) v. `probabilities` [T, T] receives the
   // softmax, or is null; `drop` [T, T] or null.
@@ -47,6 +97,13 @@ struct Kernels {
                     std::int64_t d);
   void (*attention_backward)(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out,
                              MutableRows dq, MutableRows dk, MutableRows dv, std::int64_t T, std::int64_t d);
+
+  // out[i] = 0 where the i-th 16 bits of a stream lie below the threshold, else `kept`.
+  void (*dropout)(std::uint64_t key, std::uint32_t threshold, float kept, float* out, std::int64_t n);
+
+  // One pass over memory: value, gradient and both moments are read once, and all but the gradient written once.
+  void (*adamw)(float* value, const float* gradient, float* first, float* second, std::int64_t n,
+                const AdamWStep& step);
 
   // A circuit of neurons on a grid. Columns are stimuli side by side: 1, or a multiple of 16.
   // y [rows, columns] += w x over `count` active inputs: w[row * stride + active[j] - first], x at row active[j].

@@ -9,22 +9,25 @@
 namespace palimpsest {
 namespace {
 
-constexpr std::chrono::microseconds kShortest{10}, kLongest{200};
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
+
+// An eighth of what was waited so far: the wait is found over an eighth late at most, and ranks that wait for long, of
+// which there may be more than cores, cost the others little.
+Clock::duration next_sleep(Clock::duration waited) {
+  return std::clamp<Clock::duration>(waited / 8, microseconds(10), microseconds(1000));
+}
 
 }  // namespace
 
 void wait_for_all(std::vector<MPI_Request>& requests, bool spin, const std::function<void()>& meanwhile) {
-  auto sleep = kShortest;
+  const auto start = Clock::now();
   for (int done = 0;;) {
     MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
     if (done) return;
     meanwhile();
-    if (spin) {
-      sched_yield();
-    } else {
-      std::this_thread::sleep_for(sleep);
-      sleep = std::min(2 * sleep, kLongest);
-    }
+    if (spin) sched_yield();
+    else std::this_thread::sleep_for(next_sleep(Clock::now() - start));
   }
 }
 

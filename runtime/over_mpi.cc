@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "runtime/communicator.h"
@@ -60,6 +61,16 @@ void reduce_parts(at::Tensor out, const std::vector<at::Tensor>& parts, Reductio
   out.copy_(total);
 }
 
+// A rank that spins while it waits needs a core of its own.
+bool a_core_for_each_rank() {
+  MPI_Comm machine;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+  int ranks = 1;
+  MPI_Comm_size(machine, &ranks);
+  MPI_Comm_free(&machine);
+  return static_cast<unsigned>(ranks) <= std::thread::hardware_concurrency();
+}
+
 // The ranks of this machine are known by the first of them, or by the number that was given to try several.
 int node_of_this_process(int world_rank) {
   if (const char* given = std::getenv("PALIMPSEST_NODE")) return std::atoi(given);
@@ -80,8 +91,8 @@ int node_of_this_process(int world_rank) {
 
 class OverMpi : public Communicator {
  public:
-  /// The ranks of `among` that give the same group. `parent`: whose pulse goes on while this one waits; nullptr for a world of its own.
-  OverMpi(MPI_Comm among, int group, int node, OverMpi* parent) : node_(node), parent_(parent) {
+  /// The ranks of `among` that give the same group. `room`: there is a core for each rank. `parent`: whose pulse goes on while this one waits; nullptr for a world of its own.
+  OverMpi(MPI_Comm among, int group, int node, bool room, OverMpi* parent) : node_(node), room_(room), parent_(parent) {
     int rank_among = 0;
     MPI_Comm_rank(among, &rank_among);
     MPI_Comm_split(among, group, rank_among, &ranks_);
@@ -99,7 +110,7 @@ class OverMpi : public Communicator {
   int rank() const override { return rank_; }
   int world_size() const override { return world_size_; }
   int node() const override { return node_; }
-  std::unique_ptr<Communicator> split(int group) override { return std::make_unique<OverMpi>(ranks_, group, node_, this); }
+  std::unique_ptr<Communicator> split(int group) override { return std::make_unique<OverMpi>(ranks_, group, node_, room_, this); }
 
   void all_reduce(at::Tensor& in_place, Reduction reduction) override {
     check_reducible(in_place);
@@ -182,7 +193,7 @@ class OverMpi : public Communicator {
   }
 
   void wait(std::vector<MPI_Request>& requests, bool spin) {
-    wait_for_all(requests, spin, [this] { pulse_while_waiting(); });
+    wait_for_all(requests, spin && room_, [this] { pulse_while_waiting(); });
   }
   void pulse_while_waiting() {
     if (parent_) parent_->pulse_while_waiting();
@@ -199,6 +210,7 @@ class OverMpi : public Communicator {
   MPI_Comm ranks_ = MPI_COMM_NULL;
   int rank_ = 0, world_size_ = 1;
   const int node_;
+  const bool room_;  // to spin
   OverMpi* const parent_;
   std::optional<MpiPulse> pulse_;   // from the first pulse() on
 };
@@ -208,7 +220,7 @@ class OverMpi : public Communicator {
 std::unique_ptr<Communicator> over_mpi(int group) {
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return std::make_unique<OverMpi>(MPI_COMM_WORLD, group, node_of_this_process(rank), nullptr);
+  return std::make_unique<OverMpi>(MPI_COMM_WORLD, group, node_of_this_process(rank), a_core_for_each_rank(), nullptr);
 }
 
 }  // namespace palimpsest

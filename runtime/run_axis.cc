@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "runtime/fused.h"
+#include "runtime/kernels.h"
 
 namespace palimpsest {
 namespace {
@@ -31,14 +32,21 @@ at::Tensor own_copies(const at::Tensor& value, std::int64_t count) {
 }
 
 at::Tensor linear(const at::Tensor& x, const Parameter& weight, const Parameter& bias) {
+  const LinearMap map{weight, bias, {}};
+  if (fused::serves(x, map)) return fused::linear(x, map);
   const auto transposed = per_run(weight, x.size(0)).transpose(1, 2);
-  if (!bias.value.defined()) return at::bmm(x, transposed);
-  return at::baddbmm(along_last(bias, 3), x, transposed);
+  return bias.value.defined() ? at::baddbmm(along_last(bias, 3), x, transposed) : at::bmm(x, transposed);
 }
 
-at::Tensor adapt(const at::Tensor& x, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale) {
-  const auto low = at::bmm(x, a.transpose(1, 2)) * scale.view({-1, 1, 1});
-  return at::bmm(low, b.transpose(1, 2));
+at::Tensor linear(const at::Tensor& x, const LinearMap& map, const MapObserver& observer) {
+  if (!observer && fused::serves(x, map)) return fused::linear(x, map);
+  const auto slow = linear(x, map.weight, map.bias);
+  if (!map.adapter) return slow;
+  const auto& [a, b, scale, gain] = *map.adapter;
+  if (observer) observer(*map.adapter, x, slow);
+  const auto scaled = gain.defined() ? slow * gain.unsqueeze(1) : slow;
+  if (!a.defined()) return scaled;
+  return scaled + at::bmm(at::bmm(x, a.transpose(1, 2)) * scale.view({-1, 1, 1}), b.transpose(1, 2));
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parameter& bias, double epsilon) {
@@ -83,15 +91,9 @@ at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector
   const auto threshold = static_cast<std::uint32_t>(std::lround(p * 65536.0));
   const auto kept = static_cast<float>(1.0 / (1.0 - p));
   float* out = mask.data_ptr<float>();
+  // 16 random bits decide one element: p is met to 1 part in 65,536, and a block of 128 bits serves eight elements.
   for (const auto& run : runs) {
-    // 16 random bits decide one element: p is met to 1 part in 65,536, and a block of 128 bits serves eight elements.
-    for (std::int64_t i = 0; i < n; i += 8) {
-      const auto block = run.block(static_cast<std::uint64_t>(i / 8));
-      for (std::int64_t j = i; j < n && j < i + 8; ++j) {
-        const std::uint32_t half = (block[(j - i) / 2] >> (16 * ((j - i) % 2))) & 0xffff;
-        out[j] = half < threshold ? 0.0f : kept;
-      }
-    }
+    kernels().dropout(run.key(), threshold, kept, out, n);
     out += n;
   }
   return mask;

@@ -8,7 +8,9 @@
 // is: the same bits.
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,15 +29,34 @@ struct Parameter {
 /// The weights of a model by name, in a fixed order (sorted).
 using Parameters = std::map<std::string, Parameter>;
 
+/// Fast weights of one linear map: y = gain (W x + b) + s B (A x) (Hu et al., LoRA, 2021). Own by nature. Rows of a and
+/// columns of b beyond a run's own rank are zero and stay exactly zero.
+struct Adapter {
+  at::Tensor a, b, scale;  // [R, r, C], [R, D, r], [R]; undefined where only gains change
+  at::Tensor gain;         // [R, D]; undefined: 1
+};
+
+/// Is told the input [R, M, C] of each map with an adapter and its slow response W x + b [R, M, D]: what local learning
+/// rules see.
+using MapObserver = std::function<void(const Adapter&, const at::Tensor& x, const at::Tensor& slow)>;
+
+/// y = W x + b + s B (A x).  weight [D, C], bias [D] or undefined; each may be own.
+struct LinearMap {
+  Parameter weight, bias;
+  std::optional<Adapter> adapter;
+};
+
+/// Weight and bias [C] of a LayerNorm.
+struct Norm {
+  Parameter weight, bias;
+};
+
 /// `count` copies of a shared tensor as an own one: [shape...] -> [R, shape...].
 at::Tensor own_copies(const at::Tensor& value, std::int64_t count);
 
 /// y = x W^T + b.  x [R, M, C], weight [D, C] or own [R, D, C], bias [D] or own [R, D] or undefined; returns [R, M, D].
 at::Tensor linear(const at::Tensor& x, const Parameter& weight, const Parameter& bias);
-
-/// What an adapter adds: s B (A x) (Hu et al., LoRA, 2021).  x [R, M, C], a [R, r, C], b [R, D, r], scale [R]; returns
-/// [R, M, D]. Rows of a and columns of b beyond a run's own rank are zero and stay exactly zero.
-at::Tensor adapt(const at::Tensor& x, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale);
+at::Tensor linear(const at::Tensor& x, const LinearMap& map, const MapObserver& observer = {});
 
 /// Over the last dimension, with weight and bias of [C] or own [R, C].  x [R, ..., C].
 at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parameter& bias, double epsilon);

@@ -8,7 +8,7 @@ namespace palimpsest {
 namespace {
 
 // Images of one pass through the encoder: few, so that what a block makes of them stays in the cache, whatever the pack.
-constexpr std::int64_t kImagesPerPass = 4;
+constexpr std::int64_t kImagesPerPass = 64;
 
 // Of few images: features [R, Q, L, b, C], maps [R, Q, L, b, K], reconstructions [R, b, 3, S, S].
 Evoked pass(const FastNetwork& network, const at::Tensor& images, const Wanted& wanted) {

@@ -140,7 +140,7 @@ TEST(Contrastive, ThreadsOfOneRankGiveTheLossAndGradientsOfOneThread) {
   }
   EXPECT_NEAR(losses[0], losses[1], 1e-6);
   for (std::size_t i = 0; i < gradients[0].size(); ++i)
-    EXPECT_TRUE(at::allclose(gradients[0][i], gradients[1][i], 1e-4, 1e-6)) << i;
+    EXPECT_TRUE(at::allclose(gradients[0][i], gradients[1][i], 1e-4, 3e-6)) << i;
 }
 
 TEST(Contrastive, StepsOnOneBatchTellItsImagesApart) {
@@ -148,7 +148,7 @@ TEST(Contrastive, StepsOnOneBatchTellItsImagesApart) {
   std::vector<AdamW::Slot> slots;
   for (const at::Tensor& value : leaves(objective->weights()))
     slots.push_back({.value = value, .own = false, .decay = false, .first = {}, .second = {}});
-  AdamW optimizer(std::move(slots), {.learning_rate = {3e-3}, .weight_decay = {0.0}});
+  AdamW optimizer(std::move(slots), {.learning_rate = {1e-3}, .weight_decay = {0.0}});
   const auto batch = pairs_batch(8);
   double loss = 0;
   for (int step = 0; step < 100; ++step) {

@@ -23,6 +23,7 @@ class FailuresOnly : public testing::EmptyTestEventListener {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
+  GTEST_FLAG_SET(catch_exceptions, false);  // a rank that throws ends the world, which would wait for it forever
   palimpsest::MpiWorld world(argc, argv);
   if (world.rank() != 0) {
     auto& listeners = testing::UnitTest::GetInstance()->listeners();

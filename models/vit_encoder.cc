@@ -142,6 +142,10 @@ at::Tensor VitEncoder::block(std::int64_t layer, const at::Tensor& x, at::Tensor
   return run_block({"encoder", layer}, x, [&block, probabilities](const at::Tensor& x) { return transformer_block(x, block, {}, probabilities); });
 }
 
+at::Tensor VitEncoder::block_of_first(std::int64_t layer, const at::Tensor& x, std::int64_t tokens, at::Tensor* probabilities) const {
+  return first_tokens(x, tokens, blocks_.at(static_cast<std::size_t>(layer)), probabilities);
+}
+
 at::Tensor VitEncoder::final_norm(const at::Tensor& x) const {
   return config_.final_norm ? layer_norm(x, final_norm_.weight, final_norm_.bias, config_.norm_epsilon) : x;
 }

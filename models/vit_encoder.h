@@ -52,6 +52,8 @@ class VitEncoder {
   at::Tensor embed(const at::Tensor& images) const;
   /// Block `layer` of x [R, B, T, C]; any T. `probabilities`: as in attention().
   at::Tensor block(std::int64_t layer, const at::Tensor& x, at::Tensor* probabilities = nullptr) const;
+  /// Of what it gives the first tokens only, without gradients: as first_tokens().
+  at::Tensor block_of_first(std::int64_t layer, const at::Tensor& x, std::int64_t tokens, at::Tensor* probabilities = nullptr) const;
   at::Tensor final_norm(const at::Tensor& x) const;   // [R, B, T, C] after the last LayerNorm (contrastive reads its class token)
 
   /// Adds an adapter to a linear map (adapter_targets()).

@@ -23,7 +23,7 @@ template <class F>
 void for_each_head(const BlockShape& s, std::int64_t images, const F& f) {
   for (std::int64_t image = 0; image < images; ++image)
     for (std::int64_t head = 0; head < s.heads; ++head)
-      f(image, (image * s.heads + head) * s.T * s.T, head * (s.C / s.heads));
+      f(image, (image * s.heads + head) * s.asking * s.T, head * (s.C / s.heads));
 }
 
 void attend(const BlockShape& s, std::int64_t images, const BlockDrops& drops, const BlockActivations& made) {
@@ -31,8 +31,8 @@ void attend(const BlockShape& s, std::int64_t images, const BlockDrops& drops, c
   for_each_head(s, images, [&](std::int64_t image, std::int64_t square, std::int64_t column) {
     const float* q = head_rows(made.qkv, W, s.T, image, column);
     kernels().attention({q, W}, {q + C, W}, {q + 2 * C, W}, drops.weights ? drops.weights + square : nullptr,
-                        {head_rows(made.heads, C, s.T, image, column), C},
-                        made.probabilities ? made.probabilities + square : nullptr, s.T, C / s.heads);
+                        {head_rows(made.heads, C, s.asking, image, column), C},
+                        made.probabilities ? made.probabilities + square : nullptr, s.asking, s.T, C / s.heads);
   });
 }
 
@@ -68,12 +68,17 @@ PackedBlock::PackedBlock(const BlockView& block, bool forward, Scratch& scratch)
       mlp_in(block.mlp_in, forward, scratch),
       mlp_out(block.mlp_out, forward, scratch) {}
 
-void forward_block(const BlockShape& s, const PackedBlock& packed, const BlockView& block, std::int64_t images,
-                   const float* x, const BlockDrops& drops, const BlockActivations& made, float* out) {
-  const auto C = s.C, F = s.F, rows = images * s.T;
+void forward_attention(const BlockShape& s, const PackedBlock& packed, const BlockView& block, std::int64_t images,
+                       const float* x, const BlockDrops& drops, const BlockActivations& made) {
+  const auto C = s.C, rows = images * s.T;
   if (s.norm_first) normalise(s, block.norm1, x, made.normal1, made.moments1, rows);
   packed.qkv.forward({s.norm_first ? made.normal1 : x, C}, {made.qkv, 3 * C}, rows);
   attend(s, images, drops, made);
+}
+
+void forward_rest(const BlockShape& s, const PackedBlock& packed, const BlockView& block, std::int64_t rows,
+                  const float* x, const BlockDrops& drops, const BlockActivations& made, float* out) {
+  const auto C = s.C, F = s.F;
   packed.output.forward({made.heads, C}, {made.attended, C}, rows, {.factor = {drops.attended, C}, .residual = {x, C}});
   if (s.norm_first)
     normalise(s, block.norm2, made.attended, made.normal2, made.moments2, rows);

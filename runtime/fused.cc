@@ -188,7 +188,7 @@ struct Attention : Function<Attention> {
         const auto square = at.square(image, head);
         kernels().attention(at.rows(q, image, head), at.rows(k, image, head), at.rows(v, image, head),
                             drop.numel() > 0 ? data(drop) + square : nullptr, at.rows(out, image, head),
-                            squares ? squares + square : nullptr, at.T, at.d);
+                            squares ? squares + square : nullptr, at.T, at.T, at.d);
       }
     return out;
   }

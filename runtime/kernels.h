@@ -91,10 +91,10 @@ struct Kernels {
                               const float* residual, float* dx, float* d_weight, float* d_bias, std::int64_t rows,
                               std::int64_t width);
 
-  // One head over T tokens of width d: out = (softmax(q k^T / sqrt(d)) * drop) v. `probabilities` [T, T] receives the
-  // softmax, or is null; `drop` [T, T] or null.
-  void (*attention)(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities, std::int64_t T,
-                    std::int64_t d);
+  // One head of width d, the first `queries` of T tokens asking all: out [queries, d] = (softmax(q k^T / sqrt(d)) * drop)
+  // v. `probabilities` [queries, T] receives the softmax, or is null; `drop` [queries, T] or null.
+  void (*attention)(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities,
+                    std::int64_t queries, std::int64_t T, std::int64_t d);
   void (*attention_backward)(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out,
                              MutableRows dq, MutableRows dk, MutableRows dv, std::int64_t T, std::int64_t d);
 

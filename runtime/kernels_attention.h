@@ -19,10 +19,11 @@ PALIMPSEST_INLINE Vector last_of_row(const float* row, std::int64_t T, std::int6
   return place < static_cast<std::int32_t>(T - (Tp - kLanes)) ? load(row + Tp - kLanes) : all(-3.0e38f);
 }
 
-// Rows of scores [T, Tp] to e^(factor * (score - largest of the row)), in place; `inverse` [T] receives 1 / sum. What
-// lies beyond T becomes next to nothing.
-PALIMPSEST_INLINE void exponentials(float* scores, float factor, float* inverse, std::int64_t T, std::int64_t Tp) {
-  for (std::int64_t i = 0; i < T; ++i, scores += Tp) {
+// Rows of scores [rows, Tp] to e^(factor * (score - largest of the row)), in place; `inverse` [rows] receives 1 / sum.
+// What lies beyond T becomes next to nothing.
+PALIMPSEST_INLINE void exponentials(float* scores, float factor, float* inverse, std::int64_t rows, std::int64_t T,
+                                    std::int64_t Tp) {
+  for (std::int64_t i = 0; i < rows; ++i, scores += Tp) {
     const Vector last = last_of_row(scores, T, Tp);
     Vector tops = last;
     for (std::int64_t j = 0; j < Tp - kLanes; j += kLanes) tops = larger(load(scores + j), tops);
@@ -38,18 +39,19 @@ PALIMPSEST_INLINE void exponentials(float* scores, float factor, float* inverse,
   }
 }
 
-// to [T, T] = rows of `from` [T, Tp] times the row's factor.
-PALIMPSEST_INLINE void scaled_rows(const float* from, const float* factors, float* to, std::int64_t T,
-                                   std::int64_t Tp) {
-  for (std::int64_t i = 0; i < T; ++i, from += Tp, to += T) {
+// to [rows, T] = rows of `from` [rows, Tp] times the row's factor.
+PALIMPSEST_INLINE void scaled_rows(const float* from, const float* factors, float* to, std::int64_t rows,
+                                   std::int64_t T, std::int64_t Tp) {
+  for (std::int64_t i = 0; i < rows; ++i, from += Tp, to += T) {
     const float factor = factors[i];
     for (std::int64_t j = 0; j < T; ++j) to[j] = from[j] * factor;
   }
 }
 
-// Rows of x [T, Tp] times rows of a factor [T, T].
-PALIMPSEST_INLINE void times(float* __restrict x, const float* __restrict factor, std::int64_t T, std::int64_t Tp) {
-  for (std::int64_t i = 0; i < T; ++i, x += Tp, factor += T)
+// Rows of x [rows, Tp] times rows of a factor [rows, T].
+PALIMPSEST_INLINE void times(float* __restrict x, const float* __restrict factor, std::int64_t rows, std::int64_t T,
+                             std::int64_t Tp) {
+  for (std::int64_t i = 0; i < rows; ++i, x += Tp, factor += T)
     for (std::int64_t j = 0; j < T; ++j) x[j] *= factor[j];
 }
 
@@ -75,18 +77,18 @@ float* room(std::int64_t floats) {
 
 }  // namespace
 
-static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities, std::int64_t T,
-                      std::int64_t d) {
+static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities,
+                      std::int64_t queries, std::int64_t T, std::int64_t d) {
   const std::int64_t Tp = whole_vectors(T), panels = size_of_panels(d, T);
-  float* k_transposed = room(panels + T * Tp + T);
-  float *weights = k_transposed + panels, *inverse = weights + T * Tp;
+  float* k_transposed = room(panels + queries * (Tp + 1));
+  float *weights = k_transposed + panels, *inverse = weights + queries * Tp;
   right_of_transposed(k, d, T, k_transposed);
-  product(left_of(q.first, q.stride), right_of_panels(k_transposed, d), {}, {weights, Tp}, T, Tp, d);
-  exponentials(weights, 1.0f / std::sqrt(static_cast<float>(d)), inverse, T, Tp);
-  if (probabilities) scaled_rows(weights, inverse, probabilities, T, Tp);
-  if (drop) times(weights, drop, T, Tp);
-  product(left_of(weights, Tp), right_of(v), {}, out, T, d, T);
-  for (std::int64_t i = 0; i < T; ++i)
+  product(left_of(q.first, q.stride), right_of_panels(k_transposed, d), {}, {weights, Tp}, queries, Tp, d);
+  exponentials(weights, 1.0f / std::sqrt(static_cast<float>(d)), inverse, queries, T, Tp);
+  if (probabilities) scaled_rows(weights, inverse, probabilities, queries, T, Tp);
+  if (drop) times(weights, drop, queries, T, Tp);
+  product(left_of(weights, Tp), right_of(v), {}, out, queries, d, T);
+  for (std::int64_t i = 0; i < queries; ++i)
     for (std::int64_t c = 0; c < d; ++c) out.first[i * out.stride + c] *= inverse[i];
 }
 
@@ -98,10 +100,10 @@ static void attention_backward(Rows q, Rows k, Rows v, const float* drop, const 
   right_of_transposed(v, d, T, v_transposed);
   for (std::int64_t i = 0; i < T; ++i)
     for (std::int64_t j = 0; j < T; ++j) weights[i * Tp + j] = probabilities[i * T + j];
-  if (drop) times(weights, drop, T, Tp);
+  if (drop) times(weights, drop, T, T, Tp);
   product({weights, 1, Tp, kProductRows}, right_of(d_out), {}, dv, T, d, T);  // dV = (P drop)^T dO
   product(left_of(d_out.first, d_out.stride), right_of_panels(v_transposed, d), {}, {d_scores, Tp}, T, Tp, d);
-  if (drop) times(d_scores, drop, T, Tp);
+  if (drop) times(d_scores, drop, T, T, Tp);
   softmax_backward(d_scores, probabilities, 1.0f / std::sqrt(static_cast<float>(d)), T, Tp);
   product(left_of(d_scores, Tp), right_of(k), {}, dq, T, d, T);            // dQ = dS K / sqrt(d)
   product({d_scores, 1, Tp, kProductRows}, right_of(q), {}, dk, T, d, T);  // dK = dS^T Q / sqrt(d)

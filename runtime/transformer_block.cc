@@ -72,6 +72,7 @@ BlockShape shape_of(const at::Tensor& x, const TransformerBlock& block) {
           x.size(3),
           block.mlp_in.weight.value.size(-2),
           block.heads,
+          x.size(2),
           block.norm_first,
           static_cast<float>(block.epsilon),
           quick ? kernels().quick_gelu : kernels().gelu,
@@ -187,8 +188,10 @@ at::Tensor forward_runs(const at::Tensor& x, const TransformerBlock& block, cons
       packed.emplace(view, true, scratch);
     }
     for_each_piece(run * B, B, shape.T, [&](std::int64_t image, std::int64_t count) {
-      forward_block(shape, *packed, view, count, from + image * per_image, drops_at(drop, R * B, image), made_at(image),
-                    to + image * per_image);
+      const auto made = made_at(image);
+      const auto drops = drops_at(drop, R * B, image);
+      forward_attention(shape, *packed, view, count, from + image * per_image, drops, made);
+      forward_rest(shape, *packed, view, count * shape.T, from + image * per_image, drops, made, to + image * per_image);
     });
   }
   return out;
@@ -207,6 +210,54 @@ at::Tensor without_gradient(const at::Tensor& x, const TransformerBlock& block, 
     made.probabilities = squares ? squares + image * square : nullptr;
     return made;
   });
+}
+
+// One run's first tokens: attention a few images at a time, then the rest for the tokens of all of them at once.
+class FirstTokens {
+ public:
+  FirstTokens(const at::Tensor& x, std::int64_t tokens, const TransformerBlock& block, Scratch& scratch)
+      : B_(x.size(1)), shape_(shape_of(x, block)), whole_(passing(shape_, images_at_once(shape_.T), scratch)) {
+    shape_.asking = tokens;
+    auto few = shape_;
+    few.T = tokens;
+    few_ = passing(few, B_, scratch);
+    asking_ = scratch.take(B_ * tokens * shape_.C);
+  }
+  void compute(const PackedBlock& packed, const BlockView& view, const float* x, float* squares, float* out) {
+    const auto tokens = shape_.asking * shape_.C, image_of_x = shape_.T * shape_.C;
+    for_each_piece(0, B_, shape_.T, [&](std::int64_t image, std::int64_t count) {
+      auto made = whole_;
+      made.heads = few_.heads + image * tokens;
+      made.probabilities = squares ? squares + image * shape_.heads * shape_.asking * shape_.T : nullptr;
+      forward_attention(shape_, packed, view, count, x + image * image_of_x, {}, made);
+    });
+    for (std::int64_t image = 0; image < B_; ++image) std::copy_n(x + image * image_of_x, tokens, asking_ + image * tokens);
+    forward_rest(shape_, packed, view, B_ * shape_.asking, asking_, {}, few_, out);
+  }
+
+ private:
+  const std::int64_t B_;
+  BlockShape shape_;
+  BlockActivations whole_, few_;
+  float* asking_;
+};
+
+at::Tensor first_in_kernels(const at::Tensor& x, std::int64_t tokens, const TransformerBlock& block, at::Tensor* probabilities) {
+  static thread_local Scratch rows, weights;
+  rows.restart();
+  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2), C = x.size(3);
+  auto out = at::empty({R, B, tokens, C}, x.options());
+  if (probabilities) *probabilities = at::empty({R, B, block.heads, tokens, T}, x.options());
+  FirstTokens first(x, tokens, block, rows);
+  for (std::int64_t run = 0; run < R; ++run) {
+    weights.restart();
+    const auto view = view_of(block, {run, nullptr, weights});
+    const PackedBlock packed(view, true, weights);
+    first.compute(packed, view, x.const_data_ptr<float>() + run * B * T * C,
+                  probabilities ? probabilities->mutable_data_ptr<float>() + run * B * block.heads * tokens * T : nullptr,
+                  out.mutable_data_ptr<float>() + run * B * tokens * C);
+  }
+  return out;
 }
 
 // Gradients of x and of the parameters, in that order.
@@ -266,6 +317,15 @@ at::Tensor transformer_block(const at::Tensor& given, const TransformerBlock& bl
   auto out = WithGradient::apply(x, at::TensorList(tensors), kept);
   if (probabilities)
     *probabilities = kept->probabilities.tensor.view({x.size(0), x.size(1), block.heads, x.size(2), x.size(2)});
+  return out;
+}
+
+at::Tensor first_tokens(const at::Tensor& given, std::int64_t tokens, const TransformerBlock& block,
+                        at::Tensor* probabilities) {
+  const at::NoGradGuard no_gradient;
+  if (in_kernels(given, block, parameters_of(block))) return first_in_kernels(given.contiguous(), tokens, block, probabilities);
+  const auto out = by_plain_operations(given, block, {}, probabilities).slice(2, 0, tokens);
+  if (probabilities) *probabilities = probabilities->slice(3, 0, tokens);
   return out;
 }
 

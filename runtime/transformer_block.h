@@ -36,4 +36,9 @@ struct BlockDropout {
 at::Tensor transformer_block(const at::Tensor& x, const TransformerBlock& block, const BlockDropout& drop = {},
                              at::Tensor* probabilities = nullptr);
 
+/// Of what it gives only the first `tokens` tokens, [R, B, tokens, C], and of the probabilities their rows [R, B, H,
+/// tokens, T]; in kernels the others are not computed, and those are the same bits. No gradients.
+at::Tensor first_tokens(const at::Tensor& x, std::int64_t tokens, const TransformerBlock& block,
+                        at::Tensor* probabilities = nullptr);
+
 }  // namespace palimpsest

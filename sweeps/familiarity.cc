@@ -154,6 +154,16 @@ double work(const Settings& settings) {
   return shown * encoder + 3.0 * static_cast<double>(c.all_epochs() * c.count) * (encoder + decoder);
 }
 
+std::vector<std::string> readouts_of(const Settings& s) {
+  const auto chosen = s.strings("evaluation.readouts");
+  for (const auto& name : chosen)
+    if (name != "cls" && name != "mean")
+      throw InputError(fmt::format("evaluation.readouts: there is no read-out \"{}\". They are cls (class token) and mean (of the patch tokens).", name));
+  if (const auto& read = s.string("slow.readout"); !chosen.empty() && std::ranges::count(chosen, read) == 0)
+    throw InputError(fmt::format("slow.readout = \"{0}\", but evaluation.readouts leaves \"{0}\" out. Add it there, or leave the key out.", read));
+  return chosen;
+}
+
 }  // namespace
 
 // By the sizes of pretraining, else half the encoder's depth at its own width.
@@ -223,6 +233,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.test_heads_off = heads_of(s.string("test.heads_off"));
   c.metrics = s.strings("evaluation.metrics");
   chosen_metrics(c.metrics);
+  c.readouts = readouts_of(s);
   c.unbiased = s.flag("manifold.unbiased");
   c.leave_out = s.integer("sparseness.leave_out");
   c.reference = s.integer("alignment.reference");

@@ -51,6 +51,7 @@ struct FamiliarityConfig {
   NoiseConfig noise;
   std::vector<std::int64_t> coarse, fine;  // epochs of all measurements; of the manifold's
   std::vector<std::string> metrics;        // names or families ("attention"); empty: all
+  std::vector<std::string> readouts;       // "cls", "mean"; empty: all there are
   bool centre_on_reference = true, unbiased = false;
   std::int64_t reference = 32, leave_out = 0;
 

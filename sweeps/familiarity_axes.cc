@@ -1,6 +1,10 @@
 #include "sweeps/familiarity_axes.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "runtime/error.h"
 
 namespace palimpsest {
 namespace {
@@ -27,7 +31,7 @@ std::vector<std::string> labels_of(const std::string& axis, const FamiliarityMet
   if (axis == "images") return {"familiar", "novel"};
   if (axis == "epoch") return labels(file.needs.every_manifold_epoch ? config.fine : config.coarse);
   if (axis == "layer") return counted(0, encoder.depth);
-  if (axis == "readout") return encoder.class_token ? std::vector<std::string>{"cls", "mean"} : std::vector<std::string>{"mean"};
+  if (axis == "readout") return measured_readouts(config, encoder);
   if (axis == "rank") return ranks();
   auto levels = labels(config.noise.levels);
   if (file.needs.above_zero) levels.erase(levels.begin());
@@ -35,6 +39,14 @@ std::vector<std::string> labels_of(const std::string& axis, const FamiliarityMet
 }
 
 }  // namespace
+
+std::vector<std::string> measured_readouts(const FamiliarityConfig& config, const VitConfig& encoder) {
+  std::vector<std::string> out;
+  for (const std::string readout : {"cls", "mean"})
+    if ((readout != "cls" || encoder.class_token) && (config.readouts.empty() || std::ranges::count(config.readouts, readout) > 0)) out.push_back(readout);
+  if (out.empty()) throw InputError("evaluation.readouts names the class token alone, which these slow weights have not. Write [\"mean\"], or leave the key out.");
+  return out;
+}
 
 std::vector<Axis> familiarity_axes(const FamiliarityMetric& file, const MetricInfo& metric, const FamiliarityConfig& config, const VitConfig& encoder) {
   std::vector<Axis> out;

@@ -14,17 +14,23 @@ constexpr std::int64_t kImagesPerPass = 64;
 Evoked pass(const FastNetwork& network, const at::Tensor& images, const Wanted& wanted) {
   const auto& config = network.encoder.config();
   const std::int64_t first_patch = config.class_token ? 1 : 0;
+  const bool class_token = config.class_token && wanted.class_token;
   std::vector<at::Tensor> features, attended;
+  // [R, b, T, .] -> [R, Q, b, .]
+  const auto read_out = [&](const at::Tensor& tokens) {
+    std::vector<at::Tensor> each;
+    if (class_token) each.push_back(tokens.select(2, 0));
+    if (wanted.patch_mean) each.push_back(tokens.slice(2, first_patch).mean(2));
+    return at::stack(each, 1);
+  };
   auto x = network.encoder.embed(images);
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
     at::Tensor probabilities;  // [R, b, H, T, T]
-    x = network.encoder.block(layer, x, wanted.maps ? &probabilities : nullptr);
-    const auto mean = x.slice(2, first_patch).mean(2);
-    features.push_back(config.class_token ? at::stack({x.select(2, 0), mean}, 1) : mean.unsqueeze(1));
-    if (!wanted.maps) continue;
-    const auto over_heads = probabilities.mean(2).slice(3, first_patch);
-    const auto mean_map = over_heads.slice(2, first_patch).mean(2);
-    attended.push_back(config.class_token ? at::stack({over_heads.select(2, 0), mean_map}, 1) : mean_map.unsqueeze(1));
+    const bool alone = layer + 1 == config.depth && !wanted.patch_mean && !wanted.rebuilt;  // nobody reads the patches
+    auto* const kept = wanted.maps ? &probabilities : nullptr;
+    x = alone ? network.encoder.block_of_first(layer, x, 1, kept) : network.encoder.block(layer, x, kept);
+    features.push_back(read_out(x));
+    if (wanted.maps) attended.push_back(read_out(probabilities.mean(2).slice(3, first_patch)));
   }
   return {at::stack(features, 2), wanted.maps ? at::stack(attended, 2) : at::Tensor(),
           wanted.rebuilt ? unpatchify(at::sigmoid(decoded(network, x, {})), config.patch) : at::Tensor()};

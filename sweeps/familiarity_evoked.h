@@ -1,6 +1,6 @@
 #pragma once
 
-// What images evoke in the networks of a pack. R runs, V variants, I images, Q read-outs (class token, mean of the patch tokens), L layers,
+// What images evoke in the networks of a pack. R runs, V variants, I images, Q read-outs (class token, mean of the patch tokens; those wanted), L layers,
 // C width, K patches.
 
 #include "models/fast_weights.h"
@@ -10,6 +10,7 @@ namespace palimpsest {
 /// What of it is wanted; less is quicker.
 struct Wanted {
   bool features = false, maps = false, rebuilt = false;
+  bool class_token = true, patch_mean = true;   // read-outs; the class token where there is one
 };
 
 struct Evoked {

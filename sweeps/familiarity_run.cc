@@ -87,6 +87,7 @@ class Pack {
       for (const auto* metric : metrics_)
         if (taken(*metric, set)) needed.features = true, needed.maps |= metric->needs.maps, needed.rebuilt |= metric->needs.rebuilt;
       if (!needed.features) continue;
+      choose_readouts(needed);
       const auto seen = look(set, needed, reference);
       for (const auto* metric : metrics_)
         if (taken(*metric, set)) add(set, metric->measure(seen), metric->needs.every_manifold_epoch ? fine_ : coarse_);
@@ -160,8 +161,16 @@ class Pack {
     return at::stack(all);
   }
 
+  void choose_readouts(Wanted& wanted) const {
+    const auto names = measured_readouts(config_, encoder());
+    wanted.class_token = std::ranges::count(names, "cls") > 0;
+    wanted.patch_mean = std::ranges::count(names, "mean") > 0;
+  }
+
   at::Tensor reference_responses() const {
-    return evoked(training_.network(), reference_.unsqueeze(1), {.features = true}).features.select(3, 0);
+    Wanted needed{.features = true};
+    choose_readouts(needed);
+    return evoked(training_.network(), reference_.unsqueeze(1), needed).features.select(3, 0);
   }
 
   Seen look(Set set, const Wanted& needed, const at::Tensor& reference) const {

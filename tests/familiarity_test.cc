@@ -204,6 +204,29 @@ TEST_F(Familiarity, MeasuresWhatItDeclaresOnTheAxesItDeclares) {
   }
 }
 
+TEST_F(Familiarity, OneReadOutHasTheNumbersItHasBesideTheOther) {
+  auto of = [&](const char* readouts) {
+    auto s = settings();
+    if (*readouts) s.set("evaluation.readouts", std::vector<std::string>{readouts});
+    if (*readouts) s.set("slow.readout", std::string(readouts));
+    return run({spec_of(s, 0, 0)}).begin()->second;
+  };
+  const auto both = of("");
+  for (const std::size_t place : {0, 1}) {
+    const auto one = of(place == 0 ? "cls" : "mean");
+    std::size_t read_out = 0;
+    for (const auto& m : one.measurements) {
+      const auto& beside = metric(both, m.metric).values;
+      const bool split = beside.size() == 2 * m.values.size();
+      read_out += split;
+      ASSERT_TRUE(split || beside.size() == m.values.size()) << m.metric;
+      for (std::size_t i = 0; i < m.values.size(); ++i)
+        ASSERT_NEAR(m.values[i], beside[split ? 2 * i + place : i], 1e-6 * std::max(1.0f, std::abs(m.values[i]))) << m.metric << " " << i;
+    }
+    EXPECT_GT(read_out, 10u);
+  }
+}
+
 TEST_F(Familiarity, ClaimsAtEpochsThatAreNotMeasuredAreRefusedBeforeTheFirstRun) {
   add_network_studies();
   const auto check = [&](const std::string& keys) {

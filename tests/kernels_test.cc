@@ -192,6 +192,27 @@ TEST(TransformerBlock, EqualsPlainOperationsInDoubleForwardAndBackward) {
                                     dropping);
 }
 
+TEST(TransformerBlock, GivesTheFirstTokensTheBitsTheyHaveInTheWhole) {
+  for (const bool own : {true, false})
+    for (const bool norm_first : {true, false})
+      for (const std::int64_t tokens : {1, 3, 17}) {
+        std::vector<at::Tensor> leaves;
+        const auto block = changed(random_block(2, 32, 64, 2, own, !norm_first, norm_first), leaves,
+                                   [](const at::Tensor& t) { return t.to(at::kFloat); });
+        const at::NoGradGuard no_gradient;
+        const auto x = random({2, 40, 17, 32}).to(at::kFloat);
+        at::Tensor maps, first_maps;
+        const auto all = transformer_block(x, block, {}, &maps);
+        EXPECT_TRUE(at::equal(first_tokens(x, tokens, block, &first_maps), all.slice(2, 0, tokens)));
+        EXPECT_TRUE(at::equal(first_maps, maps.slice(3, 0, tokens)));
+        auto observed = block;
+        observed.head_gain = at::ones({2, 2});
+        EXPECT_LT(distance(first_tokens(x, tokens, observed, &first_maps), all.slice(2, 0, tokens)), 1e-5)
+            << "by plain operations";
+        EXPECT_EQ(first_maps.size(3), tokens);
+      }
+}
+
 TEST(TransformerBlock, TakesImagesByThePieceWithoutOneSeeingTheOthers) {
   std::vector<at::Tensor> leaves;
   const auto block = changed(random_block(1, 32, 64, 2, true, false, true), leaves,

@@ -18,11 +18,11 @@ cp "$PALIMPSEST_PEERS/familiarity_hf.py" "$scratch/peer.py"
 cat >"$scratch/sweep.toml" <<EOF
 study = "familiarity"
 name = "bench"
-slow = { weights = "slow.safetensors", heads = $heads }
+slow = { weights = "slow.safetensors", heads = $heads, readout = "cls" }
 images = { source = "folder", path = "$images", count = 4 }
 alignment = { centre = "set", reference = 0 }
 training = { epochs = $epochs }
-evaluation = { metrics = ["loss", "alignment.cosine", "alignment.other", "alignment.specificity", "alignment.pearson_sorted", "alignment.centred", "manifold",
+evaluation = { readouts = ["cls"], metrics = ["loss", "alignment.cosine", "alignment.other", "alignment.specificity", "alignment.pearson_sorted", "alignment.centred", "manifold",
   "attention.scope", "attention.half_max_area", "sparseness", "activity.mean", "probe"] }
 sweep = { image_sets = $(( pack >= 4 ? 4 : pack )), seeds = $(( pack >= 4 ? pack / 4 : 1 )) }
 packs = { size = $pack }

@@ -7,6 +7,7 @@
 #include "launch/coordinator_loop.h"
 #include "launch/sweep_preparation.h"
 #include "launch/worker_loop.h"
+#include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/mpi_world.h"
@@ -106,7 +107,7 @@ Run add_sweep(CLI::App& command) {
   struct Options {
     SweepRequest request;
     std::vector<std::string> sets;
-    std::string slice;
+    std::string slice, device = "auto";
   };
   auto options = std::make_shared<Options>();
   command.add_option("FILE", options->request.file, "the sweep's definition (TOML)")->required();
@@ -116,10 +117,15 @@ Run add_sweep(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
       ->type_name("I/N");
+  command.add_option("--device", options->device,
+                     "what packs are computed on: auto (a GPU where there is one, each rank of a host the next), cpu, cuda, cuda:N")
+      ->type_name("DEVICE")
+      ->capture_default_str();
   command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");
   return [options](MpiWorld& world) {
     for (const std::string& set : options->sets) options->request.overrides.push_back(parse_override(set));
+    use_device(options->device, world.local_rank());
     if (!options->slice.empty()) read_slice(options->slice, options->request);
     return sweep(options->request, world);
   };

@@ -10,6 +10,7 @@
 #include "launch/peer_clock.h"
 #include "launch/stop_signal.h"
 #include "launch/wire.h"
+#include "runtime/device.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -18,7 +19,7 @@ namespace {
 class WorkerLoop {
  public:
   WorkerLoop(int rank, MpiMail& mail, Watchdog& watchdog) : mail_(mail), watchdog_(watchdog) {
-    tell(Hello{this_process(), "cpu", rank, PALIMPSEST_VERSION});
+    tell(Hello{this_process(), compute_device_name(), rank, PALIMPSEST_VERSION});
   }
 
   void run() {

@@ -23,20 +23,22 @@ enum DropSite : std::uint64_t { kAttentionWeights, kAfterAttention, kInsideFeedF
 // Dropout of one layer and step; without streams it is the identity.
 class Drop {
  public:
-  Drop(const std::vector<RandomStream>& runs, std::uint64_t layer, double p) : runs_(runs), layer_(layer), p_(p) {}
+  Drop(const std::vector<RandomStream>& runs, std::uint64_t layer, double p, at::Device device)
+      : runs_(runs), layer_(layer), p_(p), device_(device) {}
 
   // Each stream fills its own part of the shape, which leads with the runs, then the images.
   at::Tensor mask(DropSite site, const std::vector<std::int64_t>& shape) const {
     if (runs_.empty() || p_ == 0) return {};
     std::vector<RandomStream> streams;
     for (const auto& run : runs_) streams.push_back(run.child(layer_ * 4 + site));
-    return dropout_mask(streams, {c10::multiply_integers(shape) / std::ssize(streams)}, p_).view(shape);
+    return dropout_mask(streams, {c10::multiply_integers(shape) / std::ssize(streams)}, p_, device_).view(shape);
   }
 
  private:
   const std::vector<RandomStream>& runs_;
   std::uint64_t layer_;
   double p_;
+  at::Device device_;
 };
 
 }  // namespace
@@ -111,7 +113,7 @@ at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomS
 
 at::Tensor Decoder::compute_block(std::size_t layer, const at::Tensor& x, const std::vector<RandomStream>& runs) const {
   const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2), D = config_.width;
-  const Drop drop(runs, layer, config_.dropout);
+  const Drop drop(runs, layer, config_.dropout, x.device());
   return transformer_block(x, blocks_[layer],
                            {drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}), drop.mask(kAfterAttention, {R, B, T, D}),
                             drop.mask(kInsideFeedForward, {R, B, T, 4 * D}), drop.mask(kAfterFeedForward, {R, B, T, D})});

@@ -124,10 +124,13 @@ void train(std::vector<AdamW::Slot>& slots, at::Tensor& value) {
 
 std::int64_t padded_rank(std::int64_t rank) { return (rank + kRankStep - 1) / kRankStep * kRankStep; }
 
-FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& decoder, const FastForm& form, const std::vector<FastConfig>& runs) {
+FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& decoder, const FastForm& form, const std::vector<FastConfig>& runs,
+                               at::Device device) {
   const auto R = static_cast<std::int64_t>(runs.size());
   auto encoder_weights = own_encoder(slow, form, R);
   auto decoder_weights = own_decoder(decoder, runs);
+  for (auto* weights : {&encoder_weights, &decoder_weights})
+    for (auto& [name, parameter] : *weights) parameter.value = parameter.value.to(device);
   std::vector<AdamW::Slot> fast, rest;
   for (auto& [name, parameter] : encoder_weights)
     if (trains(name, form, slow.config.depth)) train(rest, parameter.value);
@@ -142,10 +145,11 @@ FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& dec
     const auto out = plain.size(0), in = plain.numel() / out;
     Adapter adapter;
     if (form.qkv == Qkv::kGain) {
-      adapter.gain = at::ones({R, out});
+      adapter.gain = at::ones({R, out}, device);
       train(fast, adapter.gain);
     } else {
       adapter = initial_adapter(runs, map, in, out);
+      for (auto* value : {&adapter.a, &adapter.b, &adapter.scale}) *value = value->to(device);
       if (form.by_gradient) {
         train(fast, adapter.a);
         train(fast, adapter.b);
@@ -154,15 +158,15 @@ FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& dec
     encoder.set_adapter(map.layer, map.target, adapter);
   }
   Decoder network(decoder, decoder_weights);
-  return {std::move(encoder_weights), std::move(decoder_weights), std::move(encoder), std::move(network), std::move(fast), std::move(rest), std::move(maps)};
+  return {std::move(encoder_weights), std::move(decoder_weights), std::move(encoder), std::move(network), std::move(fast), std::move(rest), std::move(maps), device};
 }
 
 void fade(FastNetwork& network, const at::Tensor& keep) {
   const at::NoGradGuard no_gradient;
   for (const auto& map : network.maps) {
     auto fast = *network.encoder.adapter(map.layer, map.target);
-    if (fast.b.defined()) fast.b.mul_(keep.view({-1, 1, 1}));
-    if (fast.gain.defined()) fast.gain.sub_(1.0).mul_(keep.view({-1, 1})).add_(1.0);
+    if (fast.b.defined()) fast.b.mul_(keep.to(fast.b.device()).view({-1, 1, 1}));
+    if (fast.gain.defined()) fast.gain.sub_(1.0).mul_(keep.to(fast.gain.device()).view({-1, 1})).add_(1.0);
   }
 }
 
@@ -171,7 +175,7 @@ void consolidate(FastNetwork& network, const at::Tensor& which) {
   for (const auto& map : network.maps) {
     auto fast = *network.encoder.adapter(map.layer, map.target);
     auto weight = network.encoder.weight(map.layer, map.target).value.detach();
-    const auto factor = which.view({-1, 1, 1});
+    const auto factor = which.to(weight.device()).view({-1, 1, 1});
     weight.flatten(2).add_(at::bmm(fast.b, fast.a) * (factor * fast.scale.view({-1, 1, 1})));
     fast.b.mul_(1.0 - factor);
   }

@@ -61,14 +61,16 @@ struct FastNetwork {
   Decoder decoder;
   std::vector<AdamW::Slot> fast, rest;     // leaves that require gradients, in a fixed order: adapters or gains, and all else
   std::vector<FastMap> maps;               // that have adapters or gains
+  at::Device device = at::kCPU;            // of all tensors
 };
 
 /// Ranks of a pack are padded to a multiple of this, whoever is in the pack: a run's products keep their shapes in any company.
 constexpr std::int64_t kRankStep = 8;
 std::int64_t padded_rank(std::int64_t rank);
 
-/// The decoder is fresh.
-FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& decoder, const FastForm& form, const std::vector<FastConfig>& runs);
+/// The decoder is fresh. On `device`, from the same first values on each.
+FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& decoder, const FastForm& form, const std::vector<FastConfig>& runs,
+                               at::Device device = at::kCPU);
 
 /// Multiplies every update (B, and what gains are above 1) by `keep` [R]: forgetting between exposures.
 void fade(FastNetwork&, const at::Tensor& keep);

@@ -37,10 +37,10 @@ at::Tensor bcm(const Seen& seen) {
 
 at::Tensor delta(const Seen& seen) { return seen.product(seen.h - seen.recalled()); }
 
-at::Tensor per_run(const std::vector<double>& values, std::int64_t runs) {
+at::Tensor per_run(const std::vector<double>& values, std::int64_t runs, at::Device device) {
   auto out = at::empty({runs, 1, 1});
   for (std::int64_t run = 0; run < runs; ++run) out[run] = values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(run));
-  return out;
+  return out.to(device);
 }
 
 template <at::Tensor (*kChange)(const Seen&)>
@@ -51,9 +51,9 @@ class Incremental : public LearningRule {
     const at::NoGradGuard no_gradient;
     for (const auto& map : activity) {
       const Seen seen{at::bmm(map.x, map.fast.a.transpose(1, 2)), map.slow, map.fast};
-      const auto rate = per_run(options_.rate, map.x.size(0));
+      const auto rate = per_run(options_.rate, map.x.size(0), map.x.device());
       auto b = map.fast.b;   // shares its memory with the encoder's
-      b.mul_(1.0 - rate * per_run(options_.weight_decay, map.x.size(0))).add_(rate * kChange(seen));
+      b.mul_(1.0 - rate * per_run(options_.weight_decay, map.x.size(0), map.x.device())).add_(rate * kChange(seen));
     }
   }
 
@@ -69,7 +69,7 @@ class Ridge : public LearningRule {
     for (const auto& map : activity) {
       const Seen seen{at::bmm(map.x, map.fast.a.transpose(1, 2)), map.slow, map.fast};
       const auto R = seen.z.size(0), r = seen.z.size(2);
-      const auto gram = seen.product(seen.z) + at::eye(r) * per_run(options_.ridge, R);   // [R, r, r], by rows
+      const auto gram = seen.product(seen.z) + at::eye(r, seen.z.options()) * per_run(options_.ridge, R, seen.z.device());   // [R, r, r], by rows
       auto b = map.fast.b;
       for (std::int64_t run = 0; run < R; ++run)   // small systems, one by one: a run's bits do not depend on the others
         b[run].copy_(std::get<0>(at::linalg_solve_ex(gram[run], seen.product(seen.h)[run].t())).t() / map.fast.scale[run].clamp_min(1e-12));

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "runtime/adamw_step.h"
 #include "runtime/optimizer.h"
 
 namespace palimpsest {
@@ -35,9 +36,14 @@ class AdamW : public Optimizer {
   void set_steps(std::int64_t steps) { steps_ = steps; }  // on resuming, with the moments
 
  private:
+  std::vector<AdamWStep> steps_of(const Slot& slot) const;
+
   std::vector<Slot> slots_;
   Options options_;
   std::int64_t steps_ = 0;
 };
+
+/// A step of one parameter by LibTorch's operations, on any device; `gradient` contiguous, `steps` of its runs.
+void step_by_operations(AdamW::Slot& slot, const at::Tensor& gradient, const std::vector<AdamWStep>& steps);
 
 }  // namespace palimpsest

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "runtime/adamw_step.h"
+
 namespace palimpsest {
 
 /// A matrix of one head of attention: its first row, and the distance between rows.
@@ -56,11 +58,6 @@ struct Finish {
   const float* bias = nullptr;
   Rows factor = {nullptr, 0}, residual = {nullptr, 0};
   float scale = 1;
-};
-
-/// What AdamW does to one number at one step.
-struct AdamWStep {
-  float beta1, beta2, epsilon, step_size, decay, inverse_sqrt_correction2;
 };
 
 struct Kernels {

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "runtime/device_kernels.h"
 #include "runtime/fused.h"
 #include "runtime/kernels.h"
 
@@ -83,20 +84,26 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   return x;
 }
 
-at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector<std::int64_t>& shape, double p) {
+at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector<std::int64_t>& shape, double p,
+                        at::Device device) {
   std::vector<std::int64_t> whole{static_cast<std::int64_t>(runs.size())};
   whole.insert(whole.end(), shape.begin(), shape.end());
-  auto mask = at::empty(whole, at::kFloat);
+  const auto* there = device.is_cuda() ? device_kernels() : nullptr;
+  auto mask = at::empty(whole, at::TensorOptions(at::kFloat).device(there ? device : at::kCPU));
   const std::int64_t n = mask.numel() / whole[0];
+  // 16 random bits decide one element: p is met to 1 part in 65,536, and a block of 128 bits serves eight elements.
   const auto threshold = static_cast<std::uint32_t>(std::lround(p * 65536.0));
   const auto kept = static_cast<float>(1.0 / (1.0 - p));
   float* out = mask.data_ptr<float>();
-  // 16 random bits decide one element: p is met to 1 part in 65,536, and a block of 128 bits serves eight elements.
-  for (const auto& run : runs) {
-    kernels().dropout(run.key(), threshold, kept, out, n);
-    out += n;
+  if (there) {
+    std::vector<std::uint64_t> keys;
+    for (const auto& run : runs) keys.push_back(run.key());
+    there->dropout(keys.data(), whole[0], threshold, kept, out, n);
+    return mask;
   }
-  return mask;
+  for (std::size_t run = 0; run < runs.size(); ++run)
+    kernels().dropout(runs[run].key(), threshold, kept, out + static_cast<std::int64_t>(run) * n, n);
+  return mask.to(device);
 }
 
 at::Tensor pixel_loss(const at::Tensor& x, const at::Tensor& y, double l1) {

@@ -71,8 +71,9 @@ enum class Activation { kQuickGelu, kGelu, kGeluTanh, kRelu };
 at::Tensor activate(const at::Tensor& x, Activation);
 
 /// Inverted-dropout multipliers, 0 with probability p else 1 / (1 - p), a function of each run's stream alone.  [R,
-/// shape...].
-at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector<std::int64_t>& shape, double p);
+/// shape...] on `device`, the same bits on each.
+at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector<std::int64_t>& shape, double p,
+                        at::Device device = at::kCPU);
 
 /// mean((x - y)^2) + l1 mean(|x - y|) over all but the run axis: [R].
 at::Tensor pixel_loss(const at::Tensor& x, const at::Tensor& y, double l1);

@@ -50,10 +50,10 @@ Evoked evoked(const FastNetwork& network, const at::Tensor& images, const Wanted
     return at::cat(all, dimension);
   };
   const auto by_variant = [&](const at::Tensor& all) {  // [R, Q, L, V I, .]
-    return all.to(at::kDouble).reshape({all.size(0), all.size(1), all.size(2), V, I, all.size(4)});
+    return all.to(at::kCPU).to(at::kDouble).reshape({all.size(0), all.size(1), all.size(2), V, I, all.size(4)});
   };
   return {by_variant(joined(&Evoked::features, 3)), wanted.maps ? by_variant(joined(&Evoked::maps, 3)) : at::Tensor(),
-          wanted.rebuilt ? joined(&Evoked::rebuilt, 1).view_as(images) : at::Tensor()};
+          wanted.rebuilt ? joined(&Evoked::rebuilt, 1).view_as(images).to(at::kCPU) : at::Tensor()};
 }
 
 at::Tensor encoded(const FastNetwork& network, const at::Tensor& images) {

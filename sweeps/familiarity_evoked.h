@@ -13,6 +13,7 @@ struct Wanted {
   bool class_token = true, patch_mean = true;   // read-outs; the class token where there is one
 };
 
+/// On the CPU, wherever the network is.
 struct Evoked {
   at::Tensor features;   // [R, Q, L, V, I, C], float64
   at::Tensor maps;       // [R, Q, L, V, I, K], float64: attention to the patches, mean over heads

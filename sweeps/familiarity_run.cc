@@ -12,6 +12,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "runtime/device.h"
 #include "runtime/tensor_file.h"
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_evoked.h"
@@ -39,12 +40,12 @@ class Pack {
         config_(parse_familiarity(runs.front().settings)),
         configs_(configs()),
         starts_(starts()),
-        training_(runs, configs_, *starts_.front().slow),
+        training_(runs, configs_, *starts_.front().slow, compute_device()),
         metrics_(chosen_metrics(config_.metrics)) {
     const auto stack = [&](auto member) {
       std::vector<at::Tensor> all;
       for (const auto& start : starts_) all.push_back(start.*member);
-      return at::stack(all);
+      return at::stack(all).to(compute_device());
     };
     shown_[kFamiliar] = stack(&FamiliarityStart::familiar);
     shown_[kNovel] = stack(&FamiliarityStart::novel);
@@ -97,7 +98,7 @@ class Pack {
   // Reconstructions of the clean images of both sets, [R, 2 I, 3, S, S].
   at::Tensor reconstructions() const {
     const c10::InferenceMode no_gradient;
-    return rebuilt(training_.network(), at::cat({clean(kFamiliar), clean(kNovel)}, 1)).clone();
+    return rebuilt(training_.network(), at::cat({clean(kFamiliar), clean(kNovel)}, 1)).to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   }
 
   RunResult result(std::size_t run, double seconds) const {
@@ -124,7 +125,7 @@ class Pack {
   // Rows: the images, their reconstruction before and after training; familiar ones left, novel ones right.
   Attachment picture(std::size_t run, const at::Tensor& before, const at::Tensor& after) const {
     const auto r = static_cast<std::int64_t>(run);
-    const auto originals = at::cat({clean(kFamiliar), clean(kNovel)}, 1)[r];
+    const auto originals = at::cat({clean(kFamiliar), clean(kNovel)}, 1)[r].to(at::kCPU);
     const auto row = [](const at::Tensor& images) { return at::cat(images.unbind(0), 2); };
     const auto grid = at::cat({row(originals), row(before[r]), row(after[r])}, 1);
     return {"reconstruction.png", "image/png", encode_png(to_image(grid))};
@@ -157,7 +158,7 @@ class Pack {
     for (std::size_t r = 0; r < runs_.size(); ++r)
       all.push_back(configs_[r].training_noise == 0
                         ? clean(set)[static_cast<std::int64_t>(r)]
-                        : training_images(runs_[r], configs_[r], set, stream_of(runs_[r], "training noise", epoch)));
+                        : training_images(runs_[r], configs_[r], set, stream_of(runs_[r], "training noise", epoch)).to(compute_device()));
     return at::stack(all);
   }
 
@@ -180,7 +181,7 @@ class Pack {
     seen.features = by_level(heard.features, levels, patterns);
     if (needed.maps) seen.maps = by_level(heard.maps, levels, patterns);
     seen.rebuilt = heard.rebuilt;
-    seen.clean = clean(set);
+    seen.clean = clean(set).to(at::kCPU);
     seen.reference = reference;
     if (reference.defined() && config_.centre_on_reference) seen.centre = reference.transpose(3, 4).contiguous().mean(-1);
     seen.figures = &figures_of_[set];
@@ -271,15 +272,20 @@ void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& c
 std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   at::set_num_threads(1);
   keep_heap();
-  malloc_trim(0);                                 // what the probe before left
-  std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts from here
-  const auto base = peak_memory();
+  malloc_trim(0);  // what the probe before left
+  const auto device = compute_device();
+  const auto peak = [&] { return device.is_cpu() ? peak_memory() : peak_memory(device); };
+  if (device.is_cpu())
+    std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts from here
+  else
+    forget_peak(device);
+  const auto base = peak();
   {
     Pack pack({run});
     pack.train(1);
     pack.evaluate_first();
   }
-  return std::max<std::uint64_t>(peak_memory() - base, std::uint64_t{1} << 20);
+  return std::max<std::uint64_t>(peak() - base, std::uint64_t{1} << 20);
 }
 
 }  // namespace palimpsest

@@ -17,9 +17,10 @@ RandomStream stream_of(const RunSpec& run, std::string_view name, std::int64_t e
   return stream_of(run, name).child(static_cast<std::uint64_t>(epoch));
 }
 
-FamiliarityTraining::FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow)
+FamiliarityTraining::FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow, at::Device device)
     : runs_(runs),
       configs_(configs),
+      device_(device),
       network_(built(slow)),
       fast_(find_learning_rule(configs.front().rule).build(network_.fast, options(&FamiliarityConfig::fast_rate))),
       rest_(find_learning_rule(configs.front().optimizer).build(network_.rest, options(&FamiliarityConfig::learning_rate))) {}
@@ -30,7 +31,7 @@ FastNetwork FamiliarityTraining::built(const SlowWeights& slow) const {
     fast.push_back({configs_[r].rank, configs_[r].scale, configs_[r].first_values, layers_of(configs_[r].layers, slow.config.depth),
                     stream_of(runs_[r], "adapters"), stream_of(runs_[r], "decoder")});
   const auto& common = configs_.front();
-  auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), common.form, fast);
+  auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), common.form, fast, device_);
   made.encoder.set_double_projection(common.double_projection);
   if (!common.start_file.empty()) load_start_file(made, common);
   return made;
@@ -90,7 +91,7 @@ void FamiliarityTraining::add_gradient_noise(std::int64_t epoch) {
         auto gradient = slot.value.grad()[static_cast<std::int64_t>(r)];
         auto normal = at::empty(gradient.sizes());
         stream_of(runs_[r], "gradient noise", epoch).child(place).fill_normal(normal.data_ptr<float>(), normal.numel());
-        gradient.add_(normal * gradient.flatten().square().mean().sqrt(), configs_[r].gradient_noise);
+        gradient.add_(normal.to(gradient.device()) * gradient.flatten().square().mean().sqrt(), configs_[r].gradient_noise);
       }
     }
 }

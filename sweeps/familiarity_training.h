@@ -16,7 +16,7 @@ RandomStream stream_of(const RunSpec&, std::string_view purpose, std::int64_t ep
 class FamiliarityTraining {
  public:
   /// `configs`: of each run; what a signature holds is common to all. Both outlive this.
-  FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow);
+  FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow, at::Device device);
 
   FastNetwork& network() { return network_; }
   const FastNetwork& network() const { return network_; }
@@ -36,6 +36,7 @@ class FamiliarityTraining {
 
   const std::vector<RunSpec>& runs_;
   const std::vector<FamiliarityConfig>& configs_;
+  const at::Device device_;
   FastNetwork network_;
   std::unique_ptr<LearningRule> fast_, rest_;
 };

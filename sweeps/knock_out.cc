@@ -50,7 +50,7 @@ void KnockOut::silence_heads(const std::vector<FamiliarityConfig>& runs) {
   for (std::size_t r = 0; r < runs.size(); ++r)
     for (const auto& [layer, head] : runs[r].test_heads_off) {
       auto& silent = silent_[layer];
-      if (!silent.defined()) silent = at::ones({static_cast<std::int64_t>(runs.size()), network_.encoder.config().heads});
+      if (!silent.defined()) silent = at::ones({static_cast<std::int64_t>(runs.size()), network_.encoder.config().heads}, network_.device);
       silent[static_cast<std::int64_t>(r)][head] = 0;
     }
   for (const auto& [layer, gain] : silent_) network_.encoder.set_head_gain(layer, gain);

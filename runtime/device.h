@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <c10/core/Device.h>
+
+namespace palimpsest {
+
+/// Chooses what packs of this process are computed on. `choice`: "cpu"; "cuda", the GPU of `local_rank` among the ranks of this host, in turn;
+/// "cuda:1", that one; "auto", a GPU where there is one, else the CPU. Throws InputError, with the reason, where a GPU is asked for that is not there.
+void use_device(const std::string& choice, int local_rank);
+
+/// What was chosen; the CPU before.
+at::Device compute_device();
+
+/// For the ledger: "cpu", "cuda:0".
+std::string compute_device_name();
+
+/// GPUs that LibTorch can use, after its CUDA half was loaded; 0 with the reason in `why_none`.
+int gpu_count(std::string& why_none);
+
+/// Bytes of a GPU's memory: free now, and the most that tensors took since forget_peak().
+std::uint64_t free_memory(at::Device);
+std::uint64_t peak_memory(at::Device);
+void forget_peak(at::Device);
+
+}  // namespace palimpsest

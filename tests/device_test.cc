@@ -1,0 +1,146 @@
+#include "runtime/device.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <torch/library.h>
+
+#include "models/slow_weights.h"
+#include "runtime/adamw.h"
+#include "runtime/device_elements.h"
+#include "runtime/error.h"
+#include "runtime/kernels.h"
+#include "runtime/random_stream.h"
+#include "runtime/run_axis.h"
+#include "sweeps/familiarity.h"
+#include "sweeps/familiarity_evoked.h"
+#include "sweeps/familiarity_training.h"
+
+namespace palimpsest {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+TEST(Device, IsTheCpuUnlessAGpuIsThere) {
+  use_device("cpu", 0);
+  EXPECT_EQ(compute_device_name(), "cpu");
+  std::string why_none;
+  const int gpus = gpu_count(why_none);
+  EXPECT_EQ(gpus == 0, !why_none.empty());
+  use_device("auto", 1);
+  EXPECT_EQ(compute_device().is_cpu(), gpus == 0);
+  use_device("cpu", 0);
+}
+
+TEST(Device, ThatIsNotThereIsRefusedWithTheReason) {
+  EXPECT_THAT([] { use_device("gpu", 0); }, ThrowsMessage<InputError>(HasSubstr("--device gpu: write auto, cpu, cuda, or cuda:N")));
+  EXPECT_THAT([] { use_device("cuda:x", 0); }, ThrowsMessage<InputError>(HasSubstr("write auto")));
+  std::string why_none;
+  const auto asked = gpu_count(why_none) == 0 ? std::string("there is no GPU to compute on: " + why_none) : std::string("numbered from 0");
+  EXPECT_THAT([] { use_device("cuda:99", 0); }, ThrowsMessage<InputError>(HasSubstr(asked)));
+  EXPECT_EQ(compute_device_name(), "cpu");
+}
+
+// What a GPU's kernels do to an element, on the host.
+TEST(DeviceElements, AreThoseOfTheHostsVectors) {
+  constexpr std::int64_t n = 1003;
+  std::vector<float> vectors(n), elements(n), eight(8);
+  const RandomStream stream(7);
+  kernels().dropout(stream.key(), 20000, 1.5f, vectors.data(), n);
+  for (std::int64_t i = 0; i < n; i += 8) {
+    float out[8];
+    dropout_elements(stream.key(), static_cast<std::uint64_t>(i / 8), 20000, 1.5f, out);
+    std::copy(out, out + std::min<std::int64_t>(8, n - i), elements.begin() + i);
+  }
+  EXPECT_EQ(vectors, elements);
+
+  const AdamWStep step{0.9f, 0.999f, 1e-8f, 1e-2f, 0.999f, 3.0f};
+  std::vector<std::vector<float>> ours, theirs;   // value, gradient, first, second
+  for (std::uint64_t kind = 0; kind < 4; ++kind) {
+    stream.child(kind).fill_uniform(vectors.data(), n);
+    ours.push_back(vectors), theirs.push_back(vectors);
+  }
+  kernels().adamw(ours[0].data(), ours[1].data(), ours[2].data(), ours[3].data(), n, step);
+  for (std::size_t i = 0; i < n; ++i) adamw_element(theirs[0][i], theirs[1][i], theirs[2][i], theirs[3][i], step);
+  for (const std::size_t kind : {0, 2, 3})
+    for (std::size_t i = 0; i < n; ++i) ASSERT_NEAR(ours[kind][i], theirs[kind][i], 1e-6) << kind << " " << i;
+}
+
+TEST(AdamW, ByOperationsTakesTheStepOfTheHostsKernel) {
+  for (const bool own : {true, false}) {
+    const auto first = at::rand({3, 5, 7});
+    AdamW kernel({{first.clone(), own, true, {}, {}}}, {.learning_rate = {1e-2, 2e-2, 0}, .weight_decay = {0.1, 0, 0.1}});
+    AdamW::Slot slot{first.clone(), own, true, at::zeros_like(first), at::zeros_like(first)};
+    for (int step = 1; step <= 5; ++step) {
+      const auto gradient = at::randn({3, 5, 7});
+      kernel.slots()[0].value.mutable_grad() = gradient;
+      kernel.step();
+      std::vector<AdamWStep> steps;
+      for (const auto& [rate, decay] : std::vector<std::pair<double, double>>{{1e-2, 0.1}, {2e-2, 0}, {0, 0.1}}) {
+        if (!own && !steps.empty()) break;
+        steps.push_back({0.9f, 0.999f, 1e-8f, static_cast<float>(rate / (1 - std::pow(0.9, step))), static_cast<float>(1 - rate * decay),
+                         static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, step)))});
+      }
+      step_by_operations(slot, gradient, steps);
+      EXPECT_TRUE(at::allclose(slot.value, kernel.slots()[0].value, 1e-5, 1e-6)) << step;
+    }
+  }
+}
+
+// Shapes that LibTorch knows in Python only: of layer norm, and of |x|.
+at::Tensor& shape_of_abs(const at::Tensor& x, at::Tensor& out) {
+  out.resize_(x.sizes());
+  return out;
+}
+std::tuple<at::Tensor, at::Tensor, at::Tensor> shapes_of_norm(const at::Tensor& x, at::IntArrayRef, const std::optional<at::Tensor>&,
+                                                              const std::optional<at::Tensor>&, double) {
+  const auto moments = x.select(-1, 0).unsqueeze(-1);
+  return {at::empty_like(x), at::empty_like(moments), at::empty_like(moments)};
+}
+std::tuple<at::Tensor, at::Tensor, at::Tensor> shapes_of_norm_backward(const at::Tensor&, const at::Tensor& x, at::IntArrayRef, const at::Tensor&,
+                                                                       const at::Tensor&, const std::optional<at::Tensor>&,
+                                                                       const std::optional<at::Tensor>&, std::array<bool, 3>) {
+  return {at::empty_like(x), {}, {}};
+}
+
+TORCH_LIBRARY_IMPL(aten, Meta, library) {
+  library.impl("abs.out", shape_of_abs);
+  library.impl("native_layer_norm", shapes_of_norm);
+  library.impl("native_layer_norm_backward", shapes_of_norm_backward);
+}
+
+// LibTorch's device "meta" computes shapes alone, and refuses to mix with tensors of any other: what runs on it keeps all of a step's tensors
+// where the weights are, as a GPU needs it.
+TEST(FamiliarityTraining, KeepsEveryTensorOfAStepOnTheDeviceOfItsWeights) {
+  const auto folder = std::filesystem::temp_directory_path() / ("device_test." + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const VitConfig encoder{.width = 32, .depth = 2, .heads = 2, .mlp_width = 64, .patch = 8, .side = 32};
+  write_slow_weights(folder / "slow.safetensors", {.config = encoder, .encoder = initial_vit(encoder, RandomStream(5)), .decoder_config = {}, .decoder = {}, .metadata = {}});
+  const auto slow = read_slow_weights(folder / "slow.safetensors", 2);
+  std::filesystem::remove_all(folder);
+  for (const std::string condition : {"adapter", "gain", "full", "frozen"})
+    for (const std::string rule : {"adamw", "sgd", "hebbian", "delta"}) {
+      if (condition != "adapter" && rule != "adamw") continue;
+      auto settings = default_settings(familiarity_study().keys);
+      settings.set("slow.weights", (folder / "slow.safetensors").string());
+      settings.set("fast.qkv", condition);
+      settings.set("fast.rule", rule);
+      settings.set("fast.decay", 0.1);
+      settings.set("training.gradient_noise", 0.1);
+      const std::vector<RunSpec> runs = {{"a", settings, 0, 0, 1}, {"b", settings, 1, 0, 1}};
+      const std::vector<FamiliarityConfig> configs(2, parse_familiarity(settings));
+      FamiliarityTraining training(runs, configs, slow, at::kMeta);
+      const auto images = at::empty({2, 3, 3, 32, 32}, at::kMeta);
+      for (const std::int64_t epoch : {1, 2}) EXPECT_TRUE(training.step(images, images, epoch).is_meta()) << condition << " " << rule;
+      for (const auto& slots : {training.network().fast, training.network().rest})
+        for (const auto& slot : slots) EXPECT_TRUE(slot.value.is_meta() && slot.value.grad().is_meta()) << condition << " " << rule;
+      EXPECT_TRUE(rebuilt(training.network(), images).is_meta());
+    }
+}
+
+}  // namespace
+}  // namespace palimpsest

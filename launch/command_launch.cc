@@ -1,17 +1,25 @@
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "launch/commands.h"
 #include "launch/exit_code.h"
+#include "launch/launch_request.h"
 #include "launch/mpirun_command.h"
+#include "launch/process_identity.h"
+#include "launch/provenance_mpi.h"
 #include "launch/stop_signal.h"
+#include "launch/world_hosts.h"
 #include "launch/world_process.h"
+#include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/host_cores.h"
 #include "runtime/mpi_world.h"
 
 namespace palimpsest {
@@ -19,49 +27,61 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::minutes kLongLife{10};   // a world that worked so long before it was lost gives its restart back
+constexpr std::chrono::minutes kLongLife{10};  // a world that worked so long before it was lost gives its restart back
 
 // The file the ranks leave their outcome in; where they are on several hosts it is in this folder, which those share.
 class ExitFile {
  public:
   explicit ExitFile(const LaunchRequest& request) {
-    const auto folder = request.hosts.empty() ? std::filesystem::temp_directory_path() : std::filesystem::current_path();
-    path_ = folder / fmt::format(".palimpsest-launch-{}", getpid());
+    const bool several = !request.hosts.empty() || std::getenv("SLURM_JOB_ID");
+    const auto folder = several ? std::filesystem::current_path() : std::filesystem::temp_directory_path();
+    path_ = folder / fmt::format(".palimpsest-launch-{}-{}", host_name(), getpid());
     forget();
+    if (several) write_durably(shared_ = path_.string() + "-shared", "seen by hosts that share this folder\n");
     setenv("PALIMPSEST_EXIT_FILE", path_.c_str(), 1);
   }
   ~ExitFile() {
     forget();
-    unsetenv("PALIMPSEST_EXIT_FILE");   // it is for the ranks: our own code is main's to return
+    std::error_code ignored;
+    if (!shared_.empty()) std::filesystem::remove(shared_, ignored);
+    unsetenv("PALIMPSEST_EXIT_FILE");  // it is for the ranks: our own code is main's to return
   }
   void forget() const {
     std::error_code ignored;
     std::filesystem::remove(path_, ignored);
   }
   const std::filesystem::path& path() const { return path_; }
+  const std::string& shared() const {
+    return shared_;
+  }  // a file that is there for hosts which share this folder; empty: one host
 
  private:
   std::filesystem::path path_;
+  std::string shared_;
 };
 
-void check(const LaunchRequest& request) {
-  if (MpiWorld::started_by_launcher())
-    throw InputError("launch starts mpirun itself. Run it outside of mpirun, or leave the word launch away.");
-  if (request.ranks < 1) throw InputError(fmt::format("-n {}: there must be at least 1 rank.", request.ranks));
-  if (!request.hosts.empty() && !std::filesystem::exists(request.hosts))
-    throw InputError(request.hosts.string() + ": there is no such hostfile. Write one host a line: node1 slots=8.");
+void check_command(const std::vector<std::string>& words) {
   std::string names;
   for (const Command& command : commands()) {
     if (command.ranks != Ranks::kAll) continue;
-    if (!request.command.empty() && request.command[0] == command.name) return;
+    if (!words.empty() && words[0] == command.name) return;
     names += (names.empty() ? "" : ", ") + std::string(command.name);
   }
-  throw InputError(fmt::format("launch: {}. Commands that run over ranks: {}.",
-                               request.command.empty() ? "no command is given" : "\"" + request.command[0] + "\" is none that runs over ranks",
-                               names));
+  throw InputError(
+      fmt::format("launch: {}. Commands that run over ranks: {}.",
+                  words.empty() ? "no command is given" : "\"" + words[0] + "\" is none that runs over ranks", names));
+}
+
+void check(const LaunchRequest& request) {
+  if (MpiWorld::started_by_launcher() && !std::getenv("SLURM_JOB_ID"))
+    throw InputError("launch starts mpirun itself. Run it outside of mpirun, or leave the word launch away.");
+  if (request.ranks && *request.ranks < 1)
+    throw InputError(fmt::format("-n {}: there must be at least 1 rank.", *request.ranks));
+  if (!request.command.empty() || !request.check) check_command(request.command);
 }
 
 std::string how_it_ended(const WorldEnd& end) {
+  if (end.hung) return "mpirun did not end after rank 0 had";
   if (end.signal) return fmt::format("mpirun was killed by signal {}", end.signal);
   if (end.exit_code > 128) return fmt::format("a rank was killed by signal {}", end.exit_code - 128);
   return fmt::format("mpirun ended with {} before rank 0 was through", end.exit_code);
@@ -70,14 +90,16 @@ std::string how_it_ended(const WorldEnd& end) {
 // What the world came to; nothing where it was lost and can be started again.
 std::optional<int> outcome_of(const WorldEnd& end, const ExitFile& file) {
   const LaunchedOutcome outcome = outcome_in(file.path());
-  if (end.asked_to_stop && !outcome.exit_code) throw Interrupted("stopped by a signal. What was committed is safe: the same command resumes.");
+  if (end.asked_to_stop && !outcome.exit_code)
+    throw Interrupted("stopped by a signal. What was committed is safe: the same command resumes.");
   if (end.asked_to_stop) return outcome.exit_code;
-  if (end.signal) return std::nullopt;   // ranks that stopped because of it were not asked to
+  if (end.signal && !end.hung) return std::nullopt;  // ranks that stopped because of it were not asked to
   if (outcome.exit_code) return outcome.exit_code;
   if (outcome.started || end.exit_code > 128) return std::nullopt;
-  throw InputError(fmt::format("mpirun ended with {}, and no word of rank 0 is in {}. What mpirun says is above; with --hosts, the hosts must "
-                               "share this folder and have this program.",
-                               end.exit_code, file.path().string()));
+  throw InputError(fmt::format(
+      "mpirun ended with {}, and no word of rank 0 is in {}. What mpirun says is above; with --hosts, the hosts must "
+      "share this folder and have this program.",
+      end.exit_code, file.path().string()));
 }
 
 // Ranks see no terminal behind mpirun: what they draw a progress bar on is told them.
@@ -88,35 +110,162 @@ void announce_terminal() {
   setenv("PALIMPSEST_TERMINAL_COLUMNS", std::to_string(size.ws_col > 0 ? size.ws_col : 80).c_str(), 1);
 }
 
+Starter starter_for(const LaunchRequest& request) {
+  if (request.starter == "srun") return {Starter::Kind::kSrun, "srun", "", geteuid() == 0};
+  if (!request.prefix.empty())
+    return mpirun_at_hand(std::filesystem::path(request.prefix) / "bin/mpirun", request.prefix, mpi_library(),
+                          geteuid() == 0);
+  return mpirun_at_hand(PALIMPSEST_MPIRUN, PALIMPSEST_MPI_PREFIX, mpi_library(), geteuid() == 0);
+}
+
+// Ranks of a host with several memories keep to one each; the system places them within it.
+std::string binding(const LaunchRequest& request) {
+  if (request.bind != "auto") return request.bind;
+  return host_cores().memories > 1 && !request.oversubscribe ? "numa" : "none";
+}
+
+// The hosts, in a file of our own for mpirun.
+class Hostfile {
+ public:
+  void write(const std::vector<Host>& hosts) {
+    path_ = std::filesystem::temp_directory_path() / fmt::format("palimpsest-hosts-{}", getpid());
+    write_durably(path_, hostfile_text(hosts));
+  }
+  ~Hostfile() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+WorldPlan plan_world(const LaunchRequest& request, const WorldHosts& hosts, const Starter& starter, Hostfile& file) {
+  const auto usable = hosts.usable();
+  if (usable.empty()) throw Interrupted("no host is left. What was committed is safe: the same command resumes.");
+  WorldPlan plan;
+  LaunchRequest wanted = request;
+  if (hosts.lost_some() && wanted.ranks) wanted.ranks = std::min(*wanted.ranks, slots_of(usable));
+  plan.ranks = ranks_to_start(wanted, usable);
+  if (hosts.several() && starter.kind != Starter::Kind::kSrun) {
+    file.write(usable);
+    plan.hostfile = file.path();
+    if (!hosts.allocation() && hosts.shell() != std::vector<std::string>{"ssh"}) plan.shell = hosts.shell();
+  }
+  plan.network = hosts.network();
+  plan.bind = binding(request);
+  plan.variables = {"PALIMPSEST_EXIT_FILE"};
+  plan.command = {own_program().string()};
+  plan.command.insert(plan.command.end(), request.command.begin(), request.command.end());
+  return plan;
+}
+
+// Sleeps, unless a stop is asked for.
+void wait_before(int restart) {
+  const auto end = Clock::now() + back_off(restart);
+  while (Clock::now() < end) {
+    if (stop_requested())
+      throw Interrupted("stopped by a signal. What was committed is safe: the same command resumes.");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+// What is worth a look goes to the screen; what would stop the run ends it.
+void heed(const std::vector<Finding>& findings) {
+  std::vector<Finding> worth;
+  std::ranges::copy_if(findings, std::back_inserter(worth),
+                       [](const Finding& one) { return one.grade != Grade::kGood; });
+  if (!worth.empty()) std::fputs(findings_text(worth).c_str(), stderr);
+  if (stops(findings))
+    throw InputError("the hosts are not fit for a run: see above. --no-check starts it all the same.");
+}
+
+int tell_check(const LaunchRequest& request, const WorldHosts& hosts) {
+  if (hosts.findings().empty())
+    throw InputError(
+        "--check: within a Slurm allocation its hosts are Slurm's to check. Name others with --hosts FILE.");
+  std::fputs(findings_text(hosts.findings()).c_str(), stdout);
+  fmt::print("{} rank{} would start on {} host{}.\n", ranks_to_start(request, hosts.usable()),
+             ranks_to_start(request, hosts.usable()) == 1 ? "" : "s", hosts.usable().size(),
+             hosts.usable().size() == 1 ? "" : "s");
+  return stops(hosts.findings()) ? 2 : 0;
+}
+
+int run_with_restarts(const LaunchRequest& request, WorldHosts& hosts, const ExitFile& file) {
+  const Starter starter = starter_for(request);
+  Hostfile hostfile;
+  int restart = 0;
+  for (int left = request.restarts;;) {
+    const auto begun = Clock::now();
+    file.forget();
+    const WorldEnd end = run_world(start_command(starter, plan_world(request, hosts, starter, hostfile)),
+                                   starter.tags(), [&] { return outcome_in(file.path()).exit_code.has_value(); });
+    if (const auto code = outcome_of(end, file)) return *code;
+    if (Clock::now() - begun > kLongLife) left = request.restarts, restart = 0;
+    if (left-- == 0)
+      throw Interrupted(how_it_ended(end) +
+                        ", and no restart is left. What was committed is safe: the same command resumes.");
+    fmt::print(stderr, "palimpsest: {}; starting again ({} of {} restarts left).\n", how_it_ended(end), left,
+               request.restarts);
+    wait_before(++restart);
+    hosts.look_for_lost();
+  }
+}
+
 int launch(const LaunchRequest& request) {
   check(request);
   announce_terminal();
   catch_stop_signals();
+  signal(SIGPIPE, SIG_IGN);  // a host that is gone in mid-sentence
   const ExitFile file(request);
-  const auto command = mpirun_command({PALIMPSEST_MPIRUN, PALIMPSEST_MPI_PREFIX, geteuid() == 0}, request,
-                                      std::filesystem::read_symlink("/proc/self/exe"));
-  for (int left = request.restarts;;) {
-    const auto begun = Clock::now();
-    file.forget();
-    const WorldEnd end = run_world(command);
-    if (const auto code = outcome_of(end, file)) return *code;
-    if (Clock::now() - begun > kLongLife) left = request.restarts;
-    if (left-- == 0)
-      throw Interrupted(how_it_ended(end) + ", and no restart is left. What was committed is safe: the same command resumes.");
-    fmt::print(stderr, "palimpsest: {}; starting again ({} of {} restarts left).\n", how_it_ended(end), left, request.restarts);
-  }
+  WorldHosts hosts(request, own_program(), file.shared());
+  if (request.check) return tell_check(request, hosts);
+  heed(hosts.findings());
+  return run_with_restarts(request, hosts, file);
 }
 
 }  // namespace
 
 Run add_launch(CLI::App& command) {
   auto request = std::make_shared<LaunchRequest>();
-  request->ranks = static_cast<int>(std::thread::hardware_concurrency());
-  command.add_option("-n", request->ranks, "ranks; without it one for each core")->type_name("N");
-  command.add_option("--hosts", request->hosts, "hostfile of mpirun: a line for each host, NAME slots=N")->type_name("FILE");
-  command.add_option("--restarts", request->restarts, "how often the ranks are started again after one was lost")->capture_default_str();
+  if (const char* prefix = std::getenv("PALIMPSEST_PREFIX")) request->prefix = prefix;  // the bundle's own
+  command
+      .add_option("-n", request->ranks,
+                  "ranks; without it one for each core (or slot, or task of the Slurm allocation)")
+      ->type_name("N");
+  command
+      .add_option("--hosts", request->hosts,
+                  "a line for each host: NAME slots=N (without slots: its cores). Within a Slurm allocation its hosts "
+                  "are known")
+      ->type_name("FILE");
+  command.add_flag("--check", request->check, "look at the hosts, tell what is found, and end");
+  command.add_flag("--no-check", request->no_check, "do not look at the hosts first");
+  command.add_option("--restarts", request->restarts, "how often the ranks are started again after one was lost")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--oversubscribe", request->oversubscribe, "start more ranks than there are cores");
+  command.add_option("--bind", request->bind, "what a rank is tied to; auto: numa where a host has several memories")
+      ->check(CLI::IsMember({"auto", "none", "core", "numa"}))
+      ->capture_default_str();
+  command
+      .add_option("--network", request->network,
+                  "the network MPI keeps to, as 10.0.0.0/24; without it the hosts are tried")
+      ->type_name("CIDR");
+  command.add_option("--shell", request->shell, "what reaches a host, as \"ssh -p 2222\"")->type_name("COMMAND");
+  command
+      .add_option("--prefix", request->prefix,
+                  "folder of another Open MPI of the same version, in place of the one this program was built with")
+      ->type_name("DIR");
+  command
+      .add_option("--starter", request->starter,
+                  "mpirun; srun, within a Slurm allocation, with an MPI that Slurm can start")
+      ->check(CLI::IsMember({"mpirun", "srun"}))
+      ->type_name("NAME");
   command.prefix_command();
-  command.footer("COMMAND... is any command that runs over ranks, with its arguments: palimpsest launch -n 3 sweep FILE.toml --out DIR");
+  command.footer(
+      "COMMAND... is any command that runs over ranks, with its arguments: palimpsest launch -n 3 sweep FILE.toml "
+      "--out DIR");
   CLI::App* app = &command;
   return [request, app](MpiWorld&) {
     request->command = app->remaining();

@@ -16,7 +16,9 @@ const std::vector<Command>& commands() {
       {"export", "write every measurement as tidy CSV", add_export, Ranks::kFirst},
       {"init", "write a definition to start from: every key, its default and meaning", add_init, Ranks::kFirst},
       {"schema", "JSON Schema of a study's definitions, for editors", add_schema, Ranks::kFirst},
+      {"doctor", "what this machine has for a run: devices, MPI, disk, limits; what to do about the rest", add_doctor, Ranks::kFirst},
       {"launch", "run a command over N ranks: the right mpirun, restarts, nothing left behind", add_launch, Ranks::kFirst},
+      {"peer", "what launch asks other hosts with", add_peer, Ranks::kFirst},
   };
   return list;
 }

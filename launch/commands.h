@@ -5,12 +5,14 @@
 namespace palimpsest {
 
 // One function a command, each in a file of its own, command_NAME.cc; commands.cc lists them.
+Run add_doctor(CLI::App&);
 Run add_evaluate(CLI::App&);
 Run add_export(CLI::App&);
 Run add_launch(CLI::App&);
 Run add_features(CLI::App&);
 Run add_init(CLI::App&);
 Run add_images(CLI::App&);
+Run add_peer(CLI::App&);
 Run add_plan(CLI::App&);
 Run add_status(CLI::App&);
 Run add_pretrain(CLI::App&);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -33,6 +34,11 @@ std::string host_name() {
   char name[256] = "";
   gethostname(name, sizeof name - 1);
   return name;
+}
+
+std::filesystem::path own_program() {
+  const char* script = std::getenv("PALIMPSEST_SELF");
+  return script ? std::filesystem::path(script) : std::filesystem::read_symlink("/proc/self/exe");
 }
 
 ProcessIdentity this_process() {

@@ -39,7 +39,7 @@ run() { # NAME PACK LAUNCHER...: a sweep and its export
   "$@" "$palimpsest" sweep "$name.toml" --out "$name" >"$name.log" 2>&1 || { cat "$name.log"; echo "FAILED: $name"; exit 1; }
   "$palimpsest" export "$name" --out "tables-$name" >/dev/null
 }
-launch() { local ranks=$1; shift 2; "$palimpsest" launch -n "$ranks" "$@"; }   # the program's own name is dropped: launch runs itself
+launch() { local ranks=$1; shift 2; "$palimpsest" launch --oversubscribe -n "$ranks" "$@"; }   # the program's own name is dropped: launch runs itself
 
 run alone 1 env
 for case in "four 4 1" "sixteen 16 1" "two_ranks 4 2" "three_ranks 1 3"; do

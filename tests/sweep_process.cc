@@ -126,7 +126,7 @@ std::vector<std::string> palimpsest_command(int ranks, const std::vector<std::st
 }
 
 std::vector<std::string> launch_command(int ranks, const std::vector<std::string>& words) {
-  std::vector<std::string> command = {PALIMPSEST_PROGRAM, "launch", "-n", std::to_string(ranks)};
+  std::vector<std::string> command = {PALIMPSEST_PROGRAM, "launch", "--oversubscribe", "-n", std::to_string(ranks)};
   command.insert(command.end(), words.begin(), words.end());
   return command;
 }

@@ -51,7 +51,7 @@ bool is_running(pid_t pid);
 /// `mpirun -n N palimpsest WORDS...` (without mpirun where `ranks` is 0), with the flags of this machine.
 std::vector<std::string> palimpsest_command(int ranks, const std::vector<std::string>& words);
 
-/// `palimpsest launch -n N WORDS...`.
+/// `palimpsest launch --oversubscribe -n N WORDS...`.
 std::vector<std::string> launch_command(int ranks, const std::vector<std::string>& words);
 
 /// Runs that a folder's ledger holds as done; 0 where there is none yet.

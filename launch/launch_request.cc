@@ -1,0 +1,60 @@
+#include "launch/launch_request.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <regex>
+#include <set>
+
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+std::string each_with_slots(const std::vector<Host>& hosts) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(hosts.size(), 8); ++i)
+    text += fmt::format("{}{} {}", i ? ", " : "", hosts[i].name, hosts[i].slots);
+  return hosts.size() > 8 ? text + ", ..." : text;
+}
+
+bool is_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
+
+void add_with_what_it_names(const std::filesystem::path& file, std::set<std::string>& files) {
+  if (!is_file(file) || !files.insert(std::filesystem::canonical(file)).second || file.extension() != ".toml") return;
+  static const std::regex quoted(R"re("([^"\n]+)"|'([^'\n]+)')re");
+  const std::string text = read_file(file);
+  for (std::sregex_iterator match(text.begin(), text.end(), quoted), end; match != end; ++match)
+    add_with_what_it_names(file.parent_path() / ((*match)[1].matched ? (*match)[1] : (*match)[2]).str(), files);
+}
+
+}  // namespace
+
+int ranks_to_start(const LaunchRequest& request, const std::vector<Host>& hosts) {
+  const int slots = slots_of(hosts), ranks = request.ranks.value_or(slots);
+  if (ranks < 1) throw InputError(fmt::format("-n {}: there must be at least 1 rank.", ranks));
+  if (ranks <= slots || request.oversubscribe) return ranks;
+  const std::string there = hosts.size() == 1 ? fmt::format("this host has {}", slots)
+                                              : fmt::format("the hosts have {} ({})", slots, each_with_slots(hosts));
+  throw InputError(
+      fmt::format("-n {}: {} core{} to give to ranks, and more ranks than that slow each other down. Write -n {}, or "
+                  "--oversubscribe to have them all the same.",
+                  ranks, there, slots == 1 ? "" : "s", slots));
+}
+
+std::vector<std::string> inputs_of(const std::vector<std::string>& command) {
+  std::set<std::string> files;
+  for (std::size_t i = 1; i < command.size(); ++i) {
+    const std::string& word = command[i];
+    add_with_what_it_names(word, files);
+    if (const auto sign = word.find('='); sign != std::string::npos)
+      add_with_what_it_names(word.substr(sign + 1), files);
+  }
+  return {files.begin(), files.end()};
+}
+
+}  // namespace palimpsest

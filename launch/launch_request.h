@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "launch/host_list.h"
+
+namespace palimpsest {
+
+/// What `launch` was asked for.
+struct LaunchRequest {
+  std::optional<int> ranks;     // without it as many as the hosts have slots, or this host has cores
+  std::filesystem::path hosts;  // a hostfile; empty: the allocation this process is in, or this host
+  int restarts = 3;
+  bool oversubscribe = false;    // more ranks than cores are wanted
+  std::string starter = "auto";  // mpirun | srun
+  std::string shell;             // reaches a host, as "ssh -p 2222"
+  std::string prefix;            // of Open MPI, in place of the one this program was built with
+  std::string network, bind = "auto";
+  bool check = false, no_check = false;  // look at the hosts and end; do not look
+  std::vector<std::string> command;      // of ours, with its arguments
+};
+
+/// How many ranks to start on these hosts, each of which says its slots. Throws InputError where that is more than they
+/// have and nobody asked for it.
+int ranks_to_start(const LaunchRequest&, const std::vector<Host>&);
+
+/// Files that the command reads: its arguments that are files, values of KEY=FILE among them, and what definitions
+/// (TOML) name. Absolute, each once.
+std::vector<std::string> inputs_of(const std::vector<std::string>& command);
+
+}  // namespace palimpsest

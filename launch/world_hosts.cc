@@ -1,0 +1,96 @@
+#include "launch/world_hosts.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+#include "launch/host_check.h"
+#include "launch/host_probe.h"
+#include "launch/process_identity.h"
+#include "runtime/error.h"
+#include "runtime/host_cores.h"
+
+namespace palimpsest {
+namespace {
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+// What is asked for, or what mpirun would take.
+std::vector<std::string> shell_for(const LaunchRequest& request) {
+  if (!request.shell.empty()) return words_of(request.shell);
+  for (const char* name : {"PALIMPSEST_SSH", "OMPI_MCA_plm_rsh_agent", "PRTE_MCA_plm_ssh_agent"})
+    if (const char* given = std::getenv(name)) return words_of(given);
+  return {"ssh"};
+}
+
+bool is_this_host(const Host& host) { return host.name == host_name() || host.name == "localhost"; }
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path& program,
+                       const std::string& shared_file)
+    : request_(request),
+      program_(program),
+      in_file_(request.hosts),
+      shared_file_(shared_file),
+      shell_(shell_for(request)) {
+  if (!in_file_.empty())
+    hosts_ = read_hostfile(in_file_);
+  else
+    hosts_ = hosts_of_allocation(), allocation_ = !hosts_.empty();
+  // Cores that a container shares are counted by time, and two hardware threads of a core may both be wanted.
+  if (hosts_.empty())
+    hosts_ = {
+        {"localhost", request.ranks ? std::max(host_cores().usable(), host_cores().allowed) : host_cores().usable()}};
+  const bool alone = std::ranges::all_of(hosts_, is_this_host);
+  // Within an allocation Slurm started us, so its hosts are there; and ssh may not be let in.
+  if ((!alone && !allocation_ && !request.no_check) || (request.check && !allocation_)) {
+    const auto reports = probe(/*links=*/true);
+    const HostCheck check = check_hosts(reports);
+    findings_ = check.findings;
+    network_ = check.network;
+    for (std::size_t i = 0; i < hosts_.size(); ++i)
+      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = reports[i].facts->cores;
+  }
+  if (!request.network.empty()) network_ = request.network;
+  complete_slots();
+}
+
+void WorldHosts::complete_slots() {
+  for (Host& host : hosts_)
+    if (host.slots == 0) host.slots = host_cores().usable();
+}
+
+std::vector<HostReport> WorldHosts::probe(bool links) const {
+  return probe_hosts({hosts_, shell_, program_, links ? inputs_of(request_.command) : std::vector<std::string>{},
+                      shared_file_, links});
+}
+
+void WorldHosts::look_for_lost() {
+  if (hosts_.size() < 2 || allocation_) return;
+  std::vector<std::string> silent;
+  for (const HostReport& report : probe(/*links=*/false))
+    if (!report.facts) silent.push_back(report.name);
+  losses_.count(silent);
+  if (!silent.empty())
+    fmt::print(stderr, "palimpsest: {} {} not answer; going on without.\n", joined(silent),
+               silent.size() == 1 ? "does" : "do");
+  if (const auto banned = losses_.banned(); !banned.empty())
+    fmt::print(stderr, "palimpsest: {} {} lost {} times and {} left out for good.\n", joined(banned),
+               banned.size() == 1 ? "was" : "were", HostLosses::kBan, banned.size() == 1 ? "is" : "are");
+}
+
+}  // namespace palimpsest

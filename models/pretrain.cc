@@ -127,6 +127,8 @@ class Pretraining {
   }
 
  private:
+  static double milliseconds_since(Clock::time_point begun) { return std::chrono::duration<double, std::milli>(Clock::now() - begun).count(); }
+
   bool leads() const { return world_.rank() == 0; }
   fs::path checkpoint_folder() const { return options_.out / "checkpoints"; }
 
@@ -202,6 +204,7 @@ class Pretraining {
     const double norm = std::sqrt(sums[5]), largest = settings_.number("training.clip");
     if (!std::isfinite(loss) || !std::isfinite(norm)) refuse_nan(batch);
     const double rate = schedule_.at(state_.step);
+    wait_for_copy();
     training_.update(largest > 0 && norm > largest ? largest / norm : 1, rate);
     record({.step = state_.step,
             .loss = loss,
@@ -261,22 +264,29 @@ class Pretraining {
     return validation_.loss(replicas_.first());
   }
 
-  // Training stands still for copies and pictures; they are written beside it.
+  // Training stands still for pictures, and where the checkpoint before is not yet through; all else happens beside it.
   void checkpoint() {
-    checkpoints_.finish();
     const auto pictures = made_pictures();
     if (pictures) events_->pictures(state_.step, *pictures);
     const auto begun = Clock::now();
-    checkpoints_.begin(state_.step, [snapshot = state_.snapshot(facts_), losses = leads() ? state_.losses : std::string(), pictures,
+    checkpoints_.finish();
+    const auto snapshot = std::make_shared<TrainingState::Snapshot>(state_.snapshot(facts_));
+    checkpoints_.begin(state_.step, [snapshot] { snapshot->copy(); }, [snapshot, losses = leads() ? state_.losses : std::string(), pictures,
                                      picture_file = options_.out / "pictures" / fmt::format("step-{}.png", state_.step)](const fs::path& folder) {
-      snapshot.write(folder);
+      snapshot->write(folder);
       if (!pictures) return;   // the first rank has them
       write_durably(folder / "losses.csv", losses);
       fs::create_directories(picture_file.parent_path());
       write_png(picture_file, *pictures);
     });
-    stalls_.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begun).count());
+    stalls_.push_back(milliseconds_since(begun));
     written_ = Clock::now();
+  }
+
+  void wait_for_copy() {
+    const auto begun = Clock::now();
+    checkpoints_.wait_for_copy();
+    if (!stalls_.empty()) stalls_.back() += milliseconds_since(begun);
   }
 
   // Nothing on ranks that do not write them.

@@ -115,6 +115,10 @@ void TrainingState::update(ShardedGradients& gradients, double learning_rate) {
   ++step;
 }
 
+void TrainingState::Snapshot::copy() {
+  for (auto& [name, tensor] : tensors) tensor = tensor.clone();
+}
+
 TrainingState::Snapshot TrainingState::snapshot(const std::map<std::string, std::string>& facts) const {
   Snapshot out{file_name(groups_.world.rank(), groups_.world.world_size()), {}, facts};
   json slices = json::object();
@@ -127,10 +131,10 @@ TrainingState::Snapshot TrainingState::snapshot(const std::map<std::string, std:
     if (begin == end) continue;
     const std::string& name = units_[unit].names[slice.parameter];
     slices[name] = {{"shape", weights_.layout(unit).shape(slice.parameter)}, {"begin", slice.in_parameter + begin}};
-    out.tensors["value." + name] = slot.value.slice(0, begin, end).clone();
+    out.tensors["value." + name] = slot.value.slice(0, begin, end);
     if (!slot.first.defined()) continue;  // never had a gradient
-    out.tensors["first." + name] = slot.first.slice(0, begin, end).clone();
-    out.tensors["second." + name] = slot.second.slice(0, begin, end).clone();
+    out.tensors["first." + name] = slot.first.slice(0, begin, end);
+    out.tensors["second." + name] = slot.second.slice(0, begin, end);
   }
   out.metadata[kSlices] = slices.dump();
   return out;

@@ -31,11 +31,13 @@ class TrainingState {
   std::int64_t step = 0;  // updates done
   std::string losses;     // of losses.csv: a line per step; the first rank has it
 
-  /// What this rank has to write, copied; `write` may be called while training goes on.
+  /// What this rank has to write: views of it until copy(), which is to be through before the next update; `write` may
+  /// be called at any time after that.
   struct Snapshot {
     std::string file_name;
     TensorMap tensors;
     std::map<std::string, std::string> metadata;
+    void copy();
     void write(const std::filesystem::path& folder) const { write_tensors(folder / file_name, tensors, metadata); }
   };
   Snapshot snapshot(const std::map<std::string, std::string>& facts) const;

@@ -31,13 +31,23 @@ CheckpointWriter::CheckpointWriter(Communicator& world, std::filesystem::path fo
 }
 
 CheckpointWriter::~CheckpointWriter() {
+  wait_for_copy();
   if (work_.valid()) work_.wait();
 }
 
-void CheckpointWriter::begin(std::int64_t step, std::function<void(const std::filesystem::path&)> write) {
+void CheckpointWriter::begin(std::int64_t step, std::function<void()> copy,
+                             std::function<void(const std::filesystem::path&)> write) {
   step_ = step;
   stage_ = Stage::kWriting;
-  work_ = in_a_thread([folder = folder_, step, write = std::move(write)] { write(start_checkpoint(folder, step)); });
+  copied_ = std::async(std::launch::async, std::move(copy)).share();
+  work_ = in_a_thread([folder = folder_, step, copied = copied_, write = std::move(write)] {
+    copied.get();
+    write(start_checkpoint(folder, step));
+  });
+}
+
+void CheckpointWriter::wait_for_copy() const {
+  if (copied_.valid()) copied_.wait();
 }
 
 CheckpointWriter::Votes CheckpointWriter::votes() const {

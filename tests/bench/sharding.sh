@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Images a second of the four strategies of sharding beside PyTorch's DDP and FSDP2 over gloo: two ranks of one thread each, the same masked
-# autoencoder, in turn A B B A. And how long training stands still for a checkpoint, beside torch.save and fsync.
+# autoencoder, in turn A B B A.
 #
 #   PALIMPSEST_PYTHON=PYTHON tests/bench/sharding.sh [micro|tiny|small] [images in a batch] [steps]
 set -euo pipefail
@@ -47,7 +47,4 @@ beside() { # ours, theirs
 echo "$size, batch of $batch over two ranks, load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 for strategy in none optimizer gradients; do beside "$strategy" ddp; done
 beside full fsdp2
-stall=$(sed -n 's/.*stood still \([0-9.]*\) ms.*/\1/p' "$scratch/log")
-save=$("$PALIMPSEST_PYTHON" "$root/tests/bench/sharding_peer.py" --size "$size" --save "$scratch/peer.pt" | awk '/SAVE_MS/{print $2}')
-echo "checkpoint: training stands still $stall ms; torch.save and fsync: $save ms"
 echo "load after: $(cut -d' ' -f1-3 /proc/loadavg)"

@@ -42,6 +42,7 @@ std::string as_text(const ImportedWeights& w, const Options& options) {
                      c.heads, c.mlp_width, c.patch, c.side, name_of(c.activation), c.norm_epsilon);
   for (const auto& remark : w.remarks) out += "note    " + remark + "\n";
   out += lines("used", w.used, "keys");
+  if (!w.kept.empty()) out += lines("kept", w.kept, "keys, for weights export alone");
   out += lines("left", w.left, "keys, which are no part of the encoder");
   for (const auto& missed : w.missed) out += "missed  " + missed + "\n";
   if (w.missed.empty()) out += "missed  0 keys\n";
@@ -63,6 +64,7 @@ std::string as_json(const ImportedWeights& w, const Options& options) {
                                        {"remarks", w.remarks},
                                        {"used", w.used},
                                        {"left", w.left},
+                                       {"kept", w.kept},
                                        {"missed", w.missed},
                                        {"out", options.out.string()}};
   return said.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include "models/key_ranges.h"
 #include "runtime/durable_file.h"
@@ -28,12 +29,19 @@ at::Tensor laid_out(const at::Tensor& ours, Layout layout) {
   return layout == Layout::kTable ? ours.unsqueeze(0) : ours;
 }
 
+// What came along with the encoder goes back to the library that it is from, under the names it had.
+bool returns_companion(const SlowWeights& slow, const WeightFamily& family) {
+  const auto from = slow.metadata.find("imported.family");
+  return !slow.kept.empty() && family.companion && from != slow.metadata.end() && from->second == family.name;
+}
+
 class Giving {
  public:
   Giving(const SlowWeights& slow, const WeightFamily& family, const ExportOptions& options)
       : slow_(slow),
         family_(family),
-        prefix_(options.prefix.value_or(family.prefix)),
+        returns_(returns_companion(slow, family)),
+        prefix_(options.prefix.value_or(returns_ ? slow.metadata.at("imported.prefix") : family.prefix)),
         type_(type_named(options.dtype)),
         file_(options.weights) {}
 
@@ -42,6 +50,11 @@ class Giving {
       for (std::int64_t block = 0; block < (in_blocks(map.theirs.front()) ? slow_.config.depth : 1); ++block)
         give_one(map, block, said);
     refuse_what_remains();
+    for (const auto& [key, value] : slow_.kept)
+      if (returns_)
+        out_[key] = value.to(type_);
+      else
+        said.left.push_back(key);
     for (const auto& [name, value] : out_) said.written.push_back(name);
     for (const auto& [name, value] : slow_.decoder) said.left.push_back("decoder." + name);
     for (const auto& [name, value] : slow_.head) said.left.push_back("head." + name);
@@ -93,6 +106,7 @@ class Giving {
 
   const SlowWeights& slow_;
   const WeightFamily& family_;
+  const bool returns_;
   std::string prefix_;
   at::ScalarType type_;
   std::filesystem::path file_;
@@ -101,11 +115,16 @@ class Giving {
 };
 
 // One that lies there is left alone, unless it says the same.
-void write_config(const WeightFamily& family, const VitConfig& config, const std::filesystem::path& out,
+void write_config(const WeightFamily& family, const SlowWeights& slow, const std::filesystem::path& out,
                   ExportedWeights& said) {
   if (!family.config_json) return;
   const auto file = out.parent_path() / "config.json";
-  const auto text = family.config_json(config) + "\n";
+  auto config = nlohmann::ordered_json::parse(family.config_json(slow.config));
+  if (returns_companion(slow, family)) {
+    config["architectures"] = {family.companion->model};
+    config.update(nlohmann::ordered_json::parse(slow.metadata.at("kept.config")));
+  }
+  const auto text = config.dump(2) + "\n";
   if (std::filesystem::exists(file) && read_file(file) != text) {
     said.note = fmt::format("{} is there already and was left as it is. See that it fits.", file.string());
     return;
@@ -122,8 +141,11 @@ ExportedWeights export_weights(const ExportOptions& options) {
   ExportedWeights said;
   const auto tensors = Giving(slow, family, options).give(said);
   write_tensors(options.out, tensors, {{"format", "pt"}});
-  write_config(family, slow.config, options.out, said);
-  said.how_to_load = family.how_to_load(slow.config, options.out);
+  write_config(family, slow, options.out, said);
+  said.how_to_load = returns_companion(slow, family)
+                         ? fmt::format("transformers.{}.from_pretrained(\"{}\")", family.companion->model,
+                                       std::filesystem::absolute(options.out).parent_path().string())
+                         : family.how_to_load(slow.config, options.out);
   return said;
 }
 

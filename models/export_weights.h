@@ -20,7 +20,7 @@ struct ExportOptions {
 
 struct ExportedWeights {
   std::vector<std::string> written;  // keys of the file
-  std::vector<std::string> left;     // our weights that the family has no place for: the decoder's
+  std::vector<std::string> left;     // weights that the family has no place for: our decoder's, another family's
   std::vector<std::string> filled;   // keys with zeros in them, which the family has in any model
   std::filesystem::path config;      // written beside; empty: none
   std::string note;                  // why no config was written, where one would have been

@@ -20,6 +20,7 @@ namespace {
 constexpr const char* kPositions = "embeddings.position_embedding.weight";
 constexpr const char* kPatches = "embeddings.patch_embedding.weight";
 constexpr const char* kClass = "embeddings.class_embedding";
+constexpr const char* kInterpolated = "positions interpolated";
 constexpr double kClipEpsilon = 1e-5;
 
 [[noreturn]] void refuse_unknown(const WeightFiles& files) {
@@ -162,7 +163,7 @@ void change_resolution(std::int64_t side, ImportedWeights& out) {
                     c.patch, c.patch, std::max<std::int64_t>(1, side / c.patch) * c.patch));
   auto& positions = out.weights.encoder.at(kPositions).value;
   positions = resized_positions(positions, c.class_token, side / c.patch, out.family->antialias);
-  out.remarks.push_back(fmt::format("positions interpolated from {} x {} to {} x {} patches (bicubic{}, as {} does)",
+  out.remarks.push_back(fmt::format("{} from {} x {} to {} x {} patches (bicubic{}, as {} does)", kInterpolated,
                                     c.grid(), c.grid(), side / c.patch, side / c.patch,
                                     out.family->antialias ? " with antialiasing" : "",
                                     out.family->antialias ? "timm" : "transformers"));
@@ -183,6 +184,25 @@ void check_shapes(const SlowWeights& weights, const std::map<std::string, std::s
   }
 }
 
+// At another resolution its positions would not fit.
+void keep_companion(const WeightFiles& files, ImportedWeights& out) {
+  if (!out.family->companion) return;
+  const Companion& companion = *out.family->companion;
+  const auto is_its = [&](const std::string& key) { return key.starts_with(companion.prefix); };
+  if (std::ranges::none_of(out.left, is_its)) return;
+  if (std::ranges::any_of(out.remarks, [](const std::string& remark) { return remark.starts_with(kInterpolated); })) {
+    out.remarks.push_back(fmt::format("its {} stays behind: it is for another resolution", companion.what));
+    return;
+  }
+  std::ranges::copy_if(out.left, std::back_inserter(out.kept), is_its);
+  std::erase_if(out.left, is_its);
+  for (const auto& key : out.kept) out.weights.kept[key] = files.read(key).to(at::kFloat);
+  out.weights.metadata["kept.config"] = config_entries(files.path(), companion.config_keys);
+  out.remarks.push_back(
+      fmt::format("its {} is kept for weights export alone: it is built otherwise than {}s here, and no sweep uses it",
+                  companion.what, companion.what));
+}
+
 }  // namespace
 
 ImportedWeights import_weights(const ImportOptions& options) {
@@ -194,6 +214,7 @@ ImportedWeights import_weights(const ImportOptions& options) {
                       .prefix = found.prefix,
                       .used = std::move(taken.used),
                       .left = std::move(taken.left),
+                      .kept = {},
                       .missed = std::move(taken.missed),
                       .remarks = {}};
   out.weights.encoder = std::move(taken.encoder);
@@ -204,6 +225,7 @@ ImportedWeights import_weights(const ImportOptions& options) {
   out.weights.metadata = {{"imported.family", out.family->name},
                           {"imported.prefix", out.prefix},
                           {"imported.file", files.path().filename().string()}};
+  keep_companion(files, out);
   return out;
 }
 

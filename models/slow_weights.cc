@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view kHuggingFacePrefix = "vision_model.";
 constexpr std::string_view kDecoderPrefix = "decoder.";
-constexpr std::string_view kHeadPrefix = "head.";
+constexpr std::string_view kHeadPrefix = "head.", kKeptPrefix = "kept.";
 
 std::int64_t as_integer(const std::map<std::string, std::string>& metadata, const std::string& key,
                         std::int64_t otherwise) {
@@ -39,6 +39,7 @@ ToldArchitecture told_of(const std::filesystem::path& file, const std::map<std::
 // The encoder's weights of a file under their plain names; the decoder's and what belongs to neither set aside.
 struct Sorted {
   Parameters encoder, decoder, head;
+  TensorMap kept;
 };
 
 Sorted sorted_weights(const TensorMap& tensors) {
@@ -47,7 +48,9 @@ Sorted sorted_weights(const TensorMap& tensors) {
   for (const auto& [key, tensor] : tensors) {
     if (!tensor.is_floating_point()) continue;  // position_ids of older files
     const auto value = tensor.to(at::kFloat).contiguous();
-    if (key.starts_with(kDecoderPrefix))
+    if (key.starts_with(kKeptPrefix))
+      out.kept[key.substr(kKeptPrefix.size())] = value;
+    else if (key.starts_with(kDecoderPrefix))
       out.decoder[key.substr(kDecoderPrefix.size())] = {value, false};
     else if (key.starts_with(kHeadPrefix))
       out.head[key.substr(kHeadPrefix.size())] = {value, false};
@@ -147,7 +150,8 @@ SlowWeights slow_weights_of(const TensorMap& tensors, const std::map<std::string
                             const std::filesystem::path& file, std::int64_t heads) {
   SlowWeights slow;
   slow.metadata = metadata;
-  auto [encoder, decoder, head] = sorted_weights(tensors);
+  auto [encoder, decoder, head, kept] = sorted_weights(tensors);
+  slow.kept = std::move(kept);
   slow.head = std::move(head);
   slow.encoder = std::move(encoder);
   if (!slow.encoder.contains("embeddings.patch_embedding.weight")) refuse_foreign(tensors, file);
@@ -190,6 +194,7 @@ void write_slow_weights(const std::filesystem::path& file, const SlowWeights& sl
   for (const auto& [name, parameter] : slow.decoder)
     tensors[std::string(kDecoderPrefix) + name] = parameter.value.detach();
   for (const auto& [name, parameter] : slow.head) tensors[std::string(kHeadPrefix) + name] = parameter.value.detach();
+  for (const auto& [key, value] : slow.kept) tensors[std::string(kKeptPrefix) + key] = value;
   write_tensors(file, tensors, metadata_of(slow));
 }
 

@@ -20,6 +20,7 @@ struct SlowWeights {
   std::optional<DecoderConfig> decoder_config;
   Parameters decoder;                     // empty where the file has none
   Parameters head = {};                   // of contrastive pretraining (`head.`); empty where the file has none
+  TensorMap kept = {};                    // of another library's file, by its own keys: only export has a use for them (`kept.`)
   std::map<std::string, std::string> metadata;
 };
 

@@ -107,6 +107,14 @@ std::optional<std::array<float, 3>> three_numbers(const std::string& text) {
 
 }  // namespace
 
+std::string config_entries(const std::filesystem::path& file, const std::vector<std::string>& keys) {
+  const auto config = object_in(file.parent_path() / "config.json").value_or(json::object());
+  auto entries = json::object();
+  for (const auto& key : keys)
+    if (config.contains(key)) entries[key] = config[key];
+  return entries.dump();
+}
+
 Activation activation_named(const std::string& name, const std::string& source) {
   for (const auto* words : {&kActivations, &kOtherWords})
     if (const auto found = words->find(name); found != words->end()) return found->second;

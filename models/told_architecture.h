@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/run_axis.h"
 
@@ -27,6 +28,9 @@ ToldArchitecture told_by_metadata(const std::map<std::string, std::string>& meta
 /// What lies beside a file: config.json (Hugging Face's or timm's), open_clip_config.json, preprocessor_config.json.
 /// `width`: of the tokens. Throws InputError where one of them is damaged or names an unknown activation.
 ToldArchitecture told_beside(const std::filesystem::path& file, std::int64_t width);
+
+/// Those of `keys` that the config.json beside a file has, as a JSON object. Throws InputError where it is damaged.
+std::string config_entries(const std::filesystem::path& file, const std::vector<std::string>& keys);
 
 /// quick_gelu, gelu, gelu_pytorch_tanh, relu, and other libraries' words for them. `source` is named in the error.
 Activation activation_named(const std::string& name, const std::string& source);

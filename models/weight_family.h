@@ -27,6 +27,15 @@ struct WeightMap {
   bool always = false;  // the library has it in any model: zeros are written where we have none
 };
 
+/// What lies beside the encoder in a library's files and is computed with nowhere here, because it is built otherwise:
+/// it goes along with the slow weights, untouched, and back into the library's file.
+struct Companion {
+  std::string prefix;                    // of its keys
+  const char* what;                      // in words
+  const char* model;                     // the library's class that has it
+  std::vector<std::string> config_keys;  // that tell its shape in config.json, and go along too
+};
+
 /// How one library names the weights of a vision transformer. One file each (weights_NAME.cc), and a line in
 /// weight_family.cc.
 struct WeightFamily {
@@ -40,7 +49,8 @@ struct WeightFamily {
   std::vector<std::string> unlike;  // keys of tokens that change every output and have no place here: refused
   Activation activation;            // where neither the file nor a config.json tells
   double norm_epsilon;
-  std::array<float, 3> mean, sd;                 // what the library's models of this kind shift and scale pixels by
+  std::array<float, 3> mean, sd;  // what the library's models of this kind shift and scale pixels by
+  std::optional<Companion> companion;
   bool antialias;                                // of the bicubic interpolation of position embeddings
   std::string (*config_json)(const VitConfig&);  // what the library reads beside the weights; nullptr: nothing
   std::string (*how_to_load)(const VitConfig&, const std::filesystem::path& file);  // Python

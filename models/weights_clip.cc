@@ -61,6 +61,7 @@ const WeightFamily kClipWeights = {
     .norm_epsilon = 1e-5,
     .mean = kClipMean,
     .sd = kClipSd,
+    .companion = {},
     .antialias = false,
     .config_json = config_json,
     .how_to_load = how_to_load};

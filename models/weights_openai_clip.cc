@@ -55,6 +55,7 @@ const WeightFamily kOpenAiClipWeights = {
     .norm_epsilon = 1e-5,
     .mean = kClipMean,
     .sd = kClipSd,
+    .companion = {},
     .antialias = true,
     .config_json = nullptr,
     .how_to_load = how_to_load};

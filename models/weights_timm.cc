@@ -67,6 +67,7 @@ const WeightFamily kTimmWeights = {
     .norm_epsilon = 1e-6,
     .mean = kImageNetMean,
     .sd = kImageNetSd,
+    .companion = {},
     .antialias = true,
     .config_json = nullptr,
     .how_to_load = how_to_load};

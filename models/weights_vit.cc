@@ -64,6 +64,14 @@ const std::vector<std::vector<std::string>> kSigns = {
     {"embeddings.patch_embeddings.projection.weight", "encoder.layer.0.attention.attention.query.weight"},
     {"embeddings.patch_embeddings.projection.weight", "layers.0.attention.q_proj.weight"}};
 
+// Pre-norm, with a class token of its own and positions that are not learned; ours is post-norm and has none.
+const Companion kMaeDecoder = {
+    .prefix = "decoder.",
+    .what = "decoder",
+    .model = "ViTMAEForPreTraining",
+    .config_keys = {"decoder_hidden_size", "decoder_num_hidden_layers", "decoder_num_attention_heads",
+                    "decoder_intermediate_size", "mask_ratio", "norm_pix_loss"}};
+
 }  // namespace
 
 extern const WeightFamily kVitWeights, kVitMaeWeights;
@@ -78,12 +86,13 @@ const WeightFamily kVitWeights = {.name = "vit",
                                   .norm_epsilon = 1e-12,
                                   .mean = {0.5f, 0.5f, 0.5f},
                                   .sd = {0.5f, 0.5f, 0.5f},
+                                  .companion = {},
                                   .antialias = false,
                                   .config_json = vit_config,
                                   .how_to_load = load_vit};
 
 const WeightFamily kVitMaeWeights = {.name = "vit-mae",
-                                     .meaning = "Hugging Face ViTMAE (its encoder)",
+                                     .meaning = "Hugging Face ViTMAE",
                                      .signs = kSigns,
                                      .sign_of_file = "decoder.decoder_embed.weight",
                                      .prefix = "",
@@ -93,6 +102,7 @@ const WeightFamily kVitMaeWeights = {.name = "vit-mae",
                                      .norm_epsilon = 1e-12,
                                      .mean = kImageNetMean,
                                      .sd = kImageNetSd,
+                                     .companion = kMaeDecoder,
                                      .antialias = false,
                                      .config_json = vit_mae_config,
                                      .how_to_load = load_vit_mae};

@@ -99,12 +99,15 @@ LabelledImages images_of(const Options& options) {
 int evaluate(Options options) {
   const auto weights = read_adapted_weights(options.weights, options.heads);
   const auto images = images_of(options);
-  Progress progress("evaluate", images.count(), "images");
-  options.evaluate.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
+  std::optional<Progress> progress;
+  options.evaluate.progress = [&](const char* what, const char* unit, std::int64_t done, std::int64_t of) {
+    if (!progress) progress.emplace(what, of, unit);
+    progress->update(done);
+    if (done == of) progress->finish(), progress.reset();
+  };
   if (!weights.slow.config.class_token && options.evaluate.readouts == EvaluateOptions().readouts)
     options.evaluate.readouts = {"mean"};
   const auto evaluation = evaluate_weights(weights, images, options.evaluate);
-  progress.finish();
   if (!options.table.empty()) write_durably(options.table, as_csv(evaluation));
   std::fputs((options.json ? as_json(evaluation, options) : as_text(evaluation, options)).c_str(), stdout);
   return 0;

@@ -7,6 +7,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "models/linear_probe.h"
 #include "models/patch_mask.h"
 #include "runtime/error.h"
 #include "runtime/tensor_file.h"
@@ -77,7 +78,7 @@ Features features_of(const AdaptedWeights& weights, const LabelledImages& images
   for (std::int64_t first = 0; first < images.count(); first += kImagesPerPass) {
     const auto end = std::min(first + kImagesPerPass, images.count());
     reading.see(squares(images, first, end, weights.slow.config.side), features);
-    if (options.progress) options.progress(end, images.count());
+    if (options.progress) options.progress("evaluate", "images", end, images.count());
   }
   return features;
 }
@@ -251,6 +252,8 @@ Evaluation evaluate_weights(const AdaptedWeights& weights, const LabelledImages&
     auto accuracy = accuracy_of(at::cat(features.parts[i]), labels, out.classes, folds, options);
     std::tie(accuracy.layer, accuracy.readout) = features.names[i];
     out.accuracies.push_back(accuracy);
+    if (options.progress)
+      options.progress("probe", "read-outs", static_cast<std::int64_t>(i) + 1, std::ssize(features.names));
   }
   out.no_reconstruction = why_no_reconstruction(weights);
   if (out.no_reconstruction.empty())

@@ -19,7 +19,8 @@ struct EvaluateOptions {
   double penalty = 1e-3;   // of the linear probe's weights
   std::int64_t folds = 5;  // where no split came with the images: each image is held out once
   std::uint64_t seed = 0;  // of the folds
-  std::function<void(std::int64_t done, std::int64_t of)> progress;
+  // "evaluate", "probe"; images, probes
+  std::function<void(const char* what, const char* unit, std::int64_t done, std::int64_t of)> progress;
 };
 
 /// How well a read-out of one layer tells the classes apart, over the held-out images.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "models/evaluate_weights.h"
+#include "models/linear_probe.h"
 #include "models/readout_accuracy.h"
 #include "runtime/error.h"
 #include "runtime/random_stream.h"
@@ -42,6 +43,33 @@ TEST(LinearProbe, ConvergesToWhereNoGradientIsLeft) {
   // Of two classes the weights are opposite, as the penalty wants them.
   EXPECT_TRUE(at::allclose(probe.weight[0], -probe.weight[1], 0, 1e-4));
   EXPECT_GT(right(probe.classes_of(x), labels), 0.75);
+}
+
+// Of the mean cross-entropy + penalty / 2 ||W||^2, from its definition.
+double largest_gradient(const LinearProbe& probe, const at::Tensor& features, const at::Tensor& labels,
+                        std::int64_t classes, double penalty) {
+  const auto x = (features.to(at::kDouble) - probe.mean) / probe.sd;
+  const auto p = at::softmax(at::mm(x, probe.weight.t()) + probe.bias, -1);
+  const auto error = (p - at::one_hot(labels, classes).to(at::kDouble)) / static_cast<double>(x.size(0));
+  return std::max((at::mm(error.t(), x) + penalty * probe.weight).abs().max().item<double>(),
+                  error.sum(0).abs().max().item<double>());
+}
+
+TEST(LinearProbe, CorrelatedFeaturesTakeTensOfSteps) {
+  const auto few = normal(6, 600, 4), x = at::mm(few, normal(7, 4, 80)) + 0.01 * normal(8, 600, 80);
+  const auto labels = few.slice(1, 0, 3).argmax(1);
+  const auto probe = fit_linear_probe(x, labels, 3, 1e-3);
+  EXPECT_TRUE(probe.converged);
+  EXPECT_LT(probe.iterations, 100);
+  EXPECT_LE(largest_gradient(probe, x, labels, 3, 1e-3), 1.01e-6);
+}
+
+TEST(LinearProbe, ConvergesWhereThereAreMoreFeaturesThanImages) {
+  const auto x = normal(9, 40, 300), labels = at::arange(40) % 4;
+  const auto probe = fit_linear_probe(x, labels, 4, 1e-2);
+  EXPECT_TRUE(probe.converged);
+  EXPECT_LE(largest_gradient(probe, x, labels, 4, 1e-2), 1.01e-6);
+  EXPECT_EQ(right(probe.classes_of(x), labels), 1);
 }
 
 TEST(LinearProbe, FindsNothingInNoise) {
@@ -123,6 +151,45 @@ TEST(Evaluation, NamesEveryLayerAndIsTheSameTwice) {
   EXPECT_NEAR(first.chance.value, 1.0 / 3, 1e-12);
   EXPECT_EQ(first.held_out, 18);
   EXPECT_FALSE(first.reconstruction);
+}
+
+// Even squares of some grey, and a decoder that says 0.5 everywhere.
+TEST(Evaluation, ReconstructionErrorIsThatOfTheDecodersPixelsAndOfTheMeanColour) {
+  for (const bool masked : {false, true}) {
+    AdaptedWeights weights;
+    weights.slow.config = {.width = 16, .depth = 1, .heads = 2, .mlp_width = 32, .patch = 8, .side = 32};
+    weights.slow.encoder = initial_vit(weights.slow.config, RandomStream(1));
+    weights.slow.decoder_config =
+        DecoderConfig{.input_width = 16, .width = 16, .depth = 1, .heads = 2, .patch = 8, .side = 32};
+    weights.slow.decoder = initial_decoder(*weights.slow.decoder_config, RandomStream(2), masked);
+    for (const char* part : {"pixels.weight", "pixels.bias"}) weights.slow.decoder.at(part).value.zero_();
+    auto images = labelled(4);
+    images.square = [](std::int64_t i, int side) {
+      return Image{side, side, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * side * side), i % 2 ? 204 : 51)};
+    };
+    EvaluateOptions options;
+    options.folds = 2;
+    const auto evaluation = evaluate_weights(weights, images, options);
+    ASSERT_TRUE(evaluation.reconstruction);
+    EXPECT_EQ(evaluation.reconstruction->kind, masked ? "hidden patches" : "whole image");
+    EXPECT_NEAR(evaluation.reconstruction->decoder.value, 0.3 * 0.3, 1e-6);
+    EXPECT_NEAR(evaluation.reconstruction->mean_colour.value, 0, 1e-9);
+  }
+}
+
+TEST(Evaluation, TellsHowFarItIsWithImagesAndThenWithReadOuts) {
+  AdaptedWeights weights;
+  weights.slow.config = {.width = 16, .depth = 1, .heads = 2, .mlp_width = 32, .patch = 8, .side = 16};
+  weights.slow.encoder = initial_vit(weights.slow.config, RandomStream(1));
+  EvaluateOptions options;
+  options.folds = 2;
+  std::vector<std::string> told;
+  options.progress = [&](const char* what, const char*, std::int64_t done, std::int64_t of) {
+    if (done == of) told.push_back(std::string(what) + " " + std::to_string(of));
+  };
+  evaluate_weights(weights, dead_leaves_families(1, 2, 4), options);
+  EXPECT_THAT(told,
+              testing::ElementsAre("evaluate 8", "probe 7"));  // pixels, embedding, block and norm, two read-outs each
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <cuda_runtime.h>
 #include <nccl.h>
 
-#include <string>
+#include "runtime/over_nccl.h"
 
 namespace palimpsest {
 
@@ -33,5 +33,8 @@ struct NcclLibrary {
   decltype(&::cudaEventQuery) event_query;
   decltype(&::cudaEventDestroy) event_destroy;
 };
+
+/// over_nccl by the functions given, which must outlive it.
+std::unique_ptr<Communicator> over_nccl(Communicator& ranks, const NcclOptions&, const NcclLibrary&);
 
 }  // namespace palimpsest

@@ -107,8 +107,8 @@ class Watch {
 
 class OverNccl : public Communicator {
  public:
-  OverNccl(Communicator& ranks, const NcclOptions& options)
-      : library_(NcclLibrary::get()),
+  OverNccl(Communicator& ranks, const NcclOptions& options, const NcclLibrary& library)
+      : library_(library),
         ranks_(ranks),
         options_(options),
         compute_(static_cast<cudaStream_t>(options.compute_stream)) {
@@ -159,11 +159,11 @@ class OverNccl : public Communicator {
   void barrier() override { ranks_.barrier(); }
   std::unique_ptr<Communicator> split(int group) override {
     struct Split : OverNccl {
-      Split(std::unique_ptr<Communicator> ranks, const NcclOptions& options)
-          : OverNccl(*ranks, options), own(std::move(ranks)) {}
+      Split(std::unique_ptr<Communicator> ranks, const NcclOptions& options, const NcclLibrary& library)
+          : OverNccl(*ranks, options, library), own(std::move(ranks)) {}
       std::unique_ptr<Communicator> own;
     };
-    return std::make_unique<Split>(ranks_.split(group), options_);
+    return std::make_unique<Split>(ranks_.split(group), options_, library_);
   }
   void pulse() override { ranks_.pulse(); }
   void last_pulse() override { ranks_.last_pulse(); }
@@ -221,7 +221,11 @@ std::string why_no_nccl() {
 }
 
 std::unique_ptr<Communicator> over_nccl(Communicator& ranks, const NcclOptions& options) {
-  return std::make_unique<OverNccl>(ranks, options);
+  return over_nccl(ranks, options, NcclLibrary::get());
+}
+
+std::unique_ptr<Communicator> over_nccl(Communicator& ranks, const NcclOptions& options, const NcclLibrary& library) {
+  return std::make_unique<OverNccl>(ranks, options, library);
 }
 
 }  // namespace palimpsest

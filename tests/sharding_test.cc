@@ -112,7 +112,7 @@ TEST_F(Sharding, GradientsOfPartsOfABatchAddUpToThoseOfTheWholeUnderAnyClipping)
   train(1, clipped("none", 1), "alone");
   train(1, clipped("none", 3), "in parts");
   if (leads()) expect_equal_curves(losses("in parts"), losses("alone"), "one rank");
-  for (const int ranks : {2, 7})
+  for (const int ranks : {2, 4, 7})
     for (const char* strategy : kStrategies) {
       const auto name = strategy + std::to_string(ranks);
       train(ranks, clipped(strategy, 2), name);

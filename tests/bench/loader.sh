@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Crops a second of one core: this loader beside torchvision's pipeline and beside a full decode alone, in turn A B B A.
+# Crops a second of processor time: this loader beside torchvision's pipeline and beside a full decode alone, in turn A B B A.
 #
 #   PALIMPSEST_DATA=DIR PALIMPSEST_PYTHON=PYTHON tests/bench/loader.sh [seconds each]
 #

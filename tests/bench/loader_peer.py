@@ -1,4 +1,4 @@
-"""Images a second of one thread of others.   loader_peer.py torchvision|pillow|torchvision-io FOLDER SIDE SECONDS
+"""Images a second of processor time of others, in one thread.   loader_peer.py torchvision|pillow|torchvision-io FOLDER SIDE SECONDS
 
 torchvision: decode, random resized crop of a quarter to all of the area, flip, tensor; pillow, torchvision-io: the whole JPEG decoded, nothing else.
 """
@@ -25,8 +25,8 @@ files = sorted(folder.glob("*.jpg"))
 work = WORK[what]
 for file in files[:20]:
     work(file)
-done, begin = 0, time.perf_counter()
-while (taken := time.perf_counter() - begin) < seconds:
+done, begin = 0, time.process_time()
+while (taken := time.process_time() - begin) < seconds:
     work(files[done % len(files)])
     done += 1
 print(f"{done / taken:.1f}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pretraining of a masked autoencoder on one core: images a second beside PyTorch eager and torch.compile with the same model, in turn A B C C B A.
+# Pretraining of a masked autoencoder in one thread: images a second of processor time beside PyTorch eager and torch.compile with the same model, in turn A B C C B A.
 #
 #   PALIMPSEST_DATA=DIR PALIMPSEST_PYTHON=PYTHON tests/bench/pretraining.sh [micro|tiny] [batch] [steps]
 #
@@ -13,13 +13,19 @@ done
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 export OMP_NUM_THREADS=1
 
-ours() {
+train() { # steps
   rm -rf "$scratch/out"
-  taskset -c 0 "$root/build/palimpsest" pretrain "$root/sweeps/definitions/slow-micro.toml" --out "$scratch/out" --set model.size="$size" --set images.source=folder \
-    --set images.path="$PALIMPSEST_DATA/photos/train" --set training.batch="$batch" --set training.steps="$steps" --set training.warmup_steps=10 \
-    --set validation.every=1000000 2>&1 | tee "$scratch/log" | sed -n 's/.* \([0-9][0-9]*\) images\/s, .*/\1/p'
+  "$root/build/palimpsest" pretrain "$root/sweeps/definitions/slow-micro.toml" --out "$scratch/out" --set model.size="$size" --set images.source=folder \
+    --set images.path="$PALIMPSEST_DATA/photos/train" --set training.batch="$batch" --set training.steps="$1" --set training.warmup_steps=10 \
+    --set validation.every=1000000 >"$scratch/log" 2>&1
 }
-peer() { taskset -c 0 "$PALIMPSEST_PYTHON" "$root/tests/bench/pretraining_peer.py" "$1" "$size" "$batch" "$steps"; }
+processor_seconds() { local TIMEFORMAT='%U %S'; { time train "$1"; } 2>&1 | awk '{ print $1 + $2 }'; }
+ours() { # what the steps after the first ten take, crops and all
+  local few all
+  few=$(processor_seconds 10) all=$(processor_seconds $((steps + 10)))
+  awk -v few="$few" -v all="$all" -v images=$((steps * batch)) 'BEGIN { print images / (all - few) }'
+}
+peer() { "$PALIMPSEST_PYTHON" "$root/tests/bench/pretraining_peer.py" "$1" "$size" "$batch" "$steps"; }
 
 echo "load: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores"
 a1=$(ours); b1=$(peer eager); c1=$(peer compile); c2=$(peer compile); b2=$(peer eager); a2=$(ours)

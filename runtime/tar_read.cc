@@ -112,7 +112,7 @@ class Reader {
   bool next() {
     TarHeader header;
     if (archive_.read(at_, header.data(), header.size()) < header.size())
-      cut_off("ends without the two blocks of zeros that end an archive");
+      cut_off("it ends without the two blocks of zeros that end an archive");
     if (is_zeros(header)) return false;
     const std::int64_t start = at_;
     if (!checksum_holds(header)) no_header(header);
@@ -181,7 +181,7 @@ class Reader {
                      ". Pack or copy the archive again.");
   }
   [[noreturn]] void cut_off(const std::string& why) const {
-    throw InputError(path_.string() + ": this archive is cut off at byte " + std::to_string(archive_.size()) + ": it " +
+    throw InputError(path_.string() + ": this archive is cut off at byte " + std::to_string(archive_.size()) + ": " +
                      why + ". Pack or copy it again.");
   }
 

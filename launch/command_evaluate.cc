@@ -1,3 +1,4 @@
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -97,6 +98,7 @@ LabelledImages images_of(const Options& options) {
 }
 
 int evaluate(Options options) {
+  at::set_num_threads(1);  // products are small, and threads that wait for one another on a busy machine only spin
   const auto weights = read_adapted_weights(options.weights, options.heads);
   const auto images = images_of(options);
   std::optional<Progress> progress;

@@ -155,6 +155,7 @@ WorldPlan plan_world(const LaunchRequest& request, const WorldHosts& hosts, cons
   }
   plan.network = hosts.network();
   plan.bind = binding(request);
+  plan.survive = request.command.front() == "sweep" && MpiWorld::outlives_losses();   // ranks that train in common need each other
   plan.variables = {"PALIMPSEST_EXIT_FILE"};
   plan.command = {own_program().string()};
   plan.command.insert(plan.command.end(), request.command.begin(), request.command.end());

@@ -29,7 +29,8 @@ void tell_plan(const SweepRequest& request, const PreparedSweep& sweep, int rank
   const auto packs = static_cast<std::int64_t>(sweep.coordinator.waiting.size());
   std::string line = fmt::format("{} \"{}\": {}, {} done before, {} failed before{}, {} to do", definition.study->name, definition.name,
              counted(sweep.total, "run"), sweep.done, sweep.failed, sweep.failed ? " (--retry-failed runs them again)" : "",
-             sweep.total - sweep.done - sweep.failed);
+             sweep.total - sweep.done - sweep.failed - sweep.quarantined);
+  if (sweep.quarantined > 0) line += fmt::format(", {} in quarantine (--retry-quarantined)", sweep.quarantined);
   if (packs > 0) line += fmt::format(" in {} of at most {}, on {}", counted(packs, "pack"), sweep.largest_pack, counted(ranks, "rank"));
   log().info("{}; results in {}", line, request.out.string());
   for (const std::string& warning : design_warnings(definition)) log().warn("{}", warning);
@@ -38,10 +39,13 @@ void tell_plan(const SweepRequest& request, const PreparedSweep& sweep, int rank
 int say_end(const SweepRequest& request, const PreparedSweep& sweep) {
   const std::int64_t done = sweep.done + sweep.coordinator.done, failed = sweep.failed + sweep.coordinator.failed;
   const std::string out = request.out.string();
-  fmt::print("{}: {} done, {} failed. Ledger: {}/ledger.sqlite\n", counted(sweep.total, "run"), done, failed, out);
+  const std::int64_t quarantined = sweep.quarantined + sweep.coordinator.quarantined;
+  const std::string apart = quarantined > 0 ? fmt::format(", {} in quarantine", quarantined) : "";
+  fmt::print("{}: {} done, {} failed{}. Ledger: {}/ledger.sqlite\n", counted(sweep.total, "run"), done, failed, apart, out);
   if (failed > 0) fmt::print("Why they failed: palimpsest status {}. To run them again, add --retry-failed.\n", out);
+  if (quarantined > 0) fmt::print("Runs in quarantine were alone with {} workers that were lost. To try them again, add --retry-quarantined.\n", kKillsToQuarantine);
   fmt::print("Next: palimpsest report {}\n", out);
-  return failed > 0 ? 1 : 0;
+  return failed + quarantined > 0 ? 1 : 0;
 }
 
 [[noreturn]] void throw_stopped(const SweepRequest& request, const PreparedSweep& sweep, const std::string& why) {
@@ -53,38 +57,54 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
   PreparedSweep sweep = prepare_sweep(request, {world.world_size(), world.local_size()});
   tell_plan(request, sweep, world.world_size());
   watchdog.set_last_words("a pack did not stop in time; what was committed is safe. " + resume_words(request));
+  const Definition& definition = sweep.plan.definition();
+  LimitWatch limits(request.limits, request.out, definition.device_hour, world.world_size(), definition.currency);
   Progress progress("sweep", sweep.total, "runs");
-  const std::int64_t before = sweep.done + sweep.failed;
-  SweepAtWork work{sweep.plan, sweep.ledger, std::move(sweep.coordinator), request.keep_pictures, [&](const Coordinator& coordinator) {
+  const std::int64_t before = sweep.done + sweep.failed + sweep.quarantined;
+  SweepAtWork work{sweep.plan, sweep.ledger, std::move(sweep.coordinator), request.keep_pictures, request.out, [&](const Coordinator& coordinator) {
                      progress.update(before + static_cast<std::int64_t>(runs_worth_done(coordinator)));
-                   }};
+                   },
+                   [&](const Shrinkage& shrinkage) {
+                     const std::string& signature = sweep.signatures.at(static_cast<std::size_t>(shrinkage.signature));
+                     log().warn("a pack of {} runs ran out of memory; packs of at most {} from here on", signature, shrinkage.size);
+                     sweep.notes[signature].most = shrinkage.size;
+                     write_pack_notes(request.out, sweep.notes);
+                   },
+                   [&] { return limits.reached(); }};
   const auto why_stopped = run_coordinator(work, mail, peers, watchdog);
   sweep.coordinator = std::move(work.coordinator);
-  if (sweep.coordinator.done + sweep.coordinator.failed > 0) progress.finish();
+  if (runs_worth_done(sweep.coordinator) > 0) progress.finish();
   if (why_stopped) throw_stopped(request, sweep, *why_stopped);
   return say_end(request, sweep);
 }
 
+// Where MPI outlived the loss of a rank. One that is silent would keep mpirun waiting.
+void take_leave(MpiWorld& world, const Peers& peers) {
+  if (peers.some_lost) world.go_on_without_some(peers.some_silent);
+}
+
 // An error before or in the work is rank 0's to tell; the others go home without a word.
-int run_first(const SweepRequest& request, const MpiWorld& world, MpiMail& mail) {
+int run_first(const SweepRequest& request, MpiWorld& world, MpiMail& mail) {
   Watchdog watchdog(kNoGrace);
   Peers peers;
   try {
     const int code = coordinate_ranks(request, world, mail, peers, watchdog);
+    take_leave(world, peers);
     return code;
   } catch (...) {
     send_home(mail, peers);
+    take_leave(world, peers);
     throw;
   }
 }
 
-int run_other(const MpiWorld& world, MpiMail& mail) {
+int run_other(MpiWorld& world, MpiMail& mail) {
   Watchdog watchdog(kNoGrace);
-  work_for_coordinator(world.rank(), mail, watchdog);
+  if (!work_for_coordinator(world.rank(), mail, watchdog)) world.go_on_without_some(false);
   return 0;
 }
 
-int sweep(const SweepRequest& request, const MpiWorld& world) {
+int sweep(const SweepRequest& request, MpiWorld& world) {
   MpiMail mail(world);
   return world.rank() == 0 ? run_first(request, world, mail) : run_other(world, mail);
 }
@@ -121,7 +141,11 @@ Run add_sweep(CLI::App& command) {
                      "what packs are computed on: auto (a GPU where there is one, each rank of a host the next), cpu, cuda, cuda:N")
       ->type_name("DEVICE")
       ->capture_default_str();
+  command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->check(CLI::PositiveNumber)->type_name("H");
+  command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->check(CLI::PositiveNumber)->type_name("MONEY");
+  command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->check(CLI::PositiveNumber)->type_name("GB");
   command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
+  command.add_flag("--retry-quarantined", options->request.retry_quarantined, "try runs again that were alone with workers that were lost");
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");
   return [options](MpiWorld& world) {
     for (const std::string& set : options->sets) options->request.overrides.push_back(parse_override(set));

@@ -1,6 +1,7 @@
 #include "launch/committer.h"
 
 #include "launch/crash_point.h"
+#include "sweeps/snapshot.h"
 
 namespace palimpsest {
 namespace {
@@ -15,8 +16,8 @@ bool has_result(const std::vector<LedgerEntry>& entries) {
 
 }  // namespace
 
-Committer::Committer(Ledger& ledger, std::function<void(Cleared)> tell)
-    : ledger_(ledger), tell_(std::move(tell)), thread_([this] { work(); }) {}
+Committer::Committer(Ledger& ledger, std::filesystem::path snapshots, std::function<void(Cleared)> tell)
+    : ledger_(ledger), snapshots_(std::move(snapshots)), tell_(std::move(tell)), thread_([this] { work(); }) {}
 
 Committer::~Committer() {
   submitted_.put({});
@@ -41,6 +42,15 @@ void Committer::work() {
   }
 }
 
+void Committer::forget_snapshots(const std::vector<LedgerEntry>& entries) const {
+  if (!std::filesystem::exists(snapshots_)) return;
+  for (const LedgerEntry& entry : entries) {
+    if (const auto* done = std::get_if<RunSucceeded>(&entry)) remove_snapshot(snapshots_, done->attempt.run);
+    if (const auto* failed = std::get_if<RunFailed>(&entry)) remove_snapshot(snapshots_, failed->attempt.run);
+    if (const auto* guilty = std::get_if<RunQuarantined>(&entry)) remove_snapshot(snapshots_, guilty->attempt.run);
+  }
+}
+
 Committer::Cleared Committer::commit(std::vector<Effect> effects) {
   Cleared cleared;
   cleared.effects_taken = static_cast<std::int64_t>(effects.size());
@@ -54,6 +64,7 @@ Committer::Cleared Committer::commit(std::vector<Effect> effects) {
   try {
     if (!entries.empty()) ledger_.commit(entries);
     if (has_result(entries)) crash_point("after-commit");
+    forget_snapshots(entries);
   } catch (...) {
     cleared.effects.clear();
     cleared.error = std::current_exception();

@@ -23,7 +23,7 @@ class Committer {
     std::exception_ptr error;
   };
   /// `tell` is called from the thread.
-  Committer(Ledger&, std::function<void(Cleared)> tell);
+  Committer(Ledger&, std::filesystem::path snapshots, std::function<void(Cleared)> tell);
   ~Committer();                        // commits what was submitted
   void submit(std::vector<Effect>);
 
@@ -31,7 +31,10 @@ class Committer {
   void work();
   Cleared commit(std::vector<Effect>);
 
+  void forget_snapshots(const std::vector<LedgerEntry>&) const;   // of runs that are through
+
   Ledger& ledger_;
+  const std::filesystem::path snapshots_;
   const std::function<void(Cleared)> tell_;
   Mailbox<std::vector<Effect>> submitted_;   // an empty one: the end
   std::thread thread_;

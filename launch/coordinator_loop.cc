@@ -6,10 +6,12 @@
 
 #include "launch/committer.h"
 #include "launch/mailbox.h"
+#include "launch/last_signal.h"
 #include "launch/pack_runner.h"
 #include "launch/peer_clock.h"
 #include "launch/stop_signal.h"
 #include "launch/wire.h"
+#include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
@@ -34,13 +36,15 @@ class CoordinatorLoop {
         mail_(mail),
         peers_(peers),
         watchdog_(watchdog),
-        committer_(sweep.ledger, [this](Committer::Cleared cleared) { inbox_.put(std::move(cleared)); }),
-        runner_(*sweep.plan.definition().study, sweep.keep_pictures, [this](FromWorker message) { inbox_.put(std::move(message)); }) {
+        welcome_{this_process(), sweep.plan.definition().study->name, sweep.keep_pictures, std::filesystem::absolute(sweep.results), sweep.plan.definition().snapshot_every},
+        committer_(sweep.ledger, snapshot_folder(sweep.results), [this](Committer::Cleared cleared) { inbox_.put(std::move(cleared)); }),
+        runner_(*sweep.plan.definition().study, welcome_, [this](FromWorker message) { inbox_.put(std::move(message)); }) {
     for (int rank = 1; rank < mail.world_size(); ++rank) peer_[rank];
   }
 
   std::optional<std::string> run() {
-    peer_[kHere].worker = Worker{host_name(), "cpu", kHere, {}};
+    log_last_signal(sweep_.results, kHere);
+    peer_[kHere].worker = Worker{host_name(), compute_device_name(), kHere, {}};
     on_worker_ready(sweep_.coordinator, {kHere}, *peer_[kHere].worker, now(), outbox_);
     submit();
     while (!through()) step();
@@ -59,7 +63,9 @@ class CoordinatorLoop {
       read(*letter);
     }
     heed_stop_signal();
+    take_leave_of_the_lost();
     look_for_the_lost();
+    on_time_passed(sweep_.coordinator, now(), outbox_);
     submit();
     mail_.all_sent();
     sweep_.on_progress(sweep_.coordinator);
@@ -94,6 +100,7 @@ class CoordinatorLoop {
   }
 
   void perform(const LedgerEntry&) {}
+  void perform(const Shrinkage& shrinkage) { sweep_.on_shrinkage(shrinkage); }
   void perform(const Assignment& assignment) {
     PackOrder order{assignment.pack, {}};
     for (std::int64_t run : assignment.runs) order.runs.push_back(sweep_.plan.run_at(run));
@@ -103,7 +110,7 @@ class CoordinatorLoop {
       tell(assignment.worker, std::move(order));
   }
   void perform(const Dismissal& dismissal) {
-    if (dismissal.worker.value != kHere) tell(dismissal.worker, GoHome{});
+    if (dismissal.worker.value != kHere) tell(dismissal.worker, GoHome{peers_.some_lost});
   }
   void perform(const Halt& halt) {
     if (halt.worker.value == kHere)
@@ -133,7 +140,7 @@ class CoordinatorLoop {
       throw InputError(fmt::format("is palimpsest {} on {}, rank 0 is {}. Start the same program everywhere.", hello.program,
                                    hello.process.host, PALIMPSEST_VERSION));
     peer_[rank].worker = Worker{hello.process.host, hello.device, rank, {}};
-    tell({rank}, Welcome{this_process(), sweep_.plan.definition().study->name, sweep_.keep_pictures});
+    tell({rank}, welcome_);
     on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, now(), outbox_);
   }
   void on(int rank, const Report& report) {
@@ -145,7 +152,10 @@ class CoordinatorLoop {
     on_progress(sweep_.coordinator, {rank}, beat.pack, beat.share);
     tell({rank}, Answer{});
   }
-  void on(int, const AskStop& ask) { stop(ask.reason); }
+  void on(int rank, const AskStop& ask) {
+    on_worker_ending(sweep_.coordinator, {rank}, now(), outbox_);
+    stop(ask.reason);
+  }
   void on(int rank, const Bye&) { peers_.gone.insert(rank); }
 
   void warn_of_failure(const RunResult& result) {
@@ -155,6 +165,7 @@ class CoordinatorLoop {
 
   void heed_stop_signal() {
     if (stop_requested()) stop("stopped by a signal");
+    if (const auto limit = sweep_.limit_reached()) stop(*limit);
     const Beat beat = runner_.beat();
     on_progress(sweep_.coordinator, {kHere}, beat.pack, beat.share);
   }
@@ -163,18 +174,37 @@ class CoordinatorLoop {
     if (why_stopped_) return;
     why_stopped_ = why;
     watchdog_.end_within(kStopLimit);
+    for (const auto& [rank, peer] : peer_)   // without their launcher all end, and none of them is to blame
+      if (rank == kHere || launcher_gone()) on_worker_ending(sweep_.coordinator, {rank}, now(), outbox_);
     on_stop(sweep_.coordinator, outbox_);
   }
 
+  // Their processes ended, and MPI told us.
+  void take_leave_of_the_lost() {
+    for (const int rank : mail_.take_lost()) {
+      log().warn("rank {} ended before its time; its runs go to others", rank);
+      peers_.some_lost = peer_[rank].lost = true;
+      if (peers_.gone.insert(rank).second) lose(rank);
+    }
+  }
+
   void look_for_the_lost() {
-    const auto limit = SteadyClock::now() - kSilenceLimit;
+    const auto limit = SteadyClock::now() - silence_limit();
     for (auto& [rank, peer] : peer_) {
       if (rank == kHere || peer.lost || peer.heard > limit || peers_.gone.contains(rank)) continue;
       peer.lost = true;
-      log().warn("nothing was heard of rank {} for {} s; its runs go to others", rank, kSilenceLimit.count());
+      log().warn("nothing was heard of rank {} for {} s; its runs go to others", rank, silence_limit().count());
+      peers_.some_silent = true;
       peers_.gone.insert(rank);
-      on_worker_lost(sweep_.coordinator, {rank}, now(), outbox_);
+      lose(rank);
     }
+  }
+
+  void lose(int rank) {
+    const auto before = sweep_.coordinator.quarantined;
+    const std::string words = last_words(sweep_.results, rank);
+    on_worker_lost(sweep_.coordinator, {rank}, words, now(), outbox_);
+    if (sweep_.coordinator.quarantined > before) log().warn("the run it had is quarantined: {} workers were lost with it. {}", kKillsToQuarantine, words);
   }
 
   void submit() {
@@ -195,6 +225,7 @@ class CoordinatorLoop {
   int failures_ = 0;
   Rest rest_;
   std::chrono::microseconds patience_{0};
+  const Welcome welcome_;
   Mailbox<std::variant<FromWorker, Committer::Cleared>> inbox_;
   Committer committer_;                          // last, with the runner: their threads tell inbox_
   PackRunner runner_;
@@ -209,11 +240,12 @@ std::optional<std::string> run_coordinator(SweepAtWork& sweep, MpiMail& mail, Pe
 void send_home(MpiMail& mail, Peers& peers) {
   const auto deadline = SteadyClock::now() + kStopLimit;
   for (int rank = 1; rank < mail.world_size(); ++rank)
-    if (!peers.gone.contains(rank)) mail.send(rank, encode(FromCoordinator(GoHome{})));
+    if (!peers.gone.contains(rank)) mail.send(rank, encode(FromCoordinator(GoHome{peers.some_lost})));
   while (static_cast<int>(peers.gone.size()) + 1 < mail.world_size() && SteadyClock::now() < deadline) {
     while (const auto letter = mail.receive())
       if (std::holds_alternative<Bye>(from_worker(letter->text))) peers.gone.insert(letter->from);
     mail.all_sent();
+    for (const int rank : mail.take_lost()) peers.gone.insert(rank), peers.some_lost = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
 }

@@ -18,12 +18,17 @@ struct SweepAtWork {
   Ledger& ledger;
   Coordinator coordinator;
   bool keep_pictures = false;
+  std::filesystem::path results;
   std::function<void(const Coordinator&)> on_progress;   // called often
+  std::function<void(const Shrinkage&)> on_shrinkage;
+  std::function<std::optional<std::string>()> limit_reached;   // called often; in words
 };
 
 /// The other ranks: who is still there.
 struct Peers {
   std::set<int> gone;     // said their last word, or are lost
+  bool some_lost = false; // their processes ended
+  bool some_silent = false;
 };
 
 /// What rank 0 does in a sweep: it joins the coordinator, the ledger, the workers of the other ranks and its own, until nothing is left to do

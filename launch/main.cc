@@ -67,7 +67,9 @@ int run_on_all_ranks(const Run& run, MpiWorld& world) {
     hand_over(outcome.exit_code);
     world.abort(outcome.exit_code);
   }
-  return world.rank() == 0 ? hand_over(outcome.exit_code) : 0;
+  const int code = world.rank() == 0 ? hand_over(outcome.exit_code) : 0;
+  if (!world.whole()) world.leave(code);
+  return code;
 }
 
 // The watchdog is there before MPI, which waits without end for ranks that are gone, and after it.

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace palimpsest {
 
@@ -14,6 +15,8 @@ struct Letter {
 };
 
 /// Letters between the ranks of the world. Neither call waits; letters of one rank arrive in order. For the main thread alone.
+///
+/// Under an MPI that outlives the loss of a process (ULFM) letters of the others go on as before; under any other the world ends with it.
 class MpiMail {
  public:
   explicit MpiMail(const MpiWorld&);   // a world of one has nobody to write to
@@ -21,7 +24,8 @@ class MpiMail {
   int world_size() const;
   void send(int rank, std::string text);
   std::optional<Letter> receive();
-  bool all_sent();                     // what was sent has left this process
+  bool all_sent();                     // what was sent has left this process; what was for a lost rank is dropped
+  std::vector<int> take_lost();        // ranks that ended before their time, each told once
 
  private:
   struct State;

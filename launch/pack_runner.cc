@@ -7,6 +7,7 @@
 
 #include "launch/crash_point.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 
 namespace palimpsest {
 namespace {
@@ -59,8 +60,11 @@ std::string fault_of(const RunResult& result) {
   return {};
 }
 
-PackRunner::PackRunner(const Study& study, bool keep_pictures, std::function<void(FromWorker)> tell)
-    : study_(study), keep_pictures_(keep_pictures), tell_(std::move(tell)), thread_([this] { work(); }) {}
+PackRunner::PackRunner(const Study& study, const Welcome& welcome, std::function<void(FromWorker)> tell)
+    : study_(study), keep_pictures_(welcome.keep_pictures), tell_(std::move(tell)) {
+  if (!welcome.results.empty()) snapshots_.emplace(snapshot_folder(welcome.results), welcome.snapshot_every);
+  thread_ = std::thread([this] { work(); });
+}
 
 PackRunner::~PackRunner() {
   halt();
@@ -95,6 +99,9 @@ void PackRunner::work() {
 }
 
 void PackRunner::run(const PackOrder& order) {
+  std::string runs;
+  for (const RunSpec& run : order.runs) runs += " " + run.id;
+  log().debug("pack {}: runs{}", order.pack.value, runs);
   const Leaving leaving = run_guarded(order);
   pack_ = 0;
   tell_(Left{order.pack, leaving});
@@ -112,8 +119,10 @@ Leaving PackRunner::run_guarded(const PackOrder& order) {
     for (const RunId& id : open.ids()) tell_(Report{order.pack, failure(id, reason)});
     return Leaving::kEnded;
   };
+  if (snapshots_) snapshots_->start();
   try {
-    study_.run_pack(order.runs, {report, [this] { return halted_.load(); }, [this](double share) { share_ = share; }, keep_pictures_});
+    study_.run_pack(order.runs, {report, [this] { return halted_.load(); }, [this](double share) { share_ = share; }, keep_pictures_,
+                                 snapshots_ ? &*snapshots_ : nullptr});
     return Leaving::kEnded;
   } catch (const Interrupted& error) {
     if (!halted_) tell_(AskStop{error.what()});

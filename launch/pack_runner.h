@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "launch/kept_snapshots.h"
 #include "launch/wire.h"
 #include "sweeps/study.h"
 
@@ -16,7 +17,8 @@ namespace palimpsest {
 /// then Left; AskStop where the sweep cannot go on), through `tell`, which is called from that thread.
 class PackRunner {
  public:
-  PackRunner(const Study&, bool keep_pictures, std::function<void(FromWorker)> tell);
+  /// Without a folder of results that this rank can see, no snapshots are kept.
+  PackRunner(const Study&, const Welcome&, std::function<void(FromWorker)> tell);
   ~PackRunner();                      // halts what runs and waits for it
   void start(PackOrder);              // one at a time: after Left
   void halt();                        // leave the pack between two steps
@@ -29,6 +31,7 @@ class PackRunner {
 
   const Study& study_;
   const bool keep_pictures_;
+  std::optional<KeptSnapshots> snapshots_;
   const std::function<void(FromWorker)> tell_;
   std::atomic<std::int64_t> pack_{0};
   std::atomic<double> share_{0};

@@ -2,14 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
 namespace palimpsest {
 
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kBeatInterval{1};      // between two signs of life of a worker
-constexpr std::chrono::seconds kSilenceLimit{30};     // after which the other side is taken for lost
 constexpr std::chrono::milliseconds kStopLimit{9000}; // from a stop signal to the end of the process, come what may
+
+/// Seconds of silence after which the other side is taken for lost; PALIMPSEST_SILENCE says otherwise.
+inline std::chrono::seconds silence_limit() {
+  static const char* const given = std::getenv("PALIMPSEST_SILENCE");
+  return std::chrono::seconds(given ? std::atoi(given) : 30);
+}
 
 /// How long to wait for the next message: MPI has no call that sleeps, so we look, rest, and rest longer while nothing comes.
 class Rest {

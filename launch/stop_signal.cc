@@ -8,7 +8,7 @@
 namespace palimpsest {
 namespace {
 
-std::atomic<bool> requested{false};
+std::atomic<bool> requested{false}, without_launcher{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // touched by a signal handler
 
 void on_signal(int signal) {
@@ -26,5 +26,11 @@ void catch_stop_signals() {
 
 bool stop_requested() { return requested; }
 void request_stop() { requested = true; }
+
+void request_stop_without_launcher() {
+  without_launcher = true;
+  requested = true;
+}
+bool launcher_gone() { return without_launcher; }
 
 }  // namespace palimpsest

@@ -10,4 +10,8 @@ void catch_stop_signals();
 bool stop_requested();
 void request_stop();
 
+/// A stop because the MPI launcher is gone: it takes all ranks with it.
+void request_stop_without_launcher();
+bool launcher_gone();
+
 }  // namespace palimpsest

@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "launch/stop_limits.h"
 #include "runtime/settings.h"
 #include "sweeps/coordinator.h"
+#include "sweeps/pack_notes.h"
 #include "sweeps/plan.h"
 
 namespace palimpsest {
@@ -14,7 +16,8 @@ namespace palimpsest {
 struct SweepRequest {
   std::filesystem::path file, out;
   std::vector<Override> overrides;
-  bool retry_failed = false, keep_pictures = false;
+  bool retry_failed = false, retry_quarantined = false, keep_pictures = false;
+  StopLimits limits;
   std::int64_t slice = 1, slices = 1;   // of a job array: every slices-th run, from the slice-th on, in a ledger of its own
 };
 
@@ -26,7 +29,9 @@ struct PreparedSweep {
   Plan plan;
   Ledger ledger;
   Coordinator coordinator;            // what is left to do, in packs
-  std::int64_t total = 0, done = 0, failed = 0, largest_pack = 0;
+  std::vector<std::string> signatures; // by their number in the coordinator
+  PackNotes notes;
+  std::int64_t total = 0, done = 0, failed = 0, quarantined = 0, largest_pack = 0;   // failed: not in quarantine
 };
 
 /// Reads and plans the definition, opens the ledger, records the definition in it and beside it (sweep.toml, resolved.toml), and cuts what is

@@ -75,7 +75,7 @@ std::string failure_lines(const std::map<std::string, std::vector<RunId>>& failu
   return lines;
 }
 
-nlohmann::ordered_json json_of(const RunCounts& counts) { return {{"done", counts.done}, {"failed", counts.failed}, {"to_do", counts.waiting}}; }
+nlohmann::ordered_json json_of(const RunCounts& counts) { return {{"done", counts.done}, {"failed", counts.failed}, {"to_do", counts.waiting}, {"quarantined", counts.quarantined}}; }
 
 }  // namespace
 
@@ -87,6 +87,7 @@ SweepStatus status_of(const Ledger& ledger, bool running, double now) {
   status.running = running;
   for (const LedgerRun& run : runs) {
     count(status.runs, run.state);
+    status.runs.quarantined += run.quarantined;
     if (run.state == RunState::kFailed) status.failures[run.reason].push_back(run.spec.id);
   }
   status.conditions = by_condition(runs, ledger.axes());
@@ -99,6 +100,8 @@ SweepStatus status_of(const Ledger& ledger, bool running, double now) {
 std::string status_text(const SweepStatus& status) {
   std::string text = fmt::format("{} \"{}\": {} of {} runs done, {} failed, {} to do; {}\n", status.study, status.name, status.runs.done,
                                  status.runs.all(), status.runs.failed, status.runs.waiting, status.running ? "running" : "not running");
+  if (status.runs.quarantined > 0)
+    text += fmt::format("{} of the failed in quarantine: workers were lost with them (sweep --retry-quarantined tries them again)\n", status.runs.quarantined);
   if (status.runs_per_hour)
     text += fmt::format("{:.1f} runs/h, {} left\n", *status.runs_per_hour, duration_text(*status.seconds_left));
   if (status.conditions.size() > 1) text += table(status.conditions);

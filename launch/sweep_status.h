@@ -11,6 +11,7 @@ namespace palimpsest {
 
 struct RunCounts {
   std::int64_t done = 0, failed = 0, waiting = 0;
+  std::int64_t quarantined = 0;       // of those that failed
   std::int64_t all() const { return done + failed + waiting; }
 };
 

@@ -46,7 +46,7 @@ void Watchdog::look() {
 
 void Watchdog::look_once() {
   if (somebody_gone()) {
-    request_stop();
+    request_stop_without_launcher();
     set_deadline(grace_);
   }
   if (!deadline_ || Clock::now() < *deadline_) return;

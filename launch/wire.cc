@@ -45,12 +45,11 @@ Attachment attachment_of(const wire::Attachment& in) {
 
 void put(wire::Run* out, const RunSpec& in) {
   out->set_id(in.id);
-  out->set_settings(to_json(in.settings));
   out->set_seed(in.seed);
   out->set_image_set(in.image_set);
   out->set_image_sets(in.image_sets);
 }
-RunSpec run_of(const wire::Run& in) { return {in.id(), settings_of_json(in.settings()), in.seed(), in.image_set(), in.image_sets()}; }
+RunSpec run_of(const wire::Run& in, Settings settings) { return {in.id(), std::move(settings), in.seed(), in.image_set(), in.image_sets()}; }
 
 void put(wire::FromWorker& out, const Hello& in) {
   put(out.mutable_hello()->mutable_process(), in.process);
@@ -82,13 +81,22 @@ void put(wire::FromCoordinator& out, const Welcome& in) {
   put(out.mutable_welcome()->mutable_process(), in.process);
   out.mutable_welcome()->set_study(in.study);
   out.mutable_welcome()->set_keep_pictures(in.keep_pictures);
+  out.mutable_welcome()->set_results(in.results);
+  out.mutable_welcome()->set_snapshot_every(in.snapshot_every);
 }
 void put(wire::FromCoordinator& out, const PackOrder& in) {
   out.mutable_pack()->set_pack(in.pack.value);
-  for (const RunSpec& run : in.runs) put(out.mutable_pack()->add_runs(), run);
+  for (std::size_t i = 0; i < in.runs.size(); ++i) {
+    auto* run = out.mutable_pack()->add_runs();
+    put(run, in.runs[i]);
+    if (i > 0 && in.runs[i].settings == in.runs[i - 1].settings)   // runs of a pack mostly differ in seed and image set alone
+      run->set_same(1);
+    else
+      run->set_settings(to_json(in.runs[i].settings));
+  }
 }
 void put(wire::FromCoordinator& out, const HaltPack&) { out.mutable_halt(); }
-void put(wire::FromCoordinator& out, const GoHome&) { out.mutable_go_home(); }
+void put(wire::FromCoordinator& out, const GoHome& in) { out.mutable_go_home()->set_some_lost(in.some_lost); }
 void put(wire::FromCoordinator& out, const Answer&) { out.mutable_answer(); }
 
 Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.rank(), in.program()}; }
@@ -108,11 +116,14 @@ Left left_of(const wire::Left& in) {
   return {PackId{in.pack()}, static_cast<Leaving>(in.leaving())};
 }
 
-Welcome welcome_of(const wire::Welcome& in) { return {process_of(in.process()), in.study(), in.keep_pictures()}; }
+Welcome welcome_of(const wire::Welcome& in) { return {process_of(in.process()), in.study(), in.keep_pictures(), in.results(), in.snapshot_every()}; }
 
 PackOrder pack_of(const wire::Pack& in) {
   PackOrder out{PackId{in.pack()}, {}};
-  for (const auto& run : in.runs()) out.runs.push_back(run_of(run));
+  for (const auto& run : in.runs()) {
+    if (run.same() != 0 && (run.same() != 1 || out.runs.empty())) throw FormatError("a run whose settings are those of none before it");
+    out.runs.push_back(run_of(run, run.same() ? out.runs.back().settings : settings_of_json(run.settings())));
+  }
   return out;
 }
 
@@ -159,7 +170,7 @@ FromCoordinator from_coordinator(std::string_view bytes) {
     case wire::FromCoordinator::kWelcome: return welcome_of(envelope.welcome());
     case wire::FromCoordinator::kPack: return pack_of(envelope.pack());
     case wire::FromCoordinator::kHalt: return HaltPack{};
-    case wire::FromCoordinator::kGoHome: return GoHome{};
+    case wire::FromCoordinator::kGoHome: return GoHome{envelope.go_home().some_lost()};
     case wire::FromCoordinator::kAnswer: return Answer{};
     default: throw FormatError("a message without a body. All ranks must run the same palimpsest.");
   }

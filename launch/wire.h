@@ -31,10 +31,12 @@ struct Welcome {
   ProcessIdentity process;
   std::string study;
   bool keep_pictures = false;
+  std::string results;                              // the folder, absolute; another host may not see it
+  double snapshot_every = 0;                        // seconds; 0: only where a pack is stopped
 };
 struct PackOrder { PackId pack; std::vector<RunSpec> runs; };
 struct HaltPack {};
-struct GoHome {};
+struct GoHome { bool some_lost = false; };          // some rank is gone: MPI cannot be ended in common
 struct Answer {};                                 // to a beat
 using FromCoordinator = std::variant<Welcome, PackOrder, HaltPack, GoHome, Answer>;
 

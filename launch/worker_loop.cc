@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "launch/last_signal.h"
 #include "launch/mailbox.h"
 #include "launch/pack_runner.h"
 #include "launch/peer_clock.h"
@@ -12,20 +14,22 @@
 #include "launch/wire.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 
 namespace palimpsest {
 namespace {
 
 class WorkerLoop {
  public:
-  WorkerLoop(int rank, MpiMail& mail, Watchdog& watchdog) : mail_(mail), watchdog_(watchdog) {
+  WorkerLoop(int rank, MpiMail& mail, Watchdog& watchdog) : rank_(rank), mail_(mail), watchdog_(watchdog) {
     tell(Hello{this_process(), compute_device_name(), rank, PALIMPSEST_VERSION});
   }
 
-  void run() {
+  bool run() {
     while (!sent_home_ || computing_) step();
     tell(Bye{});
     while (!mail_.all_sent()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return !some_lost_;
   }
 
  private:
@@ -56,7 +60,14 @@ class WorkerLoop {
     if (!study) throw InputError("this rank's palimpsest has no study \"" + welcome.study + "\". All ranks must run the same program.");
     if (welcome.process.host == host_name()) watchdog_.watch(welcome.process);
     welcomed_ = true;
-    runner_.emplace(*study, welcome.keep_pictures, [this](FromWorker message) { results_.put(std::move(message)); });
+    const bool shared = std::filesystem::exists(std::filesystem::path(welcome.results) / "log.jsonl");   // not on every host
+    if (shared) {
+      open_log(rank_, welcome.results);
+      log_last_signal(welcome.results, rank_);
+    }
+    Welcome seen = welcome;
+    if (!shared) seen.results.clear();
+    runner_.emplace(*study, seen, [this](FromWorker message) { results_.put(std::move(message)); });
   }
   void on(const PackOrder& order) {
     computing_ = true;
@@ -65,8 +76,9 @@ class WorkerLoop {
   void on(const HaltPack&) {
     if (runner_) runner_->halt();
   }
-  void on(const GoHome&) {
+  void on(const GoHome& home) {
     sent_home_ = true;
+    some_lost_ = home.some_lost;
     if (runner_) runner_->halt();
   }
   void on(const Answer&) {}
@@ -81,7 +93,8 @@ class WorkerLoop {
 
   void keep_in_touch() {
     const auto now = SteadyClock::now();
-    if (welcomed_ && now - heard_ > kSilenceLimit) _exit(3);   // the coordinator's host is gone, or cut off: it gave us up, too
+    if (std::ranges::count(mail_.take_lost(), 0)) _exit(3);
+    if (welcomed_ && now - heard_ > silence_limit()) _exit(3);   // the coordinator's host is gone, or cut off: it gave us up, too
     if (!welcomed_ || now - beaten_ < kBeatInterval) return;
     beaten_ = now;
     tell(runner_->beat());
@@ -89,9 +102,10 @@ class WorkerLoop {
 
   void tell(const FromWorker& message) { mail_.send(0, encode(message)); }
 
+  const int rank_;
   MpiMail& mail_;
   Watchdog& watchdog_;
-  bool welcomed_ = false, computing_ = false, sent_home_ = false, asked_stop_ = false;
+  bool welcomed_ = false, computing_ = false, sent_home_ = false, asked_stop_ = false, some_lost_ = false;
   SteadyClock::time_point heard_ = SteadyClock::now(), beaten_ = heard_;
   Rest rest_;
   std::chrono::microseconds patience_{0};
@@ -101,6 +115,6 @@ class WorkerLoop {
 
 }  // namespace
 
-void work_for_coordinator(int rank, MpiMail& mail, Watchdog& watchdog) { WorkerLoop(rank, mail, watchdog).run(); }
+bool work_for_coordinator(int rank, MpiMail& mail, Watchdog& watchdog) { return WorkerLoop(rank, mail, watchdog).run(); }
 
 }  // namespace palimpsest

@@ -76,6 +76,9 @@ class Circuit {
   std::vector<double>& threshold() { return theta_; }  // theta_k of the sliding threshold
   const std::vector<double>& threshold() const { return theta_; }
 
+  /// All that lasts from one presentation to the next, with the thresholds: the plastic weights, in the order in which they are stored.
+  std::span<float> weights() { return weights_; }
+
   /// Every neuron's weights to the row sum, within the bound; then rest, u = 0: how a presentation begins.
   void begin();
   void rest() { now_.rest(); }

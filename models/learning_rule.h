@@ -29,6 +29,10 @@ class LearningRule {
   /// After the backward pass of a step. `activity` is empty for rules that follow the gradient.
   virtual void step(const std::vector<Activity>& activity) = 0;
   virtual void zero_grad() {}
+  /// What it carries from step to step: the slots with their moments (null: nothing), and how many steps it made.
+  virtual std::vector<AdamW::Slot>* slots() { return nullptr; }
+  virtual std::int64_t steps() const { return 0; }
+  virtual void set_steps(std::int64_t) {}
 };
 
 struct RuleInfo {

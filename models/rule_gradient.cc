@@ -1,5 +1,7 @@
 // Fast weights that follow the gradient of the loss, as the published ones do (arXiv 2508.04988).
 
+#include <type_traits>
+
 #include "models/learning_rule.h"
 #include "runtime/sgd.h"
 
@@ -13,8 +15,20 @@ class Gradient : public LearningRule {
       : optimizer_(fast_weights, AdamW::Options{.learning_rate = options.rate, .weight_decay = options.weight_decay}) {}
   void step(const std::vector<Activity>&) override { optimizer_.step(); }
   void zero_grad() override { optimizer_.zero_grad(); }
+  std::vector<AdamW::Slot>* slots() override {
+    if constexpr (kHasMoments) return &optimizer_.slots();
+    return nullptr;
+  }
+  std::int64_t steps() const override {
+    if constexpr (kHasMoments) return optimizer_.steps();
+    return 0;
+  }
+  void set_steps(std::int64_t steps) override {
+    if constexpr (kHasMoments) optimizer_.set_steps(steps);
+  }
 
  private:
+  static constexpr bool kHasMoments = std::is_same_v<Method, AdamW>;
   Method optimizer_;
 };
 

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <deque>
+#include <fstream>
 #include <mutex>
 #include <system_error>
 #include <vector>
@@ -26,7 +28,7 @@ std::string_view text_of(const spdlog::string_view_t& view) { return {view.data(
 /// One short line a message for people, on stderr, in place of a progress bar that is drawn there.
 class PeopleSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit PeopleSink(int rank) : rank_(rank) {}
+  explicit PeopleSink(int rank) : rank_(rank) { set_level(spdlog::level::info); }
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -89,6 +91,7 @@ class JsonSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 std::shared_ptr<spdlog::logger> make_logger(std::vector<spdlog::sink_ptr> sinks) {
   auto logger = std::make_shared<spdlog::logger>("palimpsest", sinks.begin(), sinks.end());
+  logger->set_level(spdlog::level::debug);
   logger->flush_on(spdlog::level::warn);
   return logger;
 }
@@ -110,5 +113,23 @@ void open_log(int rank, const std::filesystem::path& folder) {
 }
 
 spdlog::logger& log() { return *current(); }
+
+std::string last_words(const std::filesystem::path& folder, int rank) {
+  constexpr std::streamoff kTail = 1 << 16;
+  constexpr std::size_t kLines = 3;
+  std::ifstream file(folder / "log.jsonl", std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  file.seekg(std::max<std::streamoff>(0, static_cast<std::streamoff>(file.tellg()) - kTail));
+  std::deque<std::string> lines;
+  for (std::string text; std::getline(file, text);) {
+    const auto line = nlohmann::json::parse(text, nullptr, false);   // the first may be half a line
+    if (!line.is_object() || line.value("rank", nlohmann::json()) != rank || !line.value("message", nlohmann::json()).is_string()) continue;
+    lines.push_back(line["message"].get<std::string>());
+    if (lines.size() > kLines) lines.pop_front();
+  }
+  std::string words;
+  for (const std::string& line : lines) words += (words.empty() ? "" : "; ") + line;
+  return words;
+}
 
 }  // namespace palimpsest

@@ -1,8 +1,12 @@
 #include "runtime/mpi_world.h"
 
 #include <mpi.h>
+#if __has_include(<mpi-ext.h>)
+#include <mpi-ext.h>
+#endif
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -41,11 +45,11 @@ MpiWorld::MpiWorld(int& argc, char**& argv) {
 }
 
 MpiWorld::~MpiWorld() {
-  if (initialised_) MPI_Finalize();
+  if (initialised_ && whole_) MPI_Finalize();
 }
 
 bool MpiWorld::meet(double seconds) {
-  if (!initialised_) return true;
+  if (!initialised_ || !whole_) return true;
   MPI_Request request;
   MPI_Ibarrier(MPI_COMM_WORLD, &request);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
@@ -55,6 +59,21 @@ bool MpiWorld::meet(double seconds) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
+}
+
+bool MpiWorld::outlives_losses() {
+#if defined(OMPI_HAVE_MPI_EXT_FTMPI) && OMPI_MAJOR_VERSION >= 5
+  return true;
+#else
+  return false;
+#endif
+}
+
+// MPI_Finalize was seen to hang after a loss.
+void MpiWorld::leave(int exit_code) {
+  std::fflush(nullptr);
+  if (some_stuck_) abort(exit_code);
+  std::_Exit(exit_code);
 }
 
 void MpiWorld::abort(int exit_code) {

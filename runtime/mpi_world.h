@@ -23,12 +23,20 @@ class MpiWorld {
 
   /// Waits until every rank has come here; false when some have not within `seconds`.
   bool meet(double seconds);
+  /// Some rank is gone and the others outlived it (ULFM): from here on there is no meeting, no end in common, and MPI is left as it is.
+  /// `some_stuck`: others are there, but will not end by themselves.
+  void go_on_without_some(bool some_stuck) { whole_ = false, some_stuck_ = some_stuck; }
+  bool whole() const { return whole_; }
+  /// Ends this process, where the world is not whole; the others, too, where some are stuck. mpirun may return anything.
+  [[noreturn]] void leave(int exit_code);
+  /// Whether this MPI, asked so when it starts (mpirun --with-ft ulfm), outlives the loss of a process.
+  static bool outlives_losses();
   /// Ends every rank of the world at once; mpirun returns `exit_code`.
   [[noreturn]] void abort(int exit_code);
 
  private:
   int rank_ = 0, world_size_ = 1, local_rank_ = 0, local_size_ = 1;
-  bool initialised_ = false, any_thread_ = true;
+  bool initialised_ = false, any_thread_ = true, whole_ = true, some_stuck_ = false;
 };
 
 }  // namespace palimpsest

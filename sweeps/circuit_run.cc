@@ -2,14 +2,18 @@
 
 #include <chrono>
 #include <cmath>
+#include <sstream>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "runtime/error.h"
+#include "runtime/log.h"
 #include "sweeps/circuit.h"
 #include "sweeps/circuit_metrics.h"
 #include "sweeps/familiarity_images.h"
+#include "sweeps/tensor_snapshot.h"
 
 namespace palimpsest {
 namespace {
@@ -77,9 +81,9 @@ class CircuitRun {
         shown_(shown(run, config_)) {}
 
   std::vector<Measurement> measurements() {
-    set_thresholds();
     inputs();
-    for (std::int64_t epoch = 0; epoch <= config_.epochs; ++epoch) {
+    if (!resume()) set_thresholds();
+    for (std::int64_t epoch = at_.epoch; epoch <= config_.epochs; ++epoch) {
       if (epoch > 0) train(epoch);
       if (std::ranges::binary_search(config_.schedule, epoch)) evaluate(epoch);
       progress_(static_cast<double>(epoch) / static_cast<double>(config_.epochs));
@@ -90,6 +94,65 @@ class CircuitRun {
  private:
   // metric -> set -> values of each measured epoch
   using Course = std::map<std::string, std::vector<std::vector<at::Tensor>>>;
+
+  // A pair of presentations: between two of them all state is in the weights, the thresholds and what was measured.
+  struct Place {
+    std::int64_t epoch = 0, pair = 0;
+    bool operator==(const Place&) const = default;
+  };
+  static constexpr std::int64_t kPairs = std::int64_t{1} << 32;   // more than an epoch has
+
+  void save_where_due(Place now) {
+    if (!context_.snapshots || now == at_ || !(context_.snapshots->due() || context_.should_stop())) return;
+    Snapshot out{now.epoch * kPairs + now.pair, {}};
+    put(out, "weights", as_tensor(circuit_.weights()));
+    put(out, "threshold", at::tensor(circuit_.threshold(), at::kDouble));
+    for (const auto set : {kFamiliar, kNovel})
+      if (pre_[set].defined()) put(out, fmt::format("pre {}", static_cast<int>(set)), pre_[set]);
+    for (const auto& [metric, by_set] : course_)
+      for (std::size_t set = 0; set < by_set.size(); ++set)
+        for (std::size_t i = 0; i < by_set[set].size(); ++i) put(out, fmt::format("course {} {} {:09}", metric, set, i), by_set[set][i]);
+    context_.snapshots->save(run_.id, out);
+    at_ = now;
+  }
+
+  // Whether there was a snapshot to go on from.
+  bool resume() {
+    const auto saved = context_.snapshots ? context_.snapshots->saved(run_.id) : std::nullopt;
+    if (!saved) return false;
+    try {
+      go_on_from(*saved);
+      return true;
+    } catch (const InputError& error) {
+      log().warn("run {} begins anew: {}", run_.id, error.what());
+      circuit_ = Circuit(config_.circuit);
+      course_.clear();
+      at_ = {};
+      return false;
+    }
+  }
+
+  void go_on_from(const Snapshot& saved) {
+    get_into(saved, "weights", as_tensor(circuit_.weights()));
+    const auto threshold = get(saved, "threshold");
+    if (threshold.numel() != neurons() || threshold.scalar_type() != at::kDouble) throw InputError("a snapshot of another circuit");
+    std::copy_n(threshold.data_ptr<double>(), neurons(), circuit_.threshold().begin());
+    for (const auto set : {kFamiliar, kNovel})
+      if (const auto name = fmt::format("pre {}", static_cast<int>(set)); saved.parts.contains(name)) pre_[set] = get(saved, name);
+    for (const auto& [name, part] : saved.parts) {   // in order of metric, set and index
+      std::istringstream words(name);
+      std::string word, metric;
+      std::size_t set = 0;
+      if (!(words >> word >> metric >> set) || word != "course" || set > 1) continue;
+      course_[metric].resize(2);
+      course_[metric][set].push_back(get(saved, name));
+    }
+    at_ = {saved.step / kPairs, saved.step % kPairs};
+  }
+
+  static at::Tensor as_tensor(std::span<float> values) {
+    return at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::kFloat);
+  }
 
   std::int64_t neurons() const { return config_.circuit.neurons(); }
   std::int64_t levels() const { return static_cast<std::int64_t>(config_.input.levels.size()); }
@@ -131,7 +194,8 @@ class CircuitRun {
     const auto variants = config_.input.variants(),
                images = static_cast<std::int64_t>(shown_.trained.size()) / (variants * neurons());
     const auto pairs = images * variants;
-    for (std::int64_t pair = 0; pair < pairs; ++pair) {
+    for (std::int64_t pair = at_.epoch == epoch ? at_.pair : 0; pair < pairs; ++pair) {
+      save_where_due({epoch, pair});
       if (context_.should_stop()) throw Interrupted("stopped within a pack; its runs are run again");
       const auto clean = pair / variants * variants;
       const double eta = std::pow(config_.rate_fall, -static_cast<double>(pair) / static_cast<double>(pairs));
@@ -242,6 +306,7 @@ class CircuitRun {
   CircuitStudyConfig config_;
   Circuit circuit_;
   Shown shown_;
+  Place at_;   // where it began, or was saved last
   CircuitValues input_[2];
   at::Tensor pre_[2];
   Course course_;

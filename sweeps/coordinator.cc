@@ -2,31 +2,70 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace palimpsest {
 namespace {
 
 using Runs = std::vector<std::int64_t>;
 
-Attempt attempt_of(const Coordinator& coordinator, PackId id, const HandedOut& pack, std::int64_t run, double finished) {
+// A pack that needs this many times what a fresh start would is given to a second worker; one of less than this many seconds never is.
+constexpr double kFarLonger = 1.5, kWorthASecondWorker = 5;
+
+Attempt attempt_of(const Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, double finished) {
   const Worker& worker = coordinator.workers.at(pack.worker);
-  return {coordinator.ids[run], coordinator.attempts[run], id.value, worker.host, worker.device, worker.rank, pack.started, finished};
+  return {member.id, member.attempt, id.value, worker.host, worker.device, worker.rank, pack.started, finished};
 }
 
+// --- what waits
+
+void wait_first(Coordinator& coordinator, Pack pack) {
+  if (pack.runs.empty()) return;
+  coordinator.runs_waiting += static_cast<std::int64_t>(pack.runs.size());
+  coordinator.waiting.push_front(std::move(pack));
+}
+
+void wait_in_halves(Coordinator& coordinator, const Pack& pack) {
+  const auto middle = pack.runs.begin() + static_cast<std::ptrdiff_t>((pack.runs.size() + 1) / 2);
+  wait_first(coordinator, {{middle, pack.runs.end()}, pack.signature});
+  wait_first(coordinator, {{pack.runs.begin(), middle}, pack.signature});
+}
+
+// Of the first pack that waits: all of it, or what fits into memory. In the last round half of it, so that nobody works long after the others.
+std::int64_t runs_to_hand_out(const Coordinator& coordinator) {
+  const Pack& first = coordinator.waiting.front();
+  auto size = static_cast<std::int64_t>(first.runs.size());
+  if (coordinator.crew > 1 && coordinator.runs_waiting <= coordinator.crew * size) size = (size + 1) / 2;
+  const auto most = coordinator.most.find(first.signature);
+  return most == coordinator.most.end() ? size : std::min(size, most->second);
+}
+
+Pack take_waiting(Coordinator& coordinator) {
+  const std::int64_t size = runs_to_hand_out(coordinator);
+  coordinator.runs_waiting -= size;
+  Pack& first = coordinator.waiting.front();
+  Pack taken{{first.runs.begin(), first.runs.begin() + size}, first.signature};
+  first.runs.erase(first.runs.begin(), first.runs.begin() + size);
+  if (first.runs.empty()) coordinator.waiting.pop_front();
+  return taken;
+}
+
+// --- handing out
+
 // The members' entry precedes the assignment: from then on the ledger knows who has them.
-void hand_out(Coordinator& coordinator, WorkerId id, double now, Outbox& outbox) {
-  Runs runs = std::move(coordinator.waiting.front());
-  coordinator.waiting.pop_front();
+PackId hand_out(Coordinator& coordinator, WorkerId id, Pack runs, double now, Outbox& outbox) {
   const PackId pack{coordinator.next_pack++};
   coordinator.workers.at(id).pack = pack;
-  const HandedOut& handed =
-      coordinator.running.emplace(pack, HandedOut{id, runs, static_cast<std::int64_t>(runs.size()), now, 0}).first->second;
+  HandedOut handed{id, {}, runs.signature, static_cast<std::int64_t>(runs.runs.size()), now, 0, {}};
   AttemptStarted entry;
-  for (std::int64_t run : runs) {
-    ++coordinator.attempts[run];
-    entry.members.push_back(attempt_of(coordinator, pack, handed, run, 0));
+  for (std::int64_t run : runs.runs) {
+    handed.open.push_back({run, coordinator.id_of(run), ++coordinator.tries[run].attempts});
+    entry.members.push_back(attempt_of(coordinator, pack, handed, handed.open.back(), 0));
   }
+  coordinator.running.emplace(pack, std::move(handed));
   outbox.effects.push_back(LedgerEntry{std::move(entry)});
-  outbox.effects.push_back(Assignment{id, pack, std::move(runs)});
+  outbox.effects.push_back(Assignment{id, pack, std::move(runs.runs)});
+  return pack;
 }
 
 std::vector<WorkerId> idle_workers(const Coordinator& coordinator) {
@@ -38,15 +77,18 @@ std::vector<WorkerId> idle_workers(const Coordinator& coordinator) {
 
 // Gives idle workers what waits. Where nothing does they stay, for the runs of a worker that may yet be lost, until all is finished.
 void serve_idle(Coordinator& coordinator, double now, Outbox& outbox) {
-  for (WorkerId id : idle_workers(coordinator)) {
-    if (!coordinator.stopping && !coordinator.waiting.empty()) {
-      hand_out(coordinator, id, now, outbox);
-    } else if (coordinator.stopping || finished(coordinator)) {
-      outbox.effects.push_back(Dismissal{id});
-      coordinator.workers.erase(id);
+  if (!coordinator.waiting.empty() || coordinator.stopping || finished(coordinator))
+    for (WorkerId id : idle_workers(coordinator)) {
+      if (!coordinator.stopping && !coordinator.waiting.empty()) {
+        hand_out(coordinator, id, take_waiting(coordinator), now, outbox);
+      } else if (coordinator.stopping || finished(coordinator)) {
+        outbox.effects.push_back(Dismissal{id});
+        coordinator.workers.erase(id);
+      }
     }
-  }
 }
+
+// --- what comes back
 
 // The pack, where it is this worker's; a pack of a worker that was given up is nobody's.
 HandedOut* pack_of(Coordinator& coordinator, WorkerId worker, PackId pack) {
@@ -54,9 +96,28 @@ HandedOut* pack_of(Coordinator& coordinator, WorkerId worker, PackId pack) {
   return found != coordinator.running.end() && found->second.worker == worker ? &found->second : nullptr;
 }
 
-void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, std::int64_t run, const RunResult& result, double now,
+std::optional<Member> take_member(HandedOut& pack, const RunId& id) {
+  const auto found = std::ranges::find(pack.open, id, &Member::id);
+  if (found == pack.open.end()) return std::nullopt;
+  Member member = std::move(*found);
+  pack.open.erase(found);
+  return member;
+}
+
+// The run is through here: the twin need not go on with it.
+void tell_twin(Coordinator& coordinator, const HandedOut& pack, const RunId& id, double now, Outbox& outbox) {
+  if (!pack.twin) return;
+  HandedOut& twin = coordinator.running.at(*pack.twin);
+  const auto member = take_member(twin, id);
+  if (!member) return;
+  outbox.effects.push_back(LedgerEntry{AttemptsEnded{{attempt_of(coordinator, *pack.twin, twin, *member, now)}, Ending::kSecond}});
+  if (twin.open.empty()) outbox.effects.push_back(Halt{twin.worker});
+}
+
+void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, const RunResult& result, double now,
             Outbox& outbox) {
-  const Attempt attempt = attempt_of(coordinator, id, pack, run, now);
+  const Attempt attempt = attempt_of(coordinator, id, pack, member, now);
+  coordinator.tries.erase(member.number);
   if (result.failure.empty()) {
     ++coordinator.done;
     outbox.effects.push_back(LedgerEntry{RunSucceeded{attempt, result}});
@@ -64,63 +125,132 @@ void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, std::int
     ++coordinator.failed;
     outbox.effects.push_back(LedgerEntry{RunFailed{attempt, result.failure}});
   }
+  tell_twin(coordinator, pack, member.id, now, outbox);
 }
 
 void fail(Coordinator& coordinator, PackId id, const HandedOut& pack, const std::string& reason, double now, Outbox& outbox) {
-  for (std::int64_t run : pack.open) {
+  for (const Member& member : pack.open) {
     RunResult result;
-    result.id = coordinator.ids[run];
+    result.id = member.id;
     result.failure = reason;
-    settle(coordinator, id, pack, run, result, now, outbox);
+    settle(coordinator, id, pack, member, result, now, outbox);
   }
 }
 
-void wait_again(Coordinator& coordinator, const Runs& open) {
-  if (!open.empty()) coordinator.waiting.push_front(open);
+void end_attempts(const Coordinator& coordinator, PackId id, const HandedOut& pack, Ending how, double now, Outbox& outbox) {
+  AttemptsEnded entry{{}, how};
+  for (const Member& member : pack.open) entry.members.push_back(attempt_of(coordinator, id, pack, member, now));
+  if (!entry.members.empty()) outbox.effects.push_back(LedgerEntry{std::move(entry)});
 }
 
-void wait_in_halves(Coordinator& coordinator, const Runs& open) {
-  const auto middle = open.begin() + static_cast<std::ptrdiff_t>(open.size() / 2);
-  wait_again(coordinator, {middle, open.end()});
-  wait_again(coordinator, {open.begin(), middle});
+Pack open_runs(const HandedOut& pack) {
+  Pack open{{}, pack.signature};
+  for (const Member& member : pack.open) open.runs.push_back(member.number);
+  return open;
+}
+
+void out_of_memory(Coordinator& coordinator, PackId id, const HandedOut& pack, double now, Outbox& outbox) {
+  if (pack.members == 1) return fail(coordinator, id, pack, "out of memory, even alone. Make it smaller, or start fewer ranks on this host.", now, outbox);
+  auto& most = coordinator.most.emplace(pack.signature, pack.members).first->second;
+  if (pack.members <= most) outbox.effects.push_back(Shrinkage{pack.signature, most = pack.members / 2});
+  end_attempts(coordinator, id, pack, Ending::kStopped, now, outbox);
+  wait_in_halves(coordinator, open_runs(pack));
 }
 
 void close(Coordinator& coordinator, PackId id, const HandedOut& pack, Leaving leaving, double now, Outbox& outbox) {
-  if (leaving == Leaving::kStopped)
-    wait_again(coordinator, pack.open);
-  else if (leaving == Leaving::kEnded)
-    fail(coordinator, id, pack, "its pack ended without a result for it", now, outbox);
-  else if (pack.open.size() == 1 && pack.members == 1)
-    fail(coordinator, id, pack, "out of memory, even alone. Make it smaller, or start fewer ranks on this host.", now, outbox);
-  else
-    wait_in_halves(coordinator, pack.open);
+  if (leaving == Leaving::kEnded) return fail(coordinator, id, pack, "its pack ended without a result for it", now, outbox);
+  if (leaving == Leaving::kOutOfMemory) return out_of_memory(coordinator, id, pack, now, outbox);
+  end_attempts(coordinator, id, pack, Ending::kStopped, now, outbox);
+  wait_first(coordinator, open_runs(pack));
+}
+
+void quarantine(Coordinator& coordinator, PackId id, const HandedOut& pack, const std::string& last_words, double now, Outbox& outbox) {
+  const Member& guilty = pack.open.front();
+  coordinator.tries.erase(guilty.number);
+  ++coordinator.quarantined;
+  outbox.effects.push_back(LedgerEntry{RunQuarantined{attempt_of(coordinator, id, pack, guilty, now), quarantine_reason(last_words)}});
+}
+
+void blame(Coordinator& coordinator, PackId id, const HandedOut& pack, const std::string& last_words, double now, Outbox& outbox) {
+  end_attempts(coordinator, id, pack, Ending::kLost, now, outbox);
+  if (pack.open.size() != 1) return wait_in_halves(coordinator, open_runs(pack));
+  if (++coordinator.tries[pack.open.front().number].kills < kKillsToQuarantine) return wait_first(coordinator, open_runs(pack));
+  quarantine(coordinator, id, pack, last_words, now, outbox);
+}
+
+// Takes the pack out of what runs. Open runs that its twin has as well stay with the twin.
+HandedOut taken_back(Coordinator& coordinator, PackId id, double now, Outbox& outbox) {
+  HandedOut pack = coordinator.running.extract(id).mapped();
+  coordinator.workers.at(pack.worker).pack.reset();
+  if (!pack.twin) return pack;
+  coordinator.running.at(*pack.twin).twin.reset();
+  pack.twin.reset();
+  end_attempts(coordinator, id, pack, Ending::kStopped, now, outbox);
+  pack.open.clear();
+  return pack;
+}
+
+void keep_pace(Coordinator& coordinator, const HandedOut& pack, double now) {
+  auto& [seconds, runs] = coordinator.pace[pack.signature];
+  seconds += now - pack.started;
+  runs += pack.members;
+}
+
+// --- stragglers
+
+// Seconds the pack still needs; one of which nothing was heard yet needs at least what it took so far.
+double seconds_left(const HandedOut& pack, double now) {
+  const double elapsed = now - pack.started;
+  return pack.share > 0 ? elapsed * (1 - pack.share) / pack.share : elapsed;
+}
+
+// How many times longer than afresh, by the pace of others of its signature; 0 where it is none or nothing is known.
+double lag(const Coordinator& coordinator, const HandedOut& pack, double now) {
+  const auto pace = coordinator.pace.find(pack.signature);
+  if (pack.twin || pack.open.empty() || pace == coordinator.pace.end() || pace->second.first <= 0) return 0;
+  const double left = seconds_left(pack, now);
+  const double afresh = static_cast<double>(pack.open.size()) * pace->second.first / static_cast<double>(pace->second.second);
+  return left < kWorthASecondWorker ? 0 : left / afresh;
+}
+
+std::optional<PackId> straggler(const Coordinator& coordinator, double now) {
+  std::optional<PackId> worst;
+  double most = kFarLonger;
+  for (const auto& [id, pack] : coordinator.running)
+    if (const double lagging = lag(coordinator, pack, now); lagging > most) most = lagging, worst = id;
+  return worst;
 }
 
 }  // namespace
 
-Coordinator coordinate(std::vector<RunId> ids, std::vector<Runs> packs, std::vector<int> attempts, std::int64_t next_pack) {
+std::string quarantine_reason(const std::string& last_words) {
+  return fmt::format("quarantined: {} workers were lost with it alone in their hands. {}", kKillsToQuarantine,
+                     last_words.empty() ? "The last one left no word." : "Last words of the last one: " + last_words);
+}
+
+Coordinator coordinate(Backlog backlog) {
   Coordinator coordinator;
-  coordinator.ids = std::move(ids);
-  for (std::size_t i = 0; i < coordinator.ids.size(); ++i) coordinator.numbers.emplace(coordinator.ids[i], static_cast<std::int64_t>(i));
-  coordinator.waiting.assign(packs.begin(), packs.end());
-  coordinator.attempts = std::move(attempts);
-  coordinator.next_pack = next_pack;
+  coordinator.id_of = std::move(backlog.id_of);
+  for (const Pack& pack : backlog.packs) coordinator.runs_waiting += static_cast<std::int64_t>(pack.runs.size());
+  coordinator.waiting.assign(std::make_move_iterator(backlog.packs.begin()), std::make_move_iterator(backlog.packs.end()));
+  coordinator.tries = std::move(backlog.tries);
+  coordinator.next_pack = backlog.next_pack;
+  coordinator.crew = backlog.workers;
   return coordinator;
 }
 
 void on_worker_ready(Coordinator& coordinator, WorkerId id, const Worker& worker, double now, Outbox& outbox) {
-  on_worker_lost(coordinator, id, now, outbox);  // one that starts over has lost what it had
+  on_worker_lost(coordinator, id, "", now, outbox);  // one that starts over has lost what it had
   Worker& known = coordinator.workers[id] = worker;
   known.pack.reset();
+  coordinator.crew = std::max(coordinator.crew, static_cast<int>(coordinator.workers.size()));
   serve_idle(coordinator, now, outbox);
 }
 
 void on_run_finished(Coordinator& coordinator, WorkerId worker, PackId id, const RunResult& result, double now, Outbox& outbox) {
   HandedOut* pack = pack_of(coordinator, worker, id);
-  const auto number = coordinator.numbers.find(result.id);
-  if (!pack || number == coordinator.numbers.end()) return;
-  if (std::erase(pack->open, number->second) == 0) return;
-  settle(coordinator, id, *pack, number->second, result, now, outbox);
+  if (!pack) return;
+  if (const auto member = take_member(*pack, result.id)) settle(coordinator, id, *pack, *member, result, now, outbox);
 }
 
 void on_progress(Coordinator& coordinator, WorkerId worker, PackId id, double share) {
@@ -129,18 +259,41 @@ void on_progress(Coordinator& coordinator, WorkerId worker, PackId id, double sh
 
 void on_pack_left(Coordinator& coordinator, WorkerId worker, PackId id, Leaving leaving, double now, Outbox& outbox) {
   if (!pack_of(coordinator, worker, id)) return;
-  const HandedOut pack = coordinator.running.extract(id).mapped();
+  const HandedOut pack = taken_back(coordinator, id, now, outbox);
+  if (leaving == Leaving::kEnded) keep_pace(coordinator, pack, now);
   close(coordinator, id, pack, leaving, now, outbox);
-  coordinator.workers.at(worker).pack.reset();
   serve_idle(coordinator, now, outbox);
 }
 
-void on_worker_lost(Coordinator& coordinator, WorkerId id, double now, Outbox& outbox) {
+void on_worker_lost(Coordinator& coordinator, WorkerId id, const std::string& last_words, double now, Outbox& outbox) {
   const auto worker = coordinator.workers.find(id);
   if (worker == coordinator.workers.end()) return;
-  if (worker->second.pack) wait_again(coordinator, coordinator.running.extract(*worker->second.pack).mapped().open);
-  coordinator.workers.erase(worker);
+  if (const auto pack = worker->second.pack) {
+    const HandedOut lost = taken_back(coordinator, *pack, now, outbox);
+    if (coordinator.stopping)
+      close(coordinator, *pack, lost, Leaving::kStopped, now, outbox);
+    else if (!lost.open.empty())
+      blame(coordinator, *pack, lost, last_words, now, outbox);
+  }
+  coordinator.workers.erase(id);
   serve_idle(coordinator, now, outbox);
+}
+
+void on_worker_ending(Coordinator& coordinator, WorkerId id, double now, Outbox& outbox) {
+  const auto worker = coordinator.workers.find(id);
+  if (worker == coordinator.workers.end() || !worker->second.pack) return;
+  end_attempts(coordinator, *worker->second.pack, coordinator.running.at(*worker->second.pack), Ending::kStopped, now, outbox);
+}
+
+void on_time_passed(Coordinator& coordinator, double now, Outbox& outbox) {
+  if (coordinator.stopping || !coordinator.waiting.empty()) return;
+  for (WorkerId idle : idle_workers(coordinator)) {
+    const auto slow = straggler(coordinator, now);
+    if (!slow) return;
+    const PackId twin = hand_out(coordinator, idle, open_runs(coordinator.running.at(*slow)), now, outbox);
+    coordinator.running.at(twin).twin = *slow;
+    coordinator.running.at(*slow).twin = twin;
+  }
 }
 
 void on_stop(Coordinator& coordinator, Outbox& outbox) {
@@ -156,8 +309,9 @@ bool finished(const Coordinator& coordinator) {
 }
 
 double runs_worth_done(const Coordinator& coordinator) {
-  double worth = static_cast<double>(coordinator.done + coordinator.failed);
+  double worth = static_cast<double>(coordinator.done + coordinator.failed + coordinator.quarantined);
   for (const auto& [id, pack] : coordinator.running) {
+    if (pack.twin && *pack.twin < id) continue;   // counted with the first
     const double reported = static_cast<double>(pack.members) - static_cast<double>(pack.open.size());
     worth += std::max(0.0, pack.share * static_cast<double>(pack.members) - reported);
   }

@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,8 +32,30 @@ struct Assignment {
 };
 struct Dismissal { WorkerId worker; };   // nothing is left to do for it
 struct Halt { WorkerId worker; };        // leave the pack between two steps
-using Effect = std::variant<LedgerEntry, Assignment, Dismissal, Halt>;
+/// No more than `size` runs of this signature fit into a worker's memory: to be remembered for the next time.
+struct Shrinkage {
+  int signature = 0;
+  std::int64_t size = 0;
+};
+using Effect = std::variant<LedgerEntry, Assignment, Dismissal, Halt, Shrinkage>;
 struct Outbox { std::vector<Effect> effects; };
+
+/// A run that was alone in the hands of so many workers that were lost is given up.
+constexpr int kKillsToQuarantine = 3;
+
+/// Runs that wait to be computed together, by number of the plan. Equal signatures have equal numbers.
+struct Pack {
+  std::vector<std::int64_t> runs;
+  int signature = 0;
+  auto operator<=>(const Pack&) const = default;
+};
+
+/// What was tried with a run that is not through yet.
+struct Tries {
+  int attempts = 0;                  // the highest number given out
+  int kills = 0;                     // workers that were lost with it alone in their hands
+  int last_rank = 0;                 // of the last one
+};
 
 struct Worker {
   std::string host, device;
@@ -40,34 +63,56 @@ struct Worker {
   std::optional<PackId> pack;        // none: waits for work
 };
 
+/// A run in the hands of a worker.
+struct Member {
+  std::int64_t number = 0;
+  RunId id;
+  int attempt = 1;
+};
+
 /// A pack in the hands of a worker.
 struct HandedOut {
   WorkerId worker;
-  std::vector<std::int64_t> open;    // runs not yet reported
+  std::vector<Member> open;          // runs not yet reported
+  int signature = 0;
   std::int64_t members = 0;          // runs it was handed out with
   double started = 0;
   double share = 0;                  // of its work that is done, as the worker tells it
+  std::optional<PackId> twin;        // has the same runs: the worker of one is slow, the first result counts
 };
 
 /// Why a worker is through with a pack.
 enum class Leaving { kEnded, kStopped, kOutOfMemory };
 
+/// A sweep about to start.
+struct Backlog {
+  std::function<RunId(std::int64_t)> id_of;              // of a run by number; always the same
+  std::vector<Pack> packs;                               // in the order in which they are handed out
+  std::unordered_map<std::int64_t, Tries> tries;         // of runs that were handed out before
+  std::int64_t next_pack = 1;                            // packs are numbered from here
+  int workers = 1;                                       // that are expected
+};
+
 /// The state of a sweep at work: which packs wait, who has which, which runs of a pack are still open. The functions below are the only
 /// ones that change it, one per event: no MPI, no clock, no disk in any of them.
 struct Coordinator {
-  std::vector<RunId> ids;                                   // by run number; constant
-  std::unordered_map<RunId, std::int64_t> numbers;          // of the runs by id; constant
-  std::deque<std::vector<std::int64_t>> waiting;            // packs, in the order in which they are handed out
+  std::function<RunId(std::int64_t)> id_of;                 // constant
+  std::deque<Pack> waiting;                                 // in the order in which they are handed out
+  std::int64_t runs_waiting = 0;                            // in those packs
   std::map<PackId, HandedOut> running;
   std::map<WorkerId, Worker> workers;                       // that are there
-  std::vector<int> attempts;                                // by run number: the highest given out
+  int crew = 1;                                             // the most that were ever there, or are expected
+  std::unordered_map<std::int64_t, Tries> tries;            // of runs handed out and not through
+  std::map<int, std::int64_t> most;                         // by signature: runs of a pack, where more ran out of memory
   std::int64_t next_pack = 1;
-  std::int64_t done = 0, failed = 0;                        // since it was made
+  std::int64_t done = 0, failed = 0, quarantined = 0;       // since it was made
+  std::map<int, std::pair<double, std::int64_t>> pace;      // by signature: seconds workers took, for how many runs
   bool stopping = false;
 };
 
-/// A sweep about to start: `packs` of run numbers wait; `attempts` given out so far by number; packs are numbered from `next_pack`.
-Coordinator coordinate(std::vector<RunId> ids, std::vector<std::vector<std::int64_t>> packs, std::vector<int> attempts, std::int64_t next_pack);
+Coordinator coordinate(Backlog);
+/// Why a run is given up, with what the last worker said that had it.
+std::string quarantine_reason(const std::string& last_words);
 
 void on_worker_ready(Coordinator&, WorkerId, const Worker&, double now, Outbox&);
 /// A run of the pack is through. A report that was made before, or by a worker that was given up, is dropped.
@@ -76,12 +121,17 @@ void on_progress(Coordinator&, WorkerId, PackId, double share);
 /// The worker is through with its pack. Runs it left open: fail where it says that it ended; wait again where it was stopped; wait again in
 /// halves where memory ran out (a run that had it all for itself fails).
 void on_pack_left(Coordinator&, WorkerId, PackId, Leaving, double now, Outbox&);
-/// The open runs of its pack go to the front of the queue.
-void on_worker_lost(Coordinator&, WorkerId, double now, Outbox&);
+/// The worker ended by itself, or is silent. One of the open runs of its pack may have killed it: they wait again, in halves, until the guilty one
+/// is alone. A run that was alone so often is quarantined, and `last_words` of the worker are kept with it. After a stop nobody is guilty.
+void on_worker_lost(Coordinator&, WorkerId, const std::string& last_words, double now, Outbox&);
+/// The worker is well, but will soon be ended with the whole world: its runs are not to blame.
+void on_worker_ending(Coordinator&, WorkerId, double now, Outbox&);
+/// From time to time: where a worker waits and nothing else does, a pack that takes far longer than others did is given to it, too.
+void on_time_passed(Coordinator&, double now, Outbox&);
 /// Hands out nothing more and halts what runs.
 void on_stop(Coordinator&, Outbox&);
 
 bool finished(const Coordinator&);                 // nothing runs, and nothing that waits will be handed out
-double runs_worth_done(const Coordinator&);        // done and failed runs, and the shares of packs in flight
+double runs_worth_done(const Coordinator&);        // runs that are through, and the shares of packs in flight
 
 }  // namespace palimpsest

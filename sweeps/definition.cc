@@ -11,7 +11,6 @@
 namespace palimpsest {
 namespace {
 
-constexpr double kMostRuns = 1e7;  // far above any sweep: more is a slip, and the ledger holds a row for each
 
 const Key kName = {.name = "name", .type = KeyType::kString, .default_value = std::string(), .meaning = "what results and reports call the sweep", .required = true};
 const Key kStudy = {.name = "study", .type = KeyType::kString, .default_value = std::string(), .meaning = "what a run does and measures", .required = true};
@@ -23,6 +22,13 @@ const Key kPairs = {.name = "sweep.ablation_pairs", .type = KeyType::kBool, .def
                     .meaning = "All pairs of the changes under [[sweep.ablation]] too."};
 const Key kPackSize = {.name = "packs.size", .type = KeyType::kInteger, .default_value = std::int64_t{0},
                        .meaning = "Runs of a pack.", .unit = "runs, or \"auto\"", .minimum = 1, .maximum = 1e6};
+const Key kSnapshotEvery = {.name = "packs.snapshot_every", .type = KeyType::kNumber, .default_value = 300.0,
+                            .meaning = "Time between snapshots of a pack in flight; 0: only where it is stopped.", .unit = "s", .minimum = 0, .maximum = 1e6};
+const Key kMaxRuns = {.name = "sweep.max_runs", .type = KeyType::kInteger, .default_value = std::int64_t{1'000'000},
+                      .meaning = "More runs than this are taken for a slip.", .unit = "runs", .minimum = 1, .maximum = 1e9};
+const Key kDeviceHour = {.name = "cost.device_hour", .type = KeyType::kNumber, .default_value = 0.0, .meaning = "Price of one worker for an hour.",
+                         .minimum = 0, .maximum = 1e6};
+const Key kCurrency = {.name = "cost.currency", .type = KeyType::kString, .default_value = std::string("USD"), .meaning = "What prices are in."};
 
 /// What design documents name and this version does not do yet, and what to write instead.
 struct NotYet {
@@ -55,6 +61,7 @@ class DefinitionReader {
     if (definition_.name.empty() && root_.get_as<std::string>("name")) mistakes_.add(*root_.get("name"), "name is empty. Write a word for the sweep.");
     read_sweep();
     read_packs();
+    read_cost();
     if (definition_.study) read_what_the_study_declares();
     mistakes_.throw_if_any();
     return std::move(definition_);
@@ -125,21 +132,31 @@ class DefinitionReader {
   void read_sweep() {
     const toml::table* sweep = table_at("sweep");
     if (!sweep) return;
-    check_names(*sweep, "sweep.", {kImageSets.name, kSeeds.name, kPairs.name, "sweep.grid", "sweep.zip", "sweep.random", "sweep.ablation", "sweep.exclude"});
+    check_names(*sweep, "sweep.", {kImageSets.name, kSeeds.name, kPairs.name, kMaxRuns.name, "sweep.grid", "sweep.zip", "sweep.random", "sweep.ablation", "sweep.exclude"});
     if (const auto count = read_one(kImageSets)) definition_.image_sets = std::get<std::int64_t>(*count);
     if (const auto count = read_one(kSeeds)) definition_.seeds = std::get<std::int64_t>(*count);
+    if (const auto most = read_one(kMaxRuns)) definition_.max_runs = std::get<std::int64_t>(*most);
   }
 
   void read_packs() {
     const toml::table* packs = table_at("packs");
     if (!packs) return;
-    check_names(*packs, "packs.", {kPackSize.name});
+    check_names(*packs, "packs.", {kPackSize.name, kSnapshotEvery.name});
+    if (const auto time = read_one(kSnapshotEvery)) definition_.snapshot_every = std::get<double>(*time);
     const toml::node* size_node = packs->get("size");
     if (const auto* word = size_node ? size_node->as_string() : nullptr) {
       if (word->get() != "auto") mistakes_.add(*size_node, fmt::format("packs.size = {} is no size. Write \"auto\" or a number of runs.", text(Value(word->get()))));
       return;
     }
     if (const auto size = read_one(kPackSize)) definition_.pack_size = std::get<std::int64_t>(*size);
+  }
+
+  void read_cost() {
+    const toml::table* cost = table_at("cost");
+    if (!cost) return;
+    check_names(*cost, "cost.", {kDeviceHour.name, kCurrency.name});
+    if (const auto price = read_one(kDeviceHour)) definition_.device_hour = std::get<double>(*price);
+    if (const auto currency = read_one(kCurrency)) definition_.currency = std::get<std::string>(*currency);
   }
 
   void read_what_the_study_declares() {
@@ -175,8 +192,9 @@ class DefinitionReader {
     double runs = static_cast<double>(definition_.image_sets) * static_cast<double>(definition_.seeds);
     for (const SweepAxis& axis : definition_.grid) runs *= static_cast<double>(std::max<std::size_t>(axis.values.size(), 1));
     for (const Bundle& bundle : definition_.bundles) runs *= static_cast<double>(std::max<std::size_t>(bundle.points.size(), 1));
-    if (runs > kMostRuns)
-      mistakes_.add(*root_.get("sweep"), fmt::format("the sweep has {:.3g} runs, and at most {:.0f} are allowed. Take out values, image sets or seeds.", runs, kMostRuns));
+    if (runs > static_cast<double>(definition_.max_runs))
+      mistakes_.add(*root_.get("sweep"), fmt::format("the sweep has {:.15g} runs, and more than sweep.max_runs = {} are taken for a slip. Take out values, image sets or "
+                                                     "seeds, or write max_runs = {:.15g} under [sweep].", runs, definition_.max_runs, runs));
   }
 
   /// A required key that is swept needs no base value: it takes the first of its axis.
@@ -184,7 +202,7 @@ class DefinitionReader {
     KeyTable keys = definition_.study->keys;
     for (Key& key : keys)
       if (const SweepAxis* axis = axis_of(definition_, key.name); axis && !axis->values.empty()) key.default_value = axis->values.front(), key.required = false;
-    std::vector<std::string> others = {"study", "name", "sweep", "packs", "claim", "include"};
+    std::vector<std::string> others = {"study", "name", "sweep", "packs", "cost", "claim", "include"};
     for (const NotYet& later : kNotYet) {
       if (std::string(later.name).find('.') != std::string::npos) continue;
       others.emplace_back(later.name);

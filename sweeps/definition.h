@@ -44,6 +44,10 @@ struct Definition {
   std::vector<Bundle> bundles;        // then these
   std::vector<Exclusion> excluded;
   std::vector<Claim> claims;
+  double snapshot_every = 300;        // [packs] snapshot_every: seconds between snapshots of a pack in flight; 0: only where it is stopped
+  double device_hour = 0;             // [cost] device_hour: price of one worker for an hour, in `currency`; 0: none is given
+  std::string currency = "USD";
+  std::int64_t max_runs = 1'000'000;  // [sweep] max_runs: more are taken for a slip
   std::int64_t pack_size = 0;         // [packs] size: runs that share a device and a launch per operation; 0: sized by the memory probe
 };
 

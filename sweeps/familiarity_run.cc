@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <functional>
+#include <sstream>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -14,9 +16,12 @@
 
 #include "runtime/device.h"
 #include "runtime/tensor_file.h"
+#include "runtime/log.h"
+#include "sweeps/alike.h"
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_evoked.h"
 #include "sweeps/familiarity_metric.h"
+#include "sweeps/familiarity_snapshot.h"
 #include "sweeps/familiarity_start.h"
 #include "sweeps/familiarity_training.h"
 #include "sweeps/knock_out.h"
@@ -81,6 +86,7 @@ class Pack {
       return (needs.every_manifold_epoch ? fine : coarse) && (!needs.figures || std::ranges::any_of(starts_, has_figures)) && (!needs.familiar_only || set == kFamiliar) &&
              (!needs.reference || reference_.defined());
     };
+    std::vector<Taken> all;   // put down at the end: an evaluation that is left half way leaves nothing
     const KnockOut tested(training_.network(), configs_);
     const auto reference = coarse && reference_.defined() ? reference_responses() : at::Tensor();   // [R, Q, L, n, C]
     for (const auto set : {kFamiliar, kNovel}) {
@@ -91,7 +97,46 @@ class Pack {
       choose_readouts(needed);
       const auto seen = look(set, needed, reference);
       for (const auto* metric : metrics_)
-        if (taken(*metric, set)) add(set, metric->measure(seen), metric->needs.every_manifold_epoch ? fine_ : coarse_);
+        if (taken(*metric, set)) {
+          if (should_stop()) throw Interrupted("stopped within an evaluation; it is made again");
+          all.push_back({set, metric->measure(seen), metric->needs.every_manifold_epoch ? &fine_ : &coarse_});
+        }
+    }
+    for (const auto& one : all) add(one.set, one.values, *one.course);
+  }
+
+  // All of a run's own that is not made again from its settings.
+  Snapshot snapshot(std::size_t run, std::int64_t step) {
+    const auto r = static_cast<std::int64_t>(run);
+    Snapshot out{step, {}};
+    put_learned(out, training_, r);
+    put(out, "losses", losses_[r]);
+    put(out, "failed_at", at::full({}, failed_at_[run], at::kLong));
+    for (const auto* course : {&coarse_, &fine_})
+      for (const auto& [metric, by_set] : *course)
+        for (const auto set : {kFamiliar, kNovel})
+          for (std::size_t i = 0; i < by_set[set].size(); ++i) put(out, place(course == &fine_, set, i, metric), by_set[set][i][r]);
+    return out;
+  }
+
+  void go_on_from(const std::vector<Snapshot>& snapshots) {
+    for (std::size_t run = 0; run < snapshots.size(); ++run) {
+      const auto r = static_cast<std::int64_t>(run);
+      get_learned(snapshots[run], training_, r);
+      get_into(snapshots[run], "losses", losses_[r]);
+      failed_at_[run] = get(snapshots[run], "failed_at").item<std::int64_t>();
+    }
+    for (const auto& [name, part] : snapshots.front().parts) {
+      if (!name.starts_with("course ")) continue;
+      std::vector<at::Tensor> runs;
+      for (const auto& one : snapshots) runs.push_back(get(one, name));
+      std::istringstream words(name);
+      std::string word, metric;
+      int fine = 0, set = 0;
+      words >> word >> fine >> metric >> set;   // in order of their index within metric and set: places are padded with zeros
+      auto& by_set = (fine ? fine_ : coarse_)[metric];
+      by_set.resize(2);
+      by_set[static_cast<std::size_t>(set)].push_back(at::stack(runs));
     }
   }
 
@@ -131,9 +176,22 @@ class Pack {
     return {"reconstruction.png", "image/png", encode_png(to_image(grid))};
   }
 
+  // Asked often while it trains and evaluates; where it says so, Interrupted is thrown and nothing has changed.
+  std::function<bool()> should_stop = [] { return false; };
+
  private:
+  static std::string place(bool fine, int set, std::size_t index, const std::string& metric) {
+    return fmt::format("course {} {} {} {:09}", int{fine}, metric, set, index);
+  }
+
   using Course =
       std::map<std::string, std::vector<std::vector<at::Tensor>>>;  // metric -> set -> one tensor [R, ...] an epoch
+
+  struct Taken {
+    Set set;
+    MetricValues values;
+    Course* course;
+  };
 
   std::int64_t size() const { return static_cast<std::int64_t>(runs_.size()); }
   const VitConfig& encoder() const { return training_.network().encoder.config(); }
@@ -240,32 +298,106 @@ std::uint64_t peak_memory() {
   return 0;
 }
 
+// Steps of a pack: 2 e is "before training epoch e", 2 e + 1 "before evaluating it", so that neither is made twice.
+class PackAtWork {
+ public:
+  PackAtWork(const Alike& alike, const PackContext& context, double share_before, double share)
+      : alike_(alike), context_(context), share_before_(share_before), share_(share), pack_(alike.runs) {
+    pack_.should_stop = context.should_stop;
+    if (alike.snapshots.empty()) return;
+    pack_.go_on_from(alike.snapshots);
+    step_ = saved_ = alike.snapshots.front().step;
+  }
+
+  void run() {
+    StopBetweenBlocks between(context_.should_stop);
+    const BlockRunnerScope scope(&between);
+    const bool pictures = context_.keep_pictures || std::ranges::any_of(alike_.runs, shows_pictures);
+    if (pictures) before_ = reconstructions_before();
+    while (step_ <= 2 * pack_.epochs() + 1) {
+      save_where_due();
+      make_step();
+      ++step_;
+      context_.progress(share_before_ + share_ * static_cast<double>(step_ / 2) / static_cast<double>(pack_.epochs() + 1));
+    }
+    if (pictures) or_save([&] { after_ = pack_.reconstructions(); });
+  }
+
+  void report(double seconds) {
+    for (std::size_t run = 0; run < alike_.runs.size(); ++run) {
+      auto result = pack_.result(run, seconds);
+      if (result.failure.empty() && (context_.keep_pictures || shows_pictures(alike_.runs[run])))
+        result.attachments.push_back(pack_.picture(run, before_, after_));
+      context_.report(std::move(result));
+    }
+  }
+
+ private:
+  // A pack that goes on has trained since: what it would have shown at first is made by another one.
+  at::Tensor reconstructions_before() const { return saved_ == 0 ? pack_.reconstructions() : Pack(alike_.runs).reconstructions(); }
+
+  void make_step() {
+    const auto epoch = step_ / 2;
+    or_save([&] {
+      if (context_.should_stop()) throw Interrupted("stopped within a pack; its runs are run again");
+      if (step_ % 2 == 1)
+        pack_.evaluate(epoch);
+      else if (epoch > 0)
+        pack_.train(epoch);
+    });
+  }
+
+  template <class Work>
+  void or_save(Work work) {
+    try {
+      work();
+    } catch (const Interrupted&) {
+      save();
+      throw;
+    }
+  }
+
+  void save_where_due() {
+    if (context_.snapshots && context_.snapshots->due()) save();
+  }
+  void save() {
+    if (!context_.snapshots || step_ < 2 || step_ == saved_) return;
+    for (std::size_t run = 0; run < alike_.runs.size(); ++run) context_.snapshots->save(alike_.runs[run].id, pack_.snapshot(run, step_));
+    saved_ = step_;
+  }
+
+  const Alike& alike_;
+  const PackContext& context_;
+  const double share_before_, share_;
+  Pack pack_;
+  std::int64_t step_ = 0, saved_ = 0;
+  at::Tensor before_, after_;
+};
+
+// A snapshot that does not fit, of another build perhaps, means beginning anew.
+std::unique_ptr<PackAtWork> begun(Alike& alike, const PackContext& context, double share_before, double share) {
+  try {
+    return std::make_unique<PackAtWork>(alike, context, share_before, share);
+  } catch (const InputError& error) {
+    log().warn("{} runs begin anew: {}", alike.runs.size(), error.what());
+    alike.snapshots.clear();
+    return std::make_unique<PackAtWork>(alike, context, share_before, share);
+  }
+}
+
 }  // namespace
 
 void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
   at::set_num_threads(1);  // a pack computes on one thread, a worker per core: equal bits, and no fight for cores
   keep_heap();
-  const auto start = std::chrono::steady_clock::now();
-  Pack pack(runs);
-  const bool pictures = context.keep_pictures || std::ranges::any_of(runs, shows_pictures);
-  at::Tensor before;
-  for (std::int64_t epoch = 0; epoch <= pack.epochs(); ++epoch) {
-    if (context.should_stop()) throw Interrupted("stopped within a pack; its runs are run again");
-    if (epoch > 0)
-      pack.train(epoch);
-    else if (pictures)
-      before = pack.reconstructions();
-    pack.evaluate(epoch);
-    context.progress(static_cast<double>(epoch) / static_cast<double>(pack.epochs()));
-  }
-  const auto after = pictures ? pack.reconstructions() : at::Tensor();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
-                         static_cast<double>(runs.size());
-  for (std::size_t run = 0; run < runs.size(); ++run) {
-    auto result = pack.result(run, seconds);
-    if (result.failure.empty() && (context.keep_pictures || shows_pictures(runs[run])))
-      result.attachments.push_back(pack.picture(run, before, after));
-    context.report(std::move(result));
+  double before = 0;
+  for (Alike& together : alike(runs, context.snapshots)) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto size = static_cast<double>(together.runs.size()), share = size / static_cast<double>(runs.size());
+    const auto at_work = begun(together, context, before, share);
+    at_work->run();
+    at_work->report(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / size);
+    before += share;
   }
 }
 
@@ -281,7 +413,8 @@ std::uint64_t probe_familiarity_memory(const RunSpec& run) {
     forget_peak(device);
   const auto base = peak();
   {
-    Pack pack({run});
+    const std::vector<RunSpec> alone = {run};
+    Pack pack(alone);
     pack.train(1);
     pack.evaluate_first();
   }

@@ -20,6 +20,8 @@ class FamiliarityTraining {
 
   FastNetwork& network() { return network_; }
   const FastNetwork& network() const { return network_; }
+  LearningRule& fast_rule() { return *fast_; }
+  LearningRule& rest_rule() { return *rest_; }
 
   /// One step of every run on all its images at once; returns the losses before it, [R].
   ///   shown, target  [R, I, 3, S, S] in [0, 1]

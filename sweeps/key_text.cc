@@ -77,7 +77,7 @@ json table_of(const Study& study, bool lists) {
 json sweep_schema(const Study& study) {
   const json count = {{"type", "integer"}, {"minimum", 1}};
   const json zip = table_of(study, true), change = table_of(study, false);
-  json properties = {{"image_sets", count}, {"seeds", count}, {"ablation_pairs", {{"type", "boolean"}}}};
+  json properties = {{"image_sets", count}, {"seeds", count}, {"max_runs", count}, {"ablation_pairs", {{"type", "boolean"}}}};
   properties["grid"] = {{"type", "object"}, {"description", "full product: lists of values by key, or { values = [...], when = { ... } }"}};
   properties["zip"] = {{"description", "keys that move together"}};
   properties["zip"]["anyOf"] = json::array({zip, json{{"type", "array"}, {"items", zip}}});
@@ -178,7 +178,13 @@ json definition_schema(const KeyTable& keys, const Study* study) {
   properties["study"] = {{"const", study->name}};
   properties["name"] = {{"type", "string"}, {"description", "what results and reports call the sweep"}};
   properties["include"] = {{"type", "string"}, {"description", "another definition, for what this one does not say"}};
-  properties["packs"] = {{"type", "object"}, {"properties", {{"size", {{"description", "runs of a pack, or \"auto\""}}}}}};
+  properties["packs"] = {{"type", "object"},
+                         {"properties",
+                          {{"size", {{"description", "runs of a pack, or \"auto\""}}},
+                           {"snapshot_every", {{"type", "number"}, {"description", "seconds between snapshots of a pack in flight; 0: only where it is stopped"}}}}}};
+  properties["cost"] = {{"type", "object"},
+                        {"properties",
+                         {{"device_hour", {{"type", "number"}, {"description", "price of one worker for an hour"}}}, {"currency", {{"type", "string"}}}}}};
   properties["sweep"] = sweep_schema(*study);
   properties["claim"] = claim_schema(*study);
   return out;

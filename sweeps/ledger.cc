@@ -2,146 +2,17 @@
 
 #include <fmt/core.h>
 
-#include <bit>
 #include <chrono>
-#include <cstring>
 
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
 #include "sweeps/ledger_state.h"
+#include "sweeps/ledger_statement.h"
 
 namespace palimpsest {
 namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
-// Binds in order, runs, and makes the statement ready for its next row.
-template <class... Values>
-int run(SQLite::Statement& statement, const Values&... values) {
-  int place = 0;
-  (statement.bind(++place, values), ...);
-  const int changed = statement.exec();
-  statement.reset();
-  statement.clearBindings();
-  return changed;
-}
-
-// The row number of a text in a table of distinct texts.
-class Lookup {
- public:
-  Lookup(SQLite::Database& db, const char* table, const char* column)
-      : insert_(db, fmt::format("INSERT OR IGNORE INTO {} ({}) VALUES (?)", table, column)),
-        select_(db, fmt::format("SELECT id FROM {} WHERE {} = ?", table, column)) {}
-
-  std::int64_t operator()(const std::string& text) {
-    if (const auto known = known_.find(text); known != known_.end()) return known->second;
-    run(insert_, text);
-    select_.bind(1, text);
-    select_.executeStep();
-    const std::int64_t id = select_.getColumn(0).getInt64();
-    select_.reset();
-    return known_[text] = id;
-  }
-
- private:
-  SQLite::Statement insert_, select_;
-  std::map<std::string, std::int64_t> known_;
-};
-
-std::vector<std::byte> little_endian(const std::vector<float>& values) {
-  std::vector<std::byte> bytes(values.size() * sizeof(float));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    auto bits = std::bit_cast<std::uint32_t>(values[i]);
-    if constexpr (std::endian::native == std::endian::big) bits = __builtin_bswap32(bits);
-    std::memcpy(bytes.data() + i * sizeof bits, &bits, sizeof bits);
-  }
-  return bytes;
-}
-
-void bind_blob(SQLite::Statement& statement, int place, const std::vector<std::byte>& bytes) {
-  statement.bindNoCopy(place, bytes.data(), static_cast<int>(bytes.size()));
-}
-
-// Puts entries into the tables, within a transaction of the caller.
-class Writer {
- public:
-  Writer(SQLite::Database& db, std::int64_t epoch)
-      : db_(db),
-        epoch_(epoch),
-        row_(db, "SELECT row, state FROM runs WHERE id = ?"),
-        start_(db, "INSERT OR IGNORE INTO attempts (run, number, pack, epoch, host, device, rank, started) VALUES (?,?,?,?,?,?,?,?)"),
-        count_(db, "UPDATE runs SET attempts = max(attempts, ?) WHERE row = ?"),
-        end_(db, "UPDATE attempts SET finished = ?, outcome = ?, reason = ? WHERE run = ? AND number = ?"),
-        settle_(db, "UPDATE runs SET state = ?, reason = ?, host = ?, device = ?, started = ?, finished = ?, seconds = ? WHERE row = ?"),
-        measure_(db, "INSERT INTO measurements (metric, run, shape, numbers) VALUES (?,?,?,?)"),
-        attach_(db, "INSERT INTO attachments (run, name, media_type, bytes) VALUES (?,?,?,?)"),
-        metric_(db, "metrics", "name"),
-        shape_(db, "shapes", "axes") {}
-
-  void write(const LedgerEntry& entry) {
-    std::visit([this](const auto& one) { put(one); }, entry);
-  }
-
- private:
-  enum Outcome { kNone, kDone, kFailed, kDropped };
-  struct Row { std::int64_t number; RunState state; };
-
-  Row row_of(const RunId& id) {
-    row_.bind(1, id);
-    if (!row_.executeStep()) throw FormatError("run " + id + " was reported, but the ledger does not know it. Sweep into a new folder.");
-    const Row row{row_.getColumn(0).getInt64(), static_cast<RunState>(row_.getColumn(1).getInt())};
-    row_.reset();
-    return row;
-  }
-
-  void put(const AttemptStarted& started) {
-    for (const Attempt& one : started.members) {
-      const Row row = row_of(one.run);
-      run(start_, row.number, one.number, one.pack, epoch_, one.host, one.device, one.rank, one.started);
-      run(count_, one.number, row.number);
-    }
-  }
-
-  void put(const RunSucceeded& entry) {
-    const Row row = row_of(entry.attempt.run);
-    if (row.state == RunState::kDone) return end(row, entry.attempt, kDropped, "");
-    for (const Measurement& one : entry.result.measurements) put(row, one);
-    for (const Attachment& one : entry.result.attachments) put(row, one);
-    settle(row, entry.attempt, RunState::kDone, "", entry.result.seconds);
-    end(row, entry.attempt, kDone, "");
-  }
-
-  void put(const RunFailed& entry) {
-    const Row row = row_of(entry.attempt.run);
-    if (row.state != RunState::kWaiting) return end(row, entry.attempt, kDropped, entry.reason);
-    settle(row, entry.attempt, RunState::kFailed, entry.reason, entry.attempt.finished - entry.attempt.started);
-    end(row, entry.attempt, kFailed, entry.reason);
-  }
-
-  void put(const Row& row, const Measurement& measurement) {
-    const auto bytes = little_endian(measurement.values);
-    bind_blob(measure_, 4, bytes);
-    run(measure_, metric_(measurement.metric), row.number, shape_(to_json(measurement.axes)));
-  }
-
-  void put(const Row& row, const Attachment& attachment) {
-    bind_blob(attach_, 4, attachment.bytes);
-    run(attach_, row.number, attachment.name, attachment.media_type);
-  }
-
-  void settle(const Row& row, const Attempt& attempt, RunState state, const std::string& reason, double seconds) {
-    run(settle_, static_cast<int>(state), reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, row.number);
-  }
-
-  void end(const Row& row, const Attempt& attempt, Outcome outcome, const std::string& reason) {
-    run(end_, attempt.finished, static_cast<int>(outcome), reason, row.number, attempt.number);
-  }
-
-  SQLite::Database& db_;
-  std::int64_t epoch_;
-  SQLite::Statement row_, start_, count_, end_, settle_, measure_, attach_;
-  Lookup metric_, shape_;
-};
 
 std::int64_t highest_epoch(SQLite::Database& db) {
   return db.execAndGet("SELECT coalesce(max(epoch), 0) FROM sessions").getInt64();
@@ -247,15 +118,43 @@ void Ledger::record_definition(const Definition& definition, std::span<const Run
 }
 
 void Ledger::commit(std::span<const LedgerEntry> entries) {
-  in_transaction(state_->file, state_->db, state_->epoch, [&] {
-    Writer writer(state_->db, state_->epoch);
-    for (const LedgerEntry& entry : entries) writer.write(entry);
-  });
+  if (!state_->writer) state_->writer = std::make_unique<LedgerWriter>(state_->db, state_->epoch);
+  try {
+    in_transaction(state_->file, state_->db, state_->epoch, [&] {
+      for (const LedgerEntry& entry : entries) state_->writer->write(entry);
+    });
+  } catch (...) {
+    state_->writer.reset();
+    throw;
+  }
 }
 
 void Ledger::retry_failed() {
   in_transaction(state_->file, state_->db, state_->epoch,
                  [&] { state_->db.exec("UPDATE runs SET state = 0 WHERE state = 2 AND asked = 1"); });
+}
+
+void Ledger::retry_quarantined() {
+  in_transaction(state_->file, state_->db, state_->epoch, [&] {
+    state_->db.exec("UPDATE attempts SET outcome = 4 WHERE outcome = 5 AND run IN (SELECT row FROM runs WHERE state = 3 AND asked = 1)");
+    state_->db.exec("UPDATE runs SET state = 0 WHERE state = 3 AND asked = 1");
+  });
+}
+
+void Ledger::quarantine(const RunId& id, const std::string& reason) {
+  in_transaction(state_->file, state_->db, state_->epoch, [&] {
+    SQLite::Statement statement(state_->db, "UPDATE runs SET state = 3, reason = ? WHERE id = ? AND state = 0");
+    run(statement, reason, id);
+  });
+}
+
+void Ledger::end_left_attempts() {
+  in_transaction(state_->file, state_->db, state_->epoch, [&] {
+    SQLite::Statement left(state_->db,
+                           "UPDATE attempts SET outcome = CASE WHEN rank = 0 OR epoch IN (SELECT epoch FROM attempts WHERE outcome = 4) THEN 5 ELSE 4 END "
+                           "WHERE outcome = 0 AND epoch < ?");
+    run(left, state_->epoch);
+  });
 }
 
 }  // namespace palimpsest

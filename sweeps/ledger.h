@@ -29,7 +29,11 @@ struct Attempt {
 struct AttemptStarted { std::vector<Attempt> members; };          // a pack is handed out: its members are known from here on
 struct RunSucceeded { Attempt attempt; RunResult result; };
 struct RunFailed { Attempt attempt; std::string reason; };
-using LedgerEntry = std::variant<AttemptStarted, RunSucceeded, RunFailed>;
+struct RunQuarantined { Attempt attempt; std::string reason; };   // it is not handed out again
+/// Attempts that ended without a result: another worker had it first; stopped in order; ended with their worker.
+enum class Ending { kSecond = 3, kStopped, kLost };
+struct AttemptsEnded { std::vector<Attempt> members; Ending how = Ending::kStopped; };
+using LedgerEntry = std::variant<AttemptStarted, RunSucceeded, RunFailed, RunQuarantined, AttemptsEnded>;
 
 enum class RunState { kWaiting, kDone, kFailed };
 
@@ -38,11 +42,18 @@ struct LedgerRun {
   RunSpec spec;
   RunState state = RunState::kWaiting;
   int attempts = 0;
+  bool quarantined = false;           // failed, as it was alone with workers that were lost: --retry-failed leaves it alone
   std::string reason;                 // of the last failure
   std::string host, device;           // of the attempt that counts, as are started, finished and seconds
   double started = 0, finished = 0;   // seconds since 1970
   double seconds = 0;                 // its share of its pack's time
   bool asked = true;                  // by the definition as it is now
+};
+
+/// Runs that were open in the hands of a worker that was lost.
+struct LostPack {
+  std::vector<RunId> runs;
+  int rank = 0;
 };
 
 struct LedgerClaim {
@@ -78,6 +89,11 @@ class Ledger {
   /// One transaction. A second result of a run is dropped (but a success replaces a failure).
   void commit(std::span<const LedgerEntry> entries);
   void retry_failed();                                        // failed runs wait again
+  void retry_quarantined();                                   // and those in quarantine, with no worker on their account
+  /// Ends the attempts that earlier sessions left without an outcome. A coordinator that outlived the loss had ended those of the workers that
+  /// were well, so the others were lost with theirs; where it was itself lost, nothing is known of workers but that its own is gone.
+  void end_left_attempts();
+  void quarantine(const RunId&, const std::string& reason);
 
   // Reading. Runs are those the definition asks for now, sorted by id; `all`: also those it no longer asks for.
   std::string study() const;
@@ -93,6 +109,7 @@ class Ledger {
   std::vector<Attachment> attachments(const RunId&) const;
   std::vector<Attempt> in_flight() const;                     // handed out in the last session, without an outcome
   std::int64_t highest_pack() const;                          // 0: none was handed out
+  std::vector<LostPack> lost_packs() const;                   // that waiting runs were in, in the order in which they were handed out
 
  private:
   struct State;

@@ -43,7 +43,10 @@ Measurement measurement_of(const std::string& metric, const std::vector<Axis>& a
 LedgerRun run_of(const SQLite::Statement& row, const Settings& settings) {
   LedgerRun run;
   run.spec = {row.getColumn("id").getString(), settings, row.getColumn("seed").getInt64(), row.getColumn("image_set").getInt64()};
-  run.state = static_cast<RunState>(row.getColumn("state").getInt());
+  constexpr int kInQuarantine = 3;
+  const int state = row.getColumn("state").getInt();
+  run.quarantined = state == kInQuarantine;
+  run.state = run.quarantined ? RunState::kFailed : static_cast<RunState>(state);
   run.attempts = row.getColumn("attempts").getInt();
   run.reason = row.getColumn("reason").getString();
   run.host = row.getColumn("host").getString();
@@ -158,6 +161,21 @@ std::vector<Attempt> Ledger::in_flight() const {
 
 std::int64_t Ledger::highest_pack() const {
   return guarded(state_->file, [&] { return state_->db.execAndGet("SELECT coalesce(max(pack), 0) FROM attempts").getInt64(); });
+}
+
+std::vector<LostPack> Ledger::lost_packs() const {
+  return guarded(state_->file, [&] {
+    std::map<std::int64_t, LostPack> packs;
+    SQLite::Statement row(state_->db, "SELECT pack, id, rank FROM attempts JOIN runs ON run = runs.row WHERE outcome = 5 ORDER BY pack, runs.row");
+    while (row.executeStep()) {
+      LostPack& pack = packs[row.getColumn(0).getInt64()];
+      pack.runs.push_back(row.getColumn(1).getString());
+      pack.rank = row.getColumn(2).getInt();
+    }
+    std::vector<LostPack> list;
+    for (auto& [number, pack] : packs) list.push_back(std::move(pack));
+    return list;
+  });
 }
 
 }  // namespace palimpsest

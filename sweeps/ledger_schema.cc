@@ -1,5 +1,7 @@
 #include "sweeps/ledger_schema.h"
 
+#include "sweeps/ledger_journal.h"
+
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sqlite3.h>
@@ -14,10 +16,10 @@ namespace {
 //   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by
 //   sessions      one row per coordinator that opened it; the highest epoch is the only one that may write
 //   settings      every key of a run; runs that differ in seed and image set alone share a row
-//   runs          state 0 waiting, 1 done, 2 failed; asked: by the definition as it is now; attempts: highest number given out;
+//   runs          state 0 waiting, 1 done, 2 failed, 3 failed and in quarantine; asked: by the definition as it is now; attempts: highest number given out;
 //                 reason: of the last failure; host ... seconds: of the attempt that counts
-//   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or lost with its worker),
-//                 1 done, 2 failed, 3 came second and was dropped
+//   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or of a
+//                 session that ended without a word), 1 done, 2 failed, 3 came second and was dropped, 4 stopped with its worker well, 5 lost with it
 //   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for
 //   shapes        axes of measurements, shared by all rows with the same ones
 //   measurements  row-major float32, little-endian, one number for each combination of the labels of its shape
@@ -122,7 +124,8 @@ SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder) {
   const auto file = ledger_file(folder);
   return guarded(file, [&] {
     SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyMilliseconds);
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+    db.exec(journal_for(file_system_of(folder)));
+    db.exec("PRAGMA foreign_keys = ON");
     if (is_new(db)) create_tables(db, folder);
     check_version(db);
     return db;

@@ -6,6 +6,7 @@
 
 #include "sweeps/ledger.h"
 #include "sweeps/ledger_lock.h"
+#include "sweeps/ledger_writer.h"
 
 namespace palimpsest {
 
@@ -15,6 +16,7 @@ struct Ledger::State {
   std::optional<LedgerLock> lock;  // held while writing
   mutable SQLite::Database db;
   std::int64_t epoch = 0;          // ours, when writing
+  std::unique_ptr<LedgerWriter> writer = nullptr;   // once something was written
 };
 
 }  // namespace palimpsest

@@ -80,12 +80,20 @@ std::string bytes_text(std::uint64_t bytes) {
 
 std::string plural(std::int64_t count, const std::string& one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); }
 
+// "  runs an hour in packs of 1: 120, 2: 210"
+std::string speeds_text(const std::vector<PackSpeed>& speeds) {
+  std::string all;
+  for (const PackSpeed& speed : speeds) all += fmt::format("{}{}: {:.0f}", all.empty() ? "" : ", ", speed.size, speed.runs_per_hour);
+  return all.empty() ? "" : "    runs an hour on one worker, in packs of " + all + "\n";
+}
+
 std::string packs_text(const Plan& plan, const Outline& outline) {
   std::string out = fmt::format("packs for {} ({})\n", plural(outline.workers, "worker"),
-                                plan.definition().pack_size == 0 ? "sized by memory" : fmt::format("[packs] size = {}", plan.definition().pack_size));
+                                plan.definition().pack_size == 0 ? "sized by memory, and by speed where it was measured" : fmt::format("[packs] size = {}", plan.definition().pack_size));
   for (const PackOutline& pack : outline.packs) {
     const std::string size = pack.smallest == pack.largest ? plural(pack.largest, "run") : fmt::format("{} to {} runs", pack.smallest, pack.largest);
     out += fmt::format("  {} of {}, {} a run: {}\n", plural(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), pack.signature);
+    out += speeds_text(pack.speeds);
   }
   return out;
 }
@@ -93,7 +101,9 @@ std::string packs_text(const Plan& plan, const Outline& outline) {
 std::string progressed_text(const Plan& plan, const Progressed& progressed, std::int64_t waiting) {
   std::string out = fmt::format("done\n  {} of {} in {}", progressed.done, plural(plan.size(), "run"), progressed.folder);
   if (progressed.failed) out += fmt::format("; {} failed (sweep --retry-failed runs them again)", progressed.failed);
+  if (progressed.quarantined) out += fmt::format("; {} of them in quarantine (--retry-quarantined)", progressed.quarantined);
   out += waiting ? fmt::format("; {} to run\n", waiting) : "; nothing to run\n";
+  if (progressed.is_new && progressed.is_new < plan.size()) out += fmt::format("  {} new since the definition was edited\n", plural(progressed.is_new, "run"));
   if (progressed.not_asked) out += fmt::format("  {} of an earlier definition: kept, and left out of the report\n", plural(progressed.not_asked, "run"));
   return out;
 }
@@ -101,8 +111,15 @@ std::string progressed_text(const Plan& plan, const Progressed& progressed, std:
 std::string time_text(const Outline& outline) {
   const std::string duration = outline.seconds < 1 ? "less than a second" : "about " + duration_text(outline.seconds);
   return fmt::format("time\n  {} on {}: an estimate from {}\n", duration, plural(outline.workers, "worker"),
-                     outline.measured ? "the runs that are done" : fmt::format("the arithmetic of a run, at {:.0f} GFLOP/s a worker", kWorkPerSecond / 1e9));
+                     outline.from == Outline::From::kLedger   ? "the runs that are done"
+                     : outline.from == Outline::From::kSpeeds ? "packs that were measured"
+                                                              : fmt::format("the arithmetic of a run, at {:.0f} GFLOP/s a worker", kWorkPerSecond / 1e9));
 }
+
+std::string cost_text(const Outline& outline, const Definition& definition) {
+  return fmt::format("cost\n  about {:.2f} {}: {} at {:g} an hour each\n", outline.cost, definition.currency, plural(outline.workers, "worker"), definition.device_hour);
+}
+
 
 std::string claims_text(const Definition& definition) {
   std::string out = "claims\n";
@@ -120,6 +137,13 @@ struct ToJson {
 };
 nlohmann::json to_json(const Value& value) { return std::visit(ToJson{}, value); }
 
+// [[1, 120.5], [2, 210.0]]
+nlohmann::json speeds_json(const std::vector<PackSpeed>& speeds) {
+  auto all = nlohmann::json::array();
+  for (const PackSpeed& speed : speeds) all.push_back({speed.size, speed.runs_per_hour});
+  return all;
+}
+
 nlohmann::json run_json(const Plan& plan, std::int64_t number) {
   const RunSpec run = plan.run_at(number);
   nlohmann::json condition = nlohmann::json::object();
@@ -135,6 +159,7 @@ std::string outline_text(const Plan& plan, const Outline& outline) {
   out += axes_text(plan) + "\n" + runs_text(plan) + "\n";
   if (outline.progressed) out += progressed_text(plan, *outline.progressed, outline.waiting) + "\n";
   if (outline.waiting) out += packs_text(plan, outline) + "\n" + time_text(outline);
+  if (outline.waiting && outline.cost > 0) out += "\n" + cost_text(outline, definition);
   if (!definition.claims.empty()) out += "\n" + claims_text(definition);
   for (const std::string& warning : outline.warnings) out += "\nwarning: " + warning;
   return out + (outline.warnings.empty() ? "" : "\n");
@@ -144,7 +169,7 @@ nlohmann::json outline_json(const Plan& plan, const Outline& outline) {
   const Definition& definition = plan.definition();
   nlohmann::json out = {{"name", definition.name}, {"study", definition.study->name}, {"runs", plan.size()}, {"image_sets", definition.image_sets},
                         {"seeds", definition.seeds}, {"to_run", outline.waiting}, {"workers", outline.workers}, {"seconds", outline.seconds},
-                        {"seconds_from", outline.measured ? "ledger" : "arithmetic"}, {"warnings", outline.warnings}};
+                        {"seconds_from", outline.from == Outline::From::kLedger ? "ledger" : outline.from == Outline::From::kSpeeds ? "packs" : "arithmetic"}, {"warnings", outline.warnings}};
   out["axes"] = nlohmann::json::array();
   for (const std::string& key : swept_keys(definition)) {
     nlohmann::json values = nlohmann::json::array();
@@ -157,12 +182,13 @@ nlohmann::json outline_json(const Plan& plan, const Outline& outline) {
   out["packs"] = nlohmann::json::array();
   for (const PackOutline& pack : outline.packs)
     out["packs"].push_back({{"signature", pack.signature}, {"runs", pack.runs}, {"packs", pack.packs}, {"smallest", pack.smallest},
-                            {"largest", pack.largest}, {"bytes_per_run", pack.bytes_per_run}});
+                            {"largest", pack.largest}, {"bytes_per_run", pack.bytes_per_run}, {"runs_per_hour", speeds_json(pack.speeds)}});
   out["claims"] = nlohmann::json::array();
   for (const Claim& claim : definition.claims) out["claims"].push_back({{"name", claim.name}, {"hash", claim.hash}, {"parts", claim.parts.size()}});
   if (outline.progressed)
-    out["results"] = {{"folder", outline.progressed->folder}, {"done", outline.progressed->done}, {"failed", outline.progressed->failed},
-                      {"not_asked", outline.progressed->not_asked}};
+    out["results"] = {{"folder", outline.progressed->folder}, {"done", outline.progressed->done}, {"failed", outline.progressed->failed}, {"quarantined", outline.progressed->quarantined},
+                      {"not_asked", outline.progressed->not_asked}, {"new", outline.progressed->is_new}};
+  out["cost"] = outline.cost > 0 ? nlohmann::json{{"amount", outline.cost}, {"currency", definition.currency}} : nlohmann::json();
   return out;
 }
 

@@ -3,10 +3,12 @@
 
 #include "runtime/host_memory.h"
 #include "sweeps/plan.h"
+#include "sweeps/throughput.h"
 
 namespace palimpsest {
 namespace {
 
+constexpr double kShareOfTime = 0.02, kLeastBudget = 3;   // of the sweep's time, and seconds, that measuring a signature may take
 constexpr double kShareOfMemory = 0.6;  // of what is free; the rest is for shared weights, and for others
 
 /// Waiting runs of one signature, and into how many packs they are cut.
@@ -95,6 +97,46 @@ std::map<std::string, std::int64_t> pack_sizes(const Plan& plan, const std::vect
   if (plan.definition().pack_size == 0) return sizes_within(memory, memory_of_runs(plan, waiting), largest);
   std::map<std::string, std::int64_t> sizes;
   for (const Group& group : groups_of(plan, waiting)) sizes[group.signature] = plan.definition().pack_size;
+  return sizes;
+}
+
+// Runs of a cell take the same.
+double seconds_of_work(const Plan& plan, const std::vector<std::int64_t>& runs) {
+  double work = 0, of_cell = 0;
+  std::int64_t cell = -1;
+  for (const std::int64_t run : runs) {
+    if (plan.cell_of(run) != cell) {
+      cell = plan.cell_of(run);
+      of_cell = plan.definition().study->work(plan.run_at(run).settings);
+    }
+    work += of_cell;
+  }
+  return work / kWorkPerSecond;
+}
+
+void measure_packs(const Plan& plan, const std::vector<std::int64_t>& waiting, const std::map<std::string, std::int64_t>& sizes, double seconds,
+                   PackNotes& notes) {
+  const std::vector<Group> groups = groups_of(plan, waiting);
+  const double budget = seconds / static_cast<double>(std::max<std::size_t>(groups.size(), 1));
+  for (const Group& group : groups) {
+    if (budget < kLeastBudget || sizes.at(group.signature) < 2 || !notes[group.signature].speeds.empty()) continue;
+    std::vector<RunSpec> runs;
+    for (std::int64_t i = 0; i < std::min(group.size(), sizes.at(group.signature)); ++i) runs.push_back(plan.run_at(group.runs[static_cast<std::size_t>(i)]));
+    notes[group.signature].speeds = measure_speeds(*plan.definition().study, runs, budget);
+  }
+}
+
+double seconds_to_measure(const Plan& plan, const std::vector<std::int64_t>& waiting, int workers) {
+  return kShareOfTime * seconds_of_work(plan, waiting) / std::max(workers, 1);
+}
+
+std::map<std::string, std::int64_t> within_notes(std::map<std::string, std::int64_t> sizes, const PackNotes& notes, bool fastest) {
+  for (auto& [signature, size] : sizes) {
+    const auto note = notes.find(signature);
+    if (note == notes.end()) continue;
+    if (note->second.most > 0) size = std::min(size, note->second.most);
+    if (fastest && !note->second.speeds.empty()) size = std::min(size, fastest_size(note->second.speeds));
+  }
   return sizes;
 }
 

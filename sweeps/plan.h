@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sweeps/definition.h"
+#include "sweeps/pack_notes.h"
 
 namespace palimpsest {
 
@@ -73,6 +74,19 @@ std::map<std::string, std::int64_t> sizes_within(std::uint64_t memory, const std
 
 /// The same for the waiting runs of a plan, or what the definition says under [packs]: then nothing is probed.
 std::map<std::string, std::int64_t> pack_sizes(const Plan&, const std::vector<std::int64_t>& waiting, std::uint64_t memory, std::int64_t largest = 16);
+
+/// Measures how fast packs of each signature are, up to its size in `sizes`, within `seconds` in all, and notes it. What is noted already is not
+/// measured again; nothing is where that leaves a signature too little time.
+void measure_packs(const Plan&, const std::vector<std::int64_t>& waiting, const std::map<std::string, std::int64_t>& sizes, double seconds, PackNotes&);
+
+/// Seconds that are worth spending on that: a small share of what it will all take.
+double seconds_to_measure(const Plan&, const std::vector<std::int64_t>& waiting, int workers);
+
+/// Sizes cut down to what memory was found to hold and, where `fastest`, to the smallest that is about as fast as any.
+std::map<std::string, std::int64_t> within_notes(std::map<std::string, std::int64_t> sizes, const PackNotes&, bool fastest);
+
+/// Seconds one worker would need for all of them, by the arithmetic a run takes.
+double seconds_of_work(const Plan&, const std::vector<std::int64_t>& runs);
 
 /// Bytes that one of `workers_on_host` workers may give to its pack, of what is free here now.
 std::uint64_t memory_of_worker(int workers_on_host);

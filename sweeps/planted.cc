@@ -1,5 +1,9 @@
 #include <chrono>
 #include <cmath>
+#include <csignal>
+#include <cstring>
+#include <new>
+#include <span>
 #include <thread>
 
 #include <fmt/format.h>
@@ -90,13 +94,16 @@ Measurement loss(const RunSpec& run) {
   return out;
 }
 
-bool fails(const RunSpec& run) {
+/// Whether the run is among the share of those to which it happens.
+bool is_struck(const RunSpec& run, const char* what, const char* share) {
   const Settings& settings = run.settings;
   const std::string& file = settings.string("planted.fail_while");
   if (!file.empty() && !std::filesystem::exists(file)) return false;
   const RandomStream root(static_cast<std::uint64_t>(settings.integer("planted.fail_seed")));
-  return of_run(root.child(purpose("failure")), run).uniform(0) < settings.number("planted.fail_share");
+  return of_run(root.child(purpose(what)), run).uniform(0) < settings.number(share);
 }
+bool fails(const RunSpec& run) { return is_struck(run, "failure", "planted.fail_share"); }
+bool kills(const RunSpec& run) { return is_struck(run, "kill", "planted.kill_share"); }
 
 /// Sleeps in slices, so that a request to stop is heard within a few milliseconds.
 void pass_time(double seconds, const PackContext& context) {
@@ -108,24 +115,67 @@ void pass_time(double seconds, const PackContext& context) {
   } while (Clock::now() < end);
 }
 
+/// A run's way through its steps, from where its snapshot is; the losses so far are what it carries along.
+class Course {
+ public:
+  Course(const RunSpec& run, const PackContext& context) : run_(run), context_(context), loss_(loss(run)) {
+    const auto saved = context.snapshots ? context.snapshots->saved(run.id) : std::nullopt;
+    if (!saved) return;
+    so_far_.resize(static_cast<std::size_t>(saved->step));
+    const auto& bytes = saved->parts.at("loss").bytes;
+    std::memcpy(so_far_.data(), bytes.data(), std::min(bytes.size(), so_far_.size() * sizeof(float)));
+  }
+
+  void run(const std::function<void(std::int64_t)>& after_step) {
+    while (so_far_.size() < loss_.values.size()) {
+      if (context_.snapshots && context_.snapshots->due()) save();
+      pass_time_or_leave();
+      so_far_.push_back(loss_.values[so_far_.size()]);
+      after_step(static_cast<std::int64_t>(so_far_.size()));
+    }
+  }
+
+  Measurement losses() const { return {loss_.metric, loss_.axes, so_far_}; }
+
+ private:
+  void pass_time_or_leave() {
+    try {
+      pass_time(run_.settings.number("planted.seconds"), context_);
+    } catch (const Interrupted&) {
+      if (context_.snapshots && !so_far_.empty()) save();
+      throw;
+    }
+  }
+  void save() {
+    const auto bytes = std::as_bytes(std::span(so_far_));
+    const auto step = static_cast<std::int64_t>(so_far_.size());
+    context_.snapshots->save(run_.id, {step, {{"loss", {"F32", {step}, {bytes.begin(), bytes.end()}}}}});
+  }
+
+  const RunSpec& run_;
+  const PackContext& context_;
+  const Measurement loss_;
+  std::vector<float> so_far_;
+};
+
 RunResult run_one(const RunSpec& run, const PackContext& context, const std::function<void(std::int64_t)>& after_step) {
   const auto start = Clock::now();
-  for (std::int64_t step = 0; step < run.settings.integer("planted.steps"); ++step) {
-    pass_time(run.settings.number("planted.seconds"), context);
-    after_step(step + 1);
-  }
+  Course course(run, context);
+  course.run(after_step);
+  if (kills(run)) std::raise(SIGSEGV);
   RunResult result;
   result.id = run.id;
   if (fails(run))
     result.failure = fmt::format("planted to fail (planted.fail_share = {})", run.settings.number("planted.fail_share"));
   else
-    result.measurements = {score(run), loss(run)};
+    result.measurements = {score(run), course.losses()};
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
 
 /// One run after the other, so that a pack that is killed has reported some of its runs and not the others.
 void run_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
+  if (const auto most = runs.front().settings.integer("planted.most"); most > 0 && static_cast<std::int64_t>(runs.size()) > most) throw std::bad_alloc();
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const double steps = static_cast<double>(runs[i].settings.integer("planted.steps"));
     RunResult result = run_one(runs[i], context, [&](std::int64_t done) {
@@ -181,10 +231,14 @@ KeyTable keys() {
        .unit = "s", .minimum = 0, .maximum = 3600},
       {.name = "planted.fail_share", .type = KeyType::kNumber, .default_value = 0.0, .meaning = "Share of the runs that fail.",
        .minimum = 0, .maximum = 1},
+      {.name = "planted.kill_share", .type = KeyType::kNumber, .default_value = 0.0, .meaning = "Share of the runs that kill the process they are in.",
+       .minimum = 0, .maximum = 1},
+      {.name = "planted.most", .type = KeyType::kInteger, .default_value = std::int64_t{0},
+       .meaning = "Runs for which memory suffices; a larger pack runs out of it. 0: any.", .unit = "runs", .minimum = 0},
       {.name = "planted.fail_seed", .type = KeyType::kInteger, .default_value = std::int64_t{0},
-       .meaning = "Which runs fail: another number, other runs.", .minimum = 0},
+       .meaning = "Which runs fail or kill: another number, other runs.", .minimum = 0},
       {.name = "planted.fail_while", .type = KeyType::kPath, .default_value = std::string(),
-       .meaning = "Runs that are planted to fail do so only while this file exists; empty: always.", .sweepable = false},
+       .meaning = "Runs that are planted to fail or kill do so only while this file exists; empty: always.", .sweepable = false},
   };
 }
 

@@ -50,7 +50,7 @@ std::string zip_toml(const Bundle& bundle) {
 }
 
 std::string sweep_toml(const Definition& definition) {
-  std::string out = "\n[sweep]\nimage_sets = " + std::to_string(definition.image_sets) + "\nseeds = " + std::to_string(definition.seeds) + "\n";
+  std::string out = "\n[sweep]\nimage_sets = " + std::to_string(definition.image_sets) + "\nseeds = " + std::to_string(definition.seeds) + "\nmax_runs = " + std::to_string(definition.max_runs) + "\n";
   if (!definition.grid.empty()) out += "\n[sweep.grid]\n";
   for (const SweepAxis& axis : definition.grid) {
     const std::string list = list_of(axis.values), name = text(Value(axis.key));
@@ -70,7 +70,8 @@ std::string sweep_toml(const Definition& definition) {
 std::string resolved_toml(const Definition& definition) {
   std::string out = "study = " + text(Value(definition.study->name)) + "\nname = " + text(Value(definition.name)) + "\n";
   out += base_toml(definition);
-  out += "\n[packs]\nsize = " + (definition.pack_size == 0 ? "\"auto\"" : std::to_string(definition.pack_size)) + "\n";
+  out += "\n[packs]\nsize = " + (definition.pack_size == 0 ? "\"auto\"" : std::to_string(definition.pack_size)) + "\nsnapshot_every = " + text(Value(definition.snapshot_every)) + "\n";
+  if (definition.device_hour > 0) out += "\n[cost]\ndevice_hour = " + text(Value(definition.device_hour)) + "\ncurrency = " + text(Value(definition.currency)) + "\n";
   out += sweep_toml(definition);
   for (const Claim& claim : definition.claims) out += "\n" + claim_toml(claim);
   return out;

@@ -10,6 +10,7 @@
 
 #include "runtime/settings.h"
 #include "sweeps/measurement.h"
+#include "sweeps/snapshot.h"
 
 namespace palimpsest {
 
@@ -64,11 +65,15 @@ struct Inputs {
 };
 
 /// What a pack is run with. Called from the thread that computes; both may be called at any time between steps.
+///
+/// Where snapshots are kept, a pack saves its runs when they are due and before it leaves because it should stop, and its runs go on from what is saved:
+/// whatever pack they are in then, to the bits they would have had.
 struct PackContext {
   std::function<void(RunResult)> report;                 // a run is done (each run of the pack exactly once)
   std::function<bool()> should_stop;                     // true: leave by throwing Interrupted; runs not reported are run again
   std::function<void(double)> progress;                  // share of the pack that is done, in [0, 1]
   bool keep_pictures = false;
+  Snapshots* snapshots = nullptr;                        // null: none are kept
 };
 
 /// What a run does and measures. One value per study, in the list of studies.cc; the functions are free functions.

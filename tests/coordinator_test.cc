@@ -1,28 +1,32 @@
 #include "sweeps/coordinator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 namespace palimpsest {
 namespace {
 
 constexpr WorkerId kAnn{1}, kBob{2}, kCat{3};
-const std::map<WorkerId, std::string> kNames = {{kAnn, "ann"}, {kBob, "bob"}, {kCat, "cat"}};
+
+std::string name_of(WorkerId worker) {
+  static const std::map<WorkerId, std::string> names = {{kAnn, "ann"}, {kBob, "bob"}, {kCat, "cat"}};
+  const auto name = names.find(worker);
+  return name == names.end() ? "worker " + std::to_string(worker.value) : name->second;
+}
 
 std::string id_of(std::int64_t run) { return "run " + std::to_string(run); }
 
 // Runs 0, 1, ... in packs of the given sizes.
 Coordinator sweep_of_packs(const std::vector<int>& sizes) {
-  std::vector<RunId> ids;
-  std::vector<std::vector<std::int64_t>> packs;
+  Backlog backlog{id_of, {}, {}, 1, 1};
+  std::int64_t run = 0;
   for (int size : sizes) {
-    packs.emplace_back();
-    for (int i = 0; i < size; ++i) {
-      packs.back().push_back(static_cast<std::int64_t>(ids.size()));
-      ids.push_back(id_of(packs.back().back()));
-    }
+    backlog.packs.emplace_back();
+    for (int i = 0; i < size; ++i) backlog.packs.back().runs.push_back(run++);
   }
-  const std::vector<int> attempts(ids.size(), 0);
-  return coordinate(std::move(ids), std::move(packs), attempts, 1);
+  return coordinate(std::move(backlog));
 }
 
 std::string line(const LedgerEntry& entry) {
@@ -33,13 +37,20 @@ std::string line(const LedgerEntry& entry) {
     return "ledger: pack " + std::to_string(started->members.at(0).pack) + " of " + text;
   }
   if (const auto* done = std::get_if<RunSucceeded>(&entry)) return "ledger: " + done->attempt.run + " done";
+  if (const auto* ended = std::get_if<AttemptsEnded>(&entry)) {
+    std::string text = "ledger:";
+    for (const Attempt& one : ended->members) text += " " + one.run + " attempt " + std::to_string(one.number);
+    return text + (ended->how == Ending::kSecond ? " came second" : ended->how == Ending::kStopped ? " stopped" : " lost");
+  }
+  if (const auto* guilty = std::get_if<RunQuarantined>(&entry)) return "ledger: " + guilty->attempt.run + " " + guilty->reason;
   const auto& failed = std::get<RunFailed>(entry);
   return "ledger: " + failed.attempt.run + " failed: " + failed.reason;
 }
 
-std::string line(const Assignment& one) { return "pack " + std::to_string(one.pack.value) + " -> " + kNames.at(one.worker); }
-std::string line(const Dismissal& one) { return kNames.at(one.worker) + " goes home"; }
-std::string line(const Halt& one) { return kNames.at(one.worker) + " halts"; }
+std::string line(const Assignment& one) { return "pack " + std::to_string(one.pack.value) + " -> " + name_of(one.worker); }
+std::string line(const Dismissal& one) { return name_of(one.worker) + " goes home"; }
+std::string line(const Shrinkage& one) { return "packs of " + std::to_string(one.size) + " at most"; }
+std::string line(const Halt& one) { return name_of(one.worker) + " halts"; }
 
 // What the outbox says, a line each, and empties it.
 std::string take(Outbox& outbox) {
@@ -85,9 +96,10 @@ TEST_F(Coordinating, GivesTheOpenRunsOfALostWorkerToTheNext) {
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
   on_run_finished(coordinator, kAnn, PackId{1}, well(0), 1, outbox);
   take(outbox);
-  on_worker_lost(coordinator, kAnn, 2, outbox);
+  on_worker_lost(coordinator, kAnn, "", 2, outbox);
   on_worker_ready(coordinator, kBob, anyone, 3, outbox);
-  EXPECT_EQ(take(outbox), "ledger: pack 2 of run 1 attempt 2\n"
+  EXPECT_EQ(take(outbox), "ledger: run 1 attempt 1 lost\n"
+                          "ledger: pack 2 of run 1 attempt 2\n"
                           "pack 2 -> bob\n");
 }
 
@@ -97,8 +109,9 @@ TEST_F(Coordinating, KeepsAnIdleWorkerForTheRunsOfOneThatMayBeLost) {
   take(outbox);
   on_worker_ready(coordinator, kBob, anyone, 0, outbox);
   EXPECT_EQ(take(outbox), "");
-  on_worker_lost(coordinator, kAnn, 1, outbox);
-  EXPECT_EQ(take(outbox), "ledger: pack 2 of run 0 attempt 2\n"
+  on_worker_lost(coordinator, kAnn, "", 1, outbox);
+  EXPECT_EQ(take(outbox), "ledger: run 0 attempt 1 lost\n"
+                          "ledger: pack 2 of run 0 attempt 2\n"
                           "pack 2 -> bob\n");
 }
 
@@ -128,7 +141,7 @@ TEST_F(Coordinating, CountsAReportMadeTwiceOnce) {
 TEST_F(Coordinating, DropsTheLateReportsOfAWorkerThatWasGivenUp) {
   auto coordinator = sweep_of_packs({1});
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  on_worker_lost(coordinator, kAnn, 1, outbox);
+  on_worker_lost(coordinator, kAnn, "", 1, outbox);
   on_worker_ready(coordinator, kBob, anyone, 1, outbox);
   take(outbox);
   on_run_finished(coordinator, kAnn, PackId{1}, well(0), 2, outbox);
@@ -144,7 +157,8 @@ TEST_F(Coordinating, TakesAWorkerThatIsReadyAgainForOneThatLostItsPack) {
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
   take(outbox);
   on_worker_ready(coordinator, kAnn, anyone, 1, outbox);
-  EXPECT_EQ(take(outbox), "ledger: pack 2 of run 0 attempt 2\n"
+  EXPECT_EQ(take(outbox), "ledger: run 0 attempt 1 lost\n"
+                          "ledger: pack 2 of run 0 attempt 2\n"
                           "pack 2 -> ann\n");
 }
 
@@ -155,7 +169,7 @@ TEST_F(Coordinating, DropsResultsOfRunsItNeverHadAndOfPacksItNeverHandedOut) {
   on_run_finished(coordinator, kAnn, PackId{1}, well(7), 1, outbox);
   on_run_finished(coordinator, kAnn, PackId{9}, well(0), 1, outbox);
   on_run_finished(coordinator, kCat, PackId{1}, well(0), 1, outbox);
-  on_worker_lost(coordinator, kCat, 1, outbox);
+  on_worker_lost(coordinator, kCat, "", 1, outbox);
   EXPECT_EQ(take(outbox), "");
 }
 
@@ -184,12 +198,141 @@ TEST_F(Coordinating, HalvesAPackThatRanOutOfMemoryUntilARunIsAlone) {
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
   take(outbox);
   on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kOutOfMemory, 1, outbox);
-  EXPECT_EQ(take(outbox), "ledger: pack 2 of run 0 attempt 2\n"
+  EXPECT_EQ(take(outbox), "packs of 1 at most\n"
+                          "ledger: run 0 attempt 1 run 1 attempt 1 run 2 attempt 1 stopped\n"
+                          "ledger: pack 2 of run 0 attempt 2\n"
                           "pack 2 -> ann\n");
   on_pack_left(coordinator, kAnn, PackId{2}, Leaving::kOutOfMemory, 2, outbox);
   EXPECT_EQ(take(outbox), "ledger: run 0 failed: out of memory, even alone. Make it smaller, or start fewer ranks on this host.\n"
-                          "ledger: pack 3 of run 1 attempt 2, run 2 attempt 2\n"
+                          "ledger: pack 3 of run 1 attempt 2\n"
                           "pack 3 -> ann\n");
+}
+
+TEST_F(Coordinating, HandsOutNoMoreOfASignatureThanOnceFittedIntoMemory) {
+  auto coordinator = sweep_of_packs({4, 4, 4});
+  coordinator.waiting[2].signature = 1;
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kOutOfMemory, 1, outbox);
+  for (int pack = 2; pack <= 6; ++pack) {
+    EXPECT_EQ(coordinator.running.at(PackId{pack}).members, pack < 6 ? 2 : 4) << pack;
+    on_pack_left(coordinator, kAnn, PackId{pack}, Leaving::kEnded, 1, outbox);
+  }
+  EXPECT_TRUE(finished(coordinator));
+}
+
+// Loses the worker of every pack that holds the run; how many there were.
+int losses_until_quarantine(Coordinator& coordinator, std::int64_t guilty, Outbox& outbox) {
+  int losses = 0;
+  for (std::int64_t worker = 1; !finished(coordinator) || worker == 1; ++worker) {
+    on_worker_ready(coordinator, {worker}, {"node1", "cpu", 0, {}}, 0, outbox);
+    while (coordinator.workers.contains({worker})) {
+      const PackId pack = *coordinator.workers.at({worker}).pack;
+      const auto open = coordinator.running.at(pack).open;
+      if (std::ranges::count(open, guilty, &Member::number)) {
+        on_worker_lost(coordinator, {worker}, "segmentation fault", 1, outbox);
+        ++losses;
+        break;
+      }
+      for (const Member& one : open) on_run_finished(coordinator, {worker}, pack, well(one.number), 1, outbox);
+      on_pack_left(coordinator, {worker}, pack, Leaving::kEnded, 1, outbox);
+    }
+  }
+  return losses;
+}
+
+TEST_F(Coordinating, FindsTheRunThatKillsWorkersByHalvesAndBlamesNoOther) {
+  auto coordinator = sweep_of_packs({8, 8});
+  EXPECT_EQ(losses_until_quarantine(coordinator, 5, outbox), 3 + kKillsToQuarantine);   // in 8, 4, 2, then alone
+  EXPECT_EQ(coordinator.done, 15);
+  EXPECT_EQ(coordinator.quarantined, 1);
+  EXPECT_THAT(take(outbox), testing::HasSubstr("ledger: run 5 quarantined: 3 workers were lost with it alone in their hands. "
+                                               "Last words of the last one: segmentation fault\n"));
+}
+
+TEST_F(Coordinating, CountsWorkersThatWereLostBeforeItBegan) {
+  auto coordinator = coordinate({id_of, {{{0}}}, {{0, Tries{2, 2}}}, 3, 1});
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  on_worker_lost(coordinator, kAnn, "", 1, outbox);
+  EXPECT_EQ(coordinator.quarantined, 1);
+  EXPECT_TRUE(finished(coordinator));
+}
+
+TEST_F(Coordinating, BlamesNobodyForWorkersThatAreLostAfterAStop) {
+  auto coordinator = coordinate({id_of, {{{0}}}, {{0, Tries{2, 2}}}, 3, 1});
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  on_stop(coordinator, outbox);
+  take(outbox);
+  on_worker_lost(coordinator, kAnn, "", 1, outbox);
+  EXPECT_EQ(take(outbox), "ledger: run 0 attempt 3 stopped\n");
+  EXPECT_EQ(coordinator.quarantined, 0);
+}
+
+TEST_F(Coordinating, WritesDownThatAWorkerIsWellBeforeTheWorldEnds) {
+  auto coordinator = sweep_of_packs({2});
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  on_run_finished(coordinator, kAnn, PackId{1}, well(0), 1, outbox);
+  take(outbox);
+  on_worker_ending(coordinator, kAnn, 1, outbox);
+  on_worker_ending(coordinator, kBob, 1, outbox);   // has nothing
+  EXPECT_EQ(take(outbox), "ledger: run 1 attempt 1 stopped\n");
+}
+
+TEST_F(Coordinating, HandsOutSmallerPacksInTheLastRound) {
+  auto coordinator = sweep_of_packs({8, 8, 8});
+  coordinator.crew = 2;
+  std::vector<std::int64_t> sizes;
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  while (!finished(coordinator)) {
+    const PackId pack = *coordinator.workers.at(kAnn).pack;
+    sizes.push_back(coordinator.running.at(pack).members);
+    on_pack_left(coordinator, kAnn, pack, Leaving::kEnded, 1, outbox);
+  }
+  EXPECT_EQ(sizes, (std::vector<std::int64_t>{8, 4, 4, 4, 2, 1, 1}));
+}
+
+TEST_F(Coordinating, GivesTheRunsOfAStragglerToAnIdleWorkerTooAndCountsTheFirstResult) {
+  auto coordinator = sweep_of_packs({2, 1});
+  on_worker_ready(coordinator, kBob, anyone, 0, outbox);
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  on_run_finished(coordinator, kAnn, PackId{2}, well(2), 5, outbox);
+  on_pack_left(coordinator, kAnn, PackId{2}, Leaving::kEnded, 5, outbox);
+  take(outbox);
+  on_time_passed(coordinator, 12, outbox);
+  EXPECT_EQ(take(outbox), "") << "12 s are not much longer than 2 times 5";
+  on_time_passed(coordinator, 60, outbox);
+  EXPECT_EQ(take(outbox), "ledger: pack 3 of run 0 attempt 2, run 1 attempt 2\n"
+                          "pack 3 -> ann\n");
+  on_time_passed(coordinator, 600, outbox);
+  EXPECT_EQ(take(outbox), "") << "twice is enough";
+  on_run_finished(coordinator, kAnn, PackId{3}, well(0), 61, outbox);
+  on_run_finished(coordinator, kBob, PackId{1}, well(0), 61, outbox);
+  EXPECT_EQ(take(outbox), "ledger: run 0 done\n"
+                          "ledger: run 0 attempt 1 came second\n");
+  on_run_finished(coordinator, kBob, PackId{1}, well(1), 62, outbox);
+  EXPECT_EQ(take(outbox), "ledger: run 1 done\n"
+                          "ledger: run 1 attempt 2 came second\n"
+                          "ann halts\n");
+  on_pack_left(coordinator, kBob, PackId{1}, Leaving::kEnded, 62, outbox);
+  on_pack_left(coordinator, kAnn, PackId{3}, Leaving::kStopped, 62, outbox);
+  EXPECT_TRUE(finished(coordinator));
+  EXPECT_EQ(coordinator.done, 3);
+}
+
+TEST_F(Coordinating, LeavesTheRunsOfALostTwinToTheOther) {
+  auto coordinator = sweep_of_packs({1, 1});
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  on_worker_ready(coordinator, kBob, anyone, 0, outbox);
+  on_run_finished(coordinator, kAnn, PackId{1}, well(0), 1, outbox);
+  on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kEnded, 1, outbox);
+  on_time_passed(coordinator, 60, outbox);
+  take(outbox);
+  on_worker_lost(coordinator, kBob, "", 61, outbox);
+  EXPECT_EQ(take(outbox), "ledger: run 1 attempt 1 stopped\n");
+  on_worker_lost(coordinator, kAnn, "", 62, outbox);
+  EXPECT_EQ(take(outbox), "ledger: run 1 attempt 2 lost\n");
+  on_worker_ready(coordinator, kCat, anyone, 63, outbox);
+  EXPECT_EQ(take(outbox), "ledger: pack 4 of run 1 attempt 3\n"
+                          "pack 4 -> cat\n");
 }
 
 TEST_F(Coordinating, HaltsBusyWorkersOnStopAndKeepsWhatTheyLeaveForTheNextTime) {
@@ -202,9 +345,10 @@ TEST_F(Coordinating, HaltsBusyWorkersOnStopAndKeepsWhatTheyLeaveForTheNextTime) 
   on_run_finished(coordinator, kAnn, PackId{1}, well(1), 1, outbox);
   on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kStopped, 1, outbox);
   EXPECT_EQ(take(outbox), "ledger: run 1 done\n"
+                          "ledger: run 0 attempt 1 stopped\n"
                           "ann goes home\n");
   EXPECT_TRUE(finished(coordinator));
-  EXPECT_EQ(coordinator.waiting, (std::deque<std::vector<std::int64_t>>{{0}, {2}}));
+  EXPECT_EQ(coordinator.waiting, (std::deque<Pack>{{{0}}, {{2}}}));
 }
 
 TEST_F(Coordinating, SendsIdleAndNewWorkersHomeOnceStopped) {
@@ -225,7 +369,7 @@ TEST_F(Coordinating, FinishesAtOnceWhereNothingIsLeftToDo) {
 }
 
 TEST_F(Coordinating, NumbersPacksAndAttemptsOnFromWhatTheLedgerHas) {
-  auto coordinator = coordinate({id_of(0), id_of(1)}, {{1}}, {1, 3}, 41);
+  auto coordinator = coordinate({id_of, {{{1}}}, {{1, Tries{3}}}, 41, 1});
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
   EXPECT_EQ(take(outbox), "ledger: pack 41 of run 1 attempt 4\n"
                           "pack 41 -> ann\n");

@@ -282,7 +282,7 @@ TEST(DefinitionMistakes, OfCountsAndPacks) {
       {"[sweep]\nseeds = 2.5", "try.toml:4:9: sweep.seeds = 2.5 is a number. Write an integer (seeds)."},
       {"[sweep]\nseed = 3", "try.toml:4:1: unknown key sweep.seed. Did you mean sweep.seeds?"},
       {"[sweep]\nfoo = 3", "try.toml:4:1: unknown key sweep.foo."},
-      {"[sweep]\nimage_sets = 1000000\nseeds = 1000000", "try.toml:3:1: the sweep has 1e+12 runs, and at most 10000000 are allowed. Take out values, image sets or seeds."},
+      {"[sweep]\nimage_sets = 1000000\nseeds = 1000000", "try.toml:3:1: the sweep has 1000000000000 runs, and more than sweep.max_runs = 1000000 are taken for a slip. Take out values, image sets or seeds, or write max_runs = 1000000000000 under [sweep]."},
       {"[packs]\nsize = 0", "try.toml:4:8: packs.size = 0 is out of range. Write a number from 1 to 1000000 (runs, or \"auto\")."},
       {"[packs]\nsize = \"small\"", "try.toml:4:8: packs.size = \"small\" is no size. Write \"auto\" or a number of runs."},
       {"[packs]\nsizes = 2", "try.toml:4:1: unknown key packs.sizes. Did you mean packs.size?"},

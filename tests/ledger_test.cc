@@ -1,4 +1,5 @@
 #include "sweeps/ledger.h"
+#include "sweeps/ledger_journal.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
@@ -218,6 +219,79 @@ TEST_F(LedgerIn, AFolderRefusesAnotherStudy) {
   changed.definition.study = &other;
   EXPECT_THAT(message_of<InputError>([&] { ledger.record_definition(changed.definition, changed.runs, {}); }),
               HasSubstr("holds results of the study \"planted\""));
+}
+
+Attempt on_rank(const RunSpec& run, int rank, std::int64_t pack, int number = 1) {
+  Attempt one = attempt(run, number);
+  one.rank = rank, one.pack = pack;
+  return one;
+}
+
+// "pack of 0, 1 on rank 2", a line each.
+std::string lost(const Ledger& ledger, const Planned& planned) {
+  std::string lines;
+  for (const LostPack& pack : ledger.lost_packs()) {
+    lines += "pack of";
+    for (const RunId& id : pack.runs) lines += " " + std::to_string(std::ranges::find(planned.runs, id, &RunSpec::id) - planned.runs.begin());
+    lines += " on rank " + std::to_string(pack.rank) + "\n";
+  }
+  return lines;
+}
+
+TEST_F(LedgerIn, AFolderBlamesTheWorkersThatWereNotWellWhenTheWorldEnded) {
+  {
+    Ledger ledger = started(folder.path(), planned);
+    commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 0, 1), on_rank(planned.runs[1], 1, 2), on_rank(planned.runs[2], 2, 3), on_rank(planned.runs[3], 2, 3)}});
+    commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 0, 1)}, Ending::kStopped});
+    commit(ledger, AttemptsEnded{{on_rank(planned.runs[1], 1, 2)}, Ending::kStopped});
+  }
+  Ledger ledger = started(folder.path(), planned);
+  ledger.end_left_attempts();
+  EXPECT_EQ(lost(ledger, planned), "pack of 2 3 on rank 2\n");
+}
+
+TEST_F(LedgerIn, AFolderBlamesItsCoordinatorsOwnRunsWhereItEndedWithoutAWord) {
+  {
+    Ledger ledger = started(folder.path(), planned);
+    commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 0, 1), on_rank(planned.runs[1], 1, 2)}});
+  }
+  Ledger ledger = started(folder.path(), planned);
+  ledger.end_left_attempts();
+  EXPECT_EQ(lost(ledger, planned), "pack of 0 on rank 0\n");
+}
+
+TEST_F(LedgerIn, AFolderSetsRunsApartUntilTheyAreAskedForByName) {
+  Ledger ledger = started(folder.path(), planned);
+  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 1, 1)}});
+  commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 1, 1)}, Ending::kLost});
+  commit(ledger, RunQuarantined{on_rank(planned.runs[0], 1, 1), "it kills"});
+  EXPECT_THAT(text(ledger, planned), HasSubstr("0 failed (it kills)\n"));
+  EXPECT_TRUE(ledger.runs()[0].quarantined);
+  ledger.retry_failed();
+  EXPECT_THAT(text(ledger, planned), HasSubstr("0 failed"));
+  ledger.retry_quarantined();
+  EXPECT_THAT(text(ledger, planned), HasSubstr("0 waiting"));
+  EXPECT_EQ(lost(ledger, planned), "") << "the workers it was alone with are forgotten";
+}
+
+TEST(LedgerJournal, IsRolledBackWhereMemoryCannotBeShared) {
+  for (const std::int64_t over_network : {0x6969, 0x0bd00bd0, 0x47504653, 0x65735546, static_cast<int>(0xff534d42)})
+    EXPECT_THAT(journal_for(over_network & 0xffffffff), HasSubstr("DELETE")) << over_network;
+  for (const std::int64_t local : {0xef53, 0x58465342, 0x01021994, 0})   // ext4, XFS, tmpfs, unknown
+    EXPECT_THAT(journal_for(local), HasSubstr("WAL")) << local;
+}
+
+TEST_F(LedgerIn, AFolderOverTheNetworkKeepsWhatWasCommittedThere) {
+  setenv("PALIMPSEST_FILE_SYSTEM", "6969", 1);
+  {
+    Ledger ledger = started(folder.path(), planned);
+    commit(ledger, success(planned.runs[0]));
+    EXPECT_FALSE(std::filesystem::exists(folder / "ledger.sqlite-wal"));
+    EXPECT_THAT(text(Ledger::open_for_reading(folder.path()), planned), HasSubstr("0 done"));
+    commit(ledger, success(planned.runs[1]));
+  }
+  unsetenv("PALIMPSEST_FILE_SYSTEM");
+  EXPECT_THAT(text(started(folder.path(), planned), planned), HasSubstr("0 done\n1 done"));   // copied to a local disk
 }
 
 TEST_F(LedgerIn, AFolderRefusesASecondCoordinatorAndNamesTheFirst) {

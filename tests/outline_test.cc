@@ -56,7 +56,7 @@ runs
         14  ID14  planted.condition = b, image set 3, seed 0
         15  ID15  planted.condition = b, image set 3, seed 1
 
-packs for 3 workers (sized by memory)
+packs for 3 workers (sized by memory, and by speed where it was measured)
   2 packs of 4 runs, 4232 bytes a run: condition a size 4 steps 10
   1 pack of 8 runs, 4232 bytes a run: condition b size 4 steps 10
 
@@ -139,7 +139,7 @@ TEST_F(Results, TakeWhatIsDoneOutOfThePlanAndTimeTheRest) {
   const Plan plan(definition);
   const Outline seen = outline(plan, 1, kMemory, progressed_in(folder_, plan));
   EXPECT_EQ(seen.waiting, 5);
-  EXPECT_TRUE(seen.measured);
+  EXPECT_EQ(seen.from, Outline::From::kLedger);
   EXPECT_DOUBLE_EQ(seen.seconds, 45);
   EXPECT_THAT(seen.progressed->waiting, ElementsAre(11, 12, 13, 14, 15));
   const std::string text = outline_text(plan, seen);

@@ -46,7 +46,8 @@ struct AKilledSweep : testing::Test {
                         << 3 * kills + 5 << "\nseeds = 2\n[sweep.grid]\n\"planted.condition\" = [\"a\", \"b\"]\n";
     return file;
   }
-  std::vector<std::string> words(const std::string& file, const std::filesystem::path& out) { return {"sweep", file, "--out", out}; }
+  // Runs that happened to be alone with workers we killed are not to blame.
+  std::vector<std::string> words(const std::string& file, const std::filesystem::path& out) { return {"sweep", file, "--out", out, "--retry-quarantined"}; }
   std::string log() { return folder / "log"; }
   std::string output() { return read_file(log()); }
 
@@ -170,14 +171,15 @@ TEST_F(AKilledSweep, UnderLaunchGoesOnByItself) {
   ASSERT_EQ(worlds.size(), 1u);
   const auto ranks = children_of(worlds[0]);
   ASSERT_EQ(ranks.size(), static_cast<std::size_t>(kRanks));
-  kill(ranks[2], SIGKILL);
+  kill(ranks[0], SIGKILL);
+  expect_gone(ranks);
   ASSERT_TRUE(wait_until([&] { return !is_running(worlds[0]); })) << output();
   ASSERT_TRUE(wait_until([&] { return pack_in_flight(); })) << output();
   const auto next = children_of(launcher.pid());
   ASSERT_EQ(next.size(), 1u);
   kill(next[0], SIGKILL);
   EXPECT_EQ(launcher.wait(), 0) << output();
-  EXPECT_THAT(output(), HasSubstr("a rank was killed by signal 9; starting again"));
+  EXPECT_THAT(output(), testing::ContainsRegex("(a rank was killed by signal 9|mpirun ended with [0-9]+ before rank 0 was through); starting again"));
   EXPECT_THAT(output(), HasSubstr("mpirun was killed by signal 9; starting again"));
   expect_equal_to(*whole);
 }

@@ -156,6 +156,32 @@ TEST_F(ASweep, RefusesASecondCoordinatorWithFour) {
   EXPECT_TRUE(first.running());
 }
 
+// As on a file system without locks.
+TEST_F(ASweep, ThatWasTakenOverByAnotherCoordinatorEndsWithFour) {
+  const std::string file = definition("slow", 0.02, "[packs]\nsize = 2\n");
+  Process first(palimpsest_command(0, words(file, "out")), log_of("out"));
+  ASSERT_TRUE(wait_until([&] { return begun("out"); }));
+  std::filesystem::remove(folder / "out" / "ledger.lock");
+  Process second(palimpsest_command(0, words(file, "out")), log_of("second"));
+  EXPECT_EQ(first.wait(), 4) << output("out");
+  EXPECT_THAT(output("out"), HasSubstr("another coordinator took this sweep over"));
+  EXPECT_EQ(second.wait(), 0) << output("second");
+}
+
+TEST_F(ASweep, StopsInOrderAtItsLimitsAndGoesOn) {
+  const std::string file = definition("slow", 0.05, "[packs]\nsize = 4\n");
+  EXPECT_EQ(sweep(2, file, "out", {"--max-hours", "0.0003"}), 3) << output("out");
+  EXPECT_THAT(output("out"), HasSubstr("(--max-hours)"));
+  EXPECT_EQ(sweep(0, file, "out", {"--min-free-disk", "1e9"}), 3);
+  EXPECT_THAT(output("out"), HasSubstr("(--min-free-disk 1e+09)"));
+  EXPECT_EQ(sweep(0, file, "out", {"--max-cost", "1"}), 2);
+  EXPECT_THAT(output("out"), HasSubstr("no price is known"));
+  const std::string priced = definition("priced", 0.05, "[packs]\nsize = 4\n[cost]\ndevice_hour = 3600\n");
+  EXPECT_EQ(sweep(2, priced, "priced", {"--max-cost", "2"}), 3);
+  EXPECT_THAT(output("priced"), HasSubstr("stopped at a cost of 2 USD (--max-cost)"));
+  EXPECT_EQ(sweep(3, file, "out"), 0) << output("out");
+}
+
 TEST_F(ASweep, TellsABadDefinitionOnceHoweverManyRanks) {
   const std::string file = definition("bad", 0, "efect = 1\n");
   EXPECT_EQ(sweep(3, file, "out"), 2);

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace palimpsest {
+
+// Binds in order, runs, and makes the statement ready for its next row.
+template <class... Values>
+int run(SQLite::Statement& statement, const Values&... values) {
+  int place = 0;
+  (statement.bind(++place, values), ...);
+  const int changed = statement.exec();
+  statement.reset();
+  statement.clearBindings();
+  return changed;
+}
+
+// The row number of a text in a table of distinct texts.
+class Lookup {
+ public:
+  Lookup(SQLite::Database& db, const char* table, const char* column)
+      : insert_(db, fmt::format("INSERT OR IGNORE INTO {} ({}) VALUES (?)", table, column)),
+        select_(db, fmt::format("SELECT id FROM {} WHERE {} = ?", table, column)) {}
+
+  std::int64_t operator()(const std::string& text) {
+    if (const auto known = known_.find(text); known != known_.end()) return known->second;
+    run(insert_, text);
+    select_.bind(1, text);
+    select_.executeStep();
+    const std::int64_t id = select_.getColumn(0).getInt64();
+    select_.reset();
+    return known_[text] = id;
+  }
+
+ private:
+  SQLite::Statement insert_, select_;
+  std::map<std::string, std::int64_t> known_;
+};
+
+}  // namespace palimpsest

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# How fast runs that do nothing are handed out and written down for good, on two ranks: this program beside HyperQueue, Ray and a plain loop over
+# SQLite; how much memory a waiting run takes; how long a large sweep takes to plan and to resume; rows of measurements a second.
+#
+#   tests/bench/dispatch.sh [runs] [runs of the large sweep]
+#
+# A run is one step of the study `planted` and leaves two measurements. The peers' tasks leave nothing but that they are done.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+runs=${1:-200000} large=${2:-1000000}
+program=$root/build/palimpsest
+"$root/launch/build.sh" palimpsest >/dev/null
+scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
+export OMP_NUM_THREADS=1
+echo "load: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores"
+
+definition() { # NAME RUNS PACK SIZE
+  cat >"$scratch/$1.toml" <<TOML
+study = "planted"
+name = "$1"
+planted = { steps = 1, size = $4 }
+packs = { size = $3 }
+sweep = { image_sets = $(( $2 / 100 )), seeds = 100, max_runs = 100000000 }
+TOML
+}
+
+# Seconds of a command and its largest process, in kB.
+measured() {
+  local start; start=$(date +%s.%N)
+  "$@" >"$scratch/said" 2>&1 || { tail -5 "$scratch/said" >&2; return 1; }
+  seconds=$(awk -v a="$(date +%s.%N)" -v b="$start" 'BEGIN { print a - b }')
+}
+per_second() { awk -v n="$1" -v s="$seconds" 'BEGIN { printf "%.0f", n / s }'; }
+# From the first pack handed out to the last result.
+ledger_seconds() { sqlite3 "file:$1/ledger.sqlite?mode=ro" "SELECT max(finished) - min(started) FROM attempts" 2>/dev/null ||
+  python3 -c "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT max(finished) - min(started) FROM attempts').fetchone()[0])" "$1/ledger.sqlite"; }
+
+for pack in 64 1; do
+  n=$(( pack == 64 ? runs : runs / 10 ))
+  definition "packs-of-$pack" "$n" "$pack" 1
+  measured "$program" launch -n 2 sweep "$scratch/packs-of-$pack.toml" --out "$scratch/out-$pack"
+  whole=$seconds; seconds=$(ledger_seconds "$scratch/out-$pack")
+  printf 'palimpsest, packs of %-2d  %8d runs  %7.0f durable runs/s at work (%.1f s; %.1f s from start to end)\n' "$pack" "$n" "$(per_second "$n")" "$seconds" "$whole"
+done
+
+definition rows "$(( runs / 20 ))" 64 100
+measured "$program" launch -n 2 sweep "$scratch/rows.toml" --out "$scratch/out-rows"
+seconds=$(ledger_seconds "$scratch/out-rows")
+printf 'measurements             %8d rows  %7.0f rows/s of 600 numbers and 1, synchronous = FULL\n' "$(( runs / 10 ))" "$(per_second "$(( runs / 10 ))")"
+
+definition large "$large" 64 1
+measured "$program" plan "$scratch/large.toml"
+printf 'plan                     %8d runs  %7.2f s\n' "$large" "$seconds"
+
+environment=$("$root/launch/environment.sh" dispatch "$root/tests/bench/dispatch_requirements.txt") || { echo "skipped the peers: their environment cannot be made"; exit 0; }
+for peer in sqlite ray hyperqueue; do "$environment/bin/python" "$root/tests/bench/dispatch_peer.py" "$peer" "$runs" "$environment"; done

@@ -80,10 +80,13 @@ void check(const LaunchRequest& request) {
   if (!request.command.empty() || !request.check) check_command(request.command);
 }
 
+// Codes above those of signals are mpirun's own.
+bool killed_by_signal(int exit_code) { return exit_code > 128 && exit_code <= 128 + SIGRTMAX; }
+
 std::string how_it_ended(const WorldEnd& end) {
   if (end.hung) return "mpirun did not end after rank 0 had";
   if (end.signal) return fmt::format("mpirun was killed by signal {}", end.signal);
-  if (end.exit_code > 128) return fmt::format("a rank was killed by signal {}", end.exit_code - 128);
+  if (killed_by_signal(end.exit_code)) return fmt::format("a rank was killed by signal {}", end.exit_code - 128);
   return fmt::format("mpirun ended with {} before rank 0 was through", end.exit_code);
 }
 
@@ -95,7 +98,7 @@ std::optional<int> outcome_of(const WorldEnd& end, const ExitFile& file) {
   if (end.asked_to_stop) return outcome.exit_code;
   if (end.signal && !end.hung) return std::nullopt;  // ranks that stopped because of it were not asked to
   if (outcome.exit_code) return outcome.exit_code;
-  if (outcome.started || end.exit_code > 128) return std::nullopt;
+  if (outcome.started || killed_by_signal(end.exit_code)) return std::nullopt;
   throw InputError(fmt::format(
       "mpirun ended with {}, and no word of rank 0 is in {}. What mpirun says is above; with --hosts, the hosts must "
       "share this folder and have this program.",

@@ -1,10 +1,12 @@
 #include <charconv>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include "launch/commands.h"
 #include "launch/coordinator_loop.h"
+#include "launch/sweep_outcome.h"
 #include "launch/sweep_preparation.h"
 #include "launch/worker_loop.h"
 #include "runtime/device.h"
@@ -12,6 +14,7 @@
 #include "runtime/log.h"
 #include "runtime/mpi_world.h"
 #include "runtime/progress.h"
+#include "sweeps/ledger_backup.h"
 
 namespace palimpsest {
 namespace {
@@ -54,8 +57,12 @@ int say_end(const SweepRequest& request, const PreparedSweep& sweep) {
 }
 
 int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail& mail, Peers& peers, Watchdog& watchdog) {
+  if (!request.backup.empty() && take_up_backup(request.out, request.backup)) log().info("the ledger was taken up from {}", request.backup.string());
   PreparedSweep sweep = prepare_sweep(request, {world.world_size(), world.local_size()});
   tell_plan(request, sweep, world.world_size());
+  forget_outcome(request.out);
+  std::optional<LedgerBackup> backup;
+  if (!request.backup.empty()) backup.emplace(request.out, request.backup, std::chrono::seconds(request.backup_seconds));
   watchdog.set_last_words("a pack did not stop in time; what was committed is safe. " + resume_words(request));
   const Definition& definition = sweep.plan.definition();
   LimitWatch limits(request.limits, request.out, definition.device_hour, world.world_size(), definition.currency);
@@ -74,6 +81,7 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
   const auto why_stopped = run_coordinator(work, mail, peers, watchdog);
   sweep.coordinator = std::move(work.coordinator);
   if (runs_worth_done(sweep.coordinator) > 0) progress.finish();
+  write_outcome(request.out, {!why_stopped, sweep.total, sweep.done + sweep.coordinator.done, sweep.failed + sweep.coordinator.failed});
   if (why_stopped) throw_stopped(request, sweep, *why_stopped);
   return say_end(request, sweep);
 }
@@ -144,6 +152,8 @@ Run add_sweep(CLI::App& command) {
   command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->check(CLI::PositiveNumber)->type_name("H");
   command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->check(CLI::PositiveNumber)->type_name("MONEY");
   command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->check(CLI::PositiveNumber)->type_name("GB");
+  command.add_option("--backup", options->request.backup, "a folder that outlives this machine: the ledger is copied there, and taken up from there where --out has none")->type_name("DIR");
+  command.add_option("--backup-seconds", options->request.backup_seconds, "between two copies")->check(CLI::PositiveNumber)->capture_default_str();
   command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
   command.add_flag("--retry-quarantined", options->request.retry_quarantined, "try runs again that were alone with workers that were lost");
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");

@@ -17,6 +17,7 @@ const std::vector<Command>& commands() {
       {"init", "write a definition to start from: every key, its default and meaning", add_init, Ranks::kFirst},
       {"schema", "JSON Schema of a study's definitions, for editors", add_schema, Ranks::kFirst},
       {"doctor", "what this machine has for a run: devices, MPI, disk, limits; what to do about the rest", add_doctor, Ranks::kFirst},
+      {"submit", "hand a sweep or a pretraining to Slurm, Kubernetes, AWS Batch or SkyPilot", add_submit, Ranks::kFirst},
       {"launch", "run a command over N ranks: the right mpirun, restarts, nothing left behind", add_launch, Ranks::kFirst},
       {"peer", "what launch asks other hosts with", add_peer, Ranks::kFirst},
   };

@@ -18,6 +18,7 @@ Run add_status(CLI::App&);
 Run add_pretrain(CLI::App&);
 Run add_report(CLI::App&);
 Run add_schema(CLI::App&);
+Run add_submit(CLI::App&);
 Run add_sweep(CLI::App&);
 Run add_weights(CLI::App&);
 

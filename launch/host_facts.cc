@@ -56,12 +56,6 @@ std::vector<Address> addresses() {
   return found;
 }
 
-int gpus() {
-  int count = 0;
-  while (std::filesystem::exists(fmt::format("/dev/nvidia{}", count))) ++count;
-  return count;
-}
-
 std::string hash_or_nothing(const std::string& file) {
   try {
     return file_hash(file);
@@ -148,6 +142,12 @@ std::vector<Target> targets_in(const std::string& line) {
   });
 }
 
+int gpus_of_host() {
+  int count = 0;
+  while (std::filesystem::exists(fmt::format("/dev/nvidia{}", count))) ++count;
+  return count;
+}
+
 HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token) {
   const HostCores cores = host_cores();
   HostFacts facts;
@@ -158,7 +158,7 @@ HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::
   facts.cores = cores.usable();
   facts.threads = cores.allowed;
   facts.memories = cores.memories;
-  facts.devices = gpus();
+  facts.devices = gpus_of_host();
   facts.free_memory = static_cast<double>(available_memory());
   facts.sees_folder = folder_token.empty() || std::filesystem::exists(folder_token);
   for (const std::string& file : inputs) facts.inputs[file] = hash_or_nothing(file);

@@ -58,6 +58,8 @@ struct Target {
 std::string encode(const std::vector<Target>&);
 std::vector<Target> targets_in(const std::string& line);  // throws InputError
 
+int gpus_of_host();   // NVIDIA's, by their device files
+
 /// Of this host. `folder_token`: a file that is there where the common folder is.
 HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token);
 

@@ -46,6 +46,12 @@ int ranks_to_start(const LaunchRequest& request, const std::vector<Host>& hosts)
                   ranks, there, slots == 1 ? "" : "s", slots));
 }
 
+bool computes_on_gpus(const std::vector<std::string>& command) {
+  if (command.empty() || command[0] != "sweep") return false;
+  const auto device = std::ranges::find(command, "--device");
+  return device == command.end() || device + 1 == command.end() || *(device + 1) != "cpu";
+}
+
 std::vector<std::string> inputs_of(const std::vector<std::string>& command) {
   std::set<std::string> files;
   for (std::size_t i = 1; i < command.size(); ++i) {

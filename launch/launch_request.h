@@ -27,6 +27,9 @@ struct LaunchRequest {
 /// have and nobody asked for it.
 int ranks_to_start(const LaunchRequest&, const std::vector<Host>&);
 
+/// Whether a rank of this command takes a GPU where there is one.
+bool computes_on_gpus(const std::vector<std::string>& command);
+
 /// Files that the command reads: its arguments that are files, values of KEY=FILE among them, and what definitions
 /// (TOML) name. Absolute, each once.
 std::vector<std::string> inputs_of(const std::vector<std::string>& command);

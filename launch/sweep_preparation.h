@@ -18,6 +18,8 @@ struct SweepRequest {
   std::vector<Override> overrides;
   bool retry_failed = false, retry_quarantined = false, keep_pictures = false;
   StopLimits limits;
+  std::filesystem::path backup;         // where the ledger is copied to; empty: nowhere
+  int backup_seconds = 300;
   std::int64_t slice = 1, slices = 1;   // of a job array: every slices-th run, from the slice-th on, in a ledger of its own
 };
 

@@ -30,6 +30,9 @@ std::vector<std::string> shell_for(const LaunchRequest& request) {
   return {"ssh"};
 }
 
+// A rank for each GPU where the work is computed on them, else for each core.
+int ranks_for(const LaunchRequest& request, int cores, int gpus) { return gpus > 0 && computes_on_gpus(request.command) ? gpus : cores; }
+
 bool is_this_host(const Host& host) { return host.name == host_name() || host.name == "localhost"; }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -63,7 +66,7 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
     findings_ = check.findings;
     network_ = check.network;
     for (std::size_t i = 0; i < hosts_.size(); ++i)
-      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = reports[i].facts->cores;
+      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = ranks_for(request, reports[i].facts->cores, reports[i].facts->devices);
   }
   if (!request.network.empty()) network_ = request.network;
   complete_slots();
@@ -71,7 +74,7 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
 
 void WorldHosts::complete_slots() {
   for (Host& host : hosts_)
-    if (host.slots == 0) host.slots = host_cores().usable();
+    if (host.slots == 0) host.slots = ranks_for(request_, host_cores().usable(), gpus_of_host());
 }
 
 std::vector<HostReport> WorldHosts::probe(bool links) const {

@@ -1,0 +1,102 @@
+#include <fmt/core.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
+
+#include "launch/conversation.h"
+#include "launch/submit.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr int kSlurmsOwnLargestArray = 1001;   // MaxArraySize where nobody set another; the highest index is one less
+
+// hours:minutes:seconds
+std::string time_text(double hours) {
+  const auto seconds = static_cast<long long>(std::ceil(hours * 3600));
+  return fmt::format("{:02}:{:02}:{:02}", seconds / 3600, seconds % 3600 / 60, seconds % 60);
+}
+
+int largest_array() {
+  Conversation scontrol({"scontrol", "show", "config"});
+  while (const auto line = scontrol.hear(std::chrono::seconds(5)))
+    if (line->starts_with("MaxArraySize")) return std::atoi(line->c_str() + line->find('=') + 1);
+  return kSlurmsOwnLargestArray;
+}
+
+std::string directives(const SubmitRequest& request) {
+  const bool array = request.slices > 0;
+  std::ostringstream text;
+  const auto line = [&](const std::string& option, const char* why = nullptr) { text << "#SBATCH " << option << (why ? std::string("   # ") + why : "") << "\n"; };
+  line("--job-name=" + job_name(request));
+  line(fmt::format("--nodes={}", request.nodes));
+  line(fmt::format("--ntasks-per-node={}", request.ranks_per_node), "ranks");
+  line(fmt::format("--cpus-per-task={}", request.cores_per_rank));
+  line(fmt::format("--mem-per-cpu={:.0f}M", std::ceil(request.memory_per_rank * 1024 / request.cores_per_rank)));
+  if (request.gpus_per_node > 0) line(fmt::format("--gpus-per-node={}", request.gpus_per_node));
+  line("--time=" + time_text(request.hours));
+  line(fmt::format("--signal=B:USR1@{}", request.stop_before), "asked to stop this many seconds before the time is up");
+  line("--requeue", "a lost or preempted job goes back into the queue");
+  line("--open-mode=append");
+  line(fmt::format("--output={}/slurm-{}.log", out_of(request).string(), array ? "%A_%a" : "%j"));
+  for (const std::string& extra : request.extra) line(extra);
+  return text.str();
+}
+
+// Why not simply `exec`: a job that ends with 0 within its grace time counts as completed and is not requeued, and one that ends otherwise
+// counts as failed; so it asks for its own requeueing.
+std::string body(const SubmitRequest& request) {
+  const std::string slice = request.slices > 0 ? "\"$slice\"" : "";
+  std::string text = "set -u\ncd " + shell_word(request.folder) + "\n";
+  if (request.slices > 0) text += "slice=$((SLURM_ARRAY_TASK_ID + ${PALIMPSEST_FIRST_SLICE:-1} - 1))   # arrays above Slurm's limit come in parts\n";
+  text += job_line(request, slice) + " &\nworld=$!\n";
+  text += R"sh(
+# The time is nearly up, or a job of higher priority wants the nodes: stop in order. What is committed stays.
+trap 'kill -USR1 "$world" 2>/dev/null' USR1 TERM
+code=0
+while kill -0 "$world" 2>/dev/null; do   # a signal ends `wait`, not the world
+  wait "$world"
+  code=$?
+done
+
+# 0 done, 1 done but some runs failed, 2 wrong input: all of them final. 3: there is more to do.
+if [ "$code" -eq 3 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ]; then
+  echo "palimpsest: going on in a new turn of job $SLURM_JOB_ID"
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
+)sh";
+  return text;
+}
+
+std::vector<std::vector<std::string>> sbatch_commands(const SubmitRequest& request) {
+  const std::string throttle = request.at_once > 0 ? fmt::format("%{}", request.at_once) : "";
+  if (request.slices == 0) return {{"sbatch", "--parsable", "@FILE"}};
+  const int largest = largest_array() - 1;
+  std::vector<std::vector<std::string>> commands;
+  for (int first = 1; first <= request.slices; first += largest)
+    commands.push_back({"sbatch", "--parsable", fmt::format("--array=1-{}{}", std::min(largest, request.slices - first + 1), throttle), fmt::format("--export=ALL,PALIMPSEST_FIRST_SLICE={}", first), "@FILE"});
+  return commands;
+}
+
+Submission render(const SubmitRequest& request) {
+  if (request.hours <= 0) throw InputError("submit slurm: how long may the job run? Say --hours H; what is left then goes on in a new turn by itself.");
+  if (request.hours * 3600 <= request.stop_before + 10) throw InputError(fmt::format("submit slurm: {} h is less than the {} s before its end at which the job is asked to stop. Give more --hours.", request.hours, request.stop_before));
+  const std::string what = request.slices > 0 ? fmt::format("{} slices, each a job of its own with a ledger of its own", request.slices) : "one job";
+  std::string text = "#!/bin/bash\n# Written by `palimpsest submit slurm`: " + what + ".\n" + directives(request) + "\n" + body(request);
+  return {"job.sbatch", text, sbatch_commands(request)};
+}
+
+// "1234" or "1234;cluster"
+std::string id_in(const std::string& said) { return said.substr(0, said.find_first_of(";\n ")); }
+
+std::vector<std::string> ask(const std::string& id) { return {"squeue", "--noheader", "--jobs=" + id, "--format=%i %T %M of %l %R"}; }
+std::vector<std::string> cancel(const std::string& id) { return {"scancel", id}; }
+
+}  // namespace
+
+Engine slurm_engine() { return {"slurm", "a job, or with --slices an array, of Slurm", render, id_in, ask, cancel}; }
+
+}  // namespace palimpsest

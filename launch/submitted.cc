@@ -1,0 +1,108 @@
+#include "launch/submitted.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "launch/conversation.h"
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr std::chrono::seconds kAnswerLimit{120};
+
+std::filesystem::path record(const std::filesystem::path& out) { return out / "submitted.json"; }
+
+std::string with_file(const std::string& word, const std::string& file) {
+  const auto at = word.find("@FILE");
+  return at == std::string::npos ? word : word.substr(0, at) + file + word.substr(at + 5);
+}
+
+// What a command says; throws InputError with its complaint where it fails.
+std::string said_by(const std::vector<std::string>& command) {
+  Conversation talk(command);
+  std::string all;
+  while (const auto line = talk.hear(kAnswerLimit)) all += *line + "\n";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!talk.ended() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  if (talk.ended() == 0) return all;
+  const std::string complaint = talk.complaint();
+  throw InputError(fmt::format("{}: {}", command[0], complaint.empty() ? fmt::format("ended with {}", talk.ended().value_or(-1)) : complaint));
+}
+
+struct Submitted {
+  std::string engine;
+  std::vector<std::string> ids;
+};
+
+void remember(const std::filesystem::path& out, const Submitted& one) {
+  write_durably(record(out), nlohmann::ordered_json({{"engine", one.engine}, {"jobs", one.ids}}).dump(2) + "\n");
+}
+
+Submitted submitted_into(const std::filesystem::path& out) {
+  if (!std::filesystem::exists(record(out))) throw InputError(out.string() + ": nothing was submitted into this folder (it has no submitted.json).");
+  try {
+    const auto json = nlohmann::json::parse(read_file(record(out)));
+    return {json.at("engine"), json.at("jobs").get<std::vector<std::string>>()};
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(fmt::format("{}: it is damaged: {}. Ask the batch system itself.", record(out).string(), error.what()));
+  }
+}
+
+const Engine& engine_of(const Submitted& one) {
+  const auto at = std::ranges::find(engines(), one.engine, &Engine::name);
+  if (at == engines().end()) throw InputError("submitted.json names a batch system that this program does not know: " + one.engine);
+  return *at;
+}
+
+}  // namespace
+
+std::string shown(const std::vector<std::string>& command, const std::string& file) {
+  std::string line;
+  for (const std::string& word : command) line += (line.empty() ? "" : " ") + shell_word(with_file(word, file));
+  return line;
+}
+
+std::vector<std::string> hand_over_to(const Engine& engine, const Submission& submission, const std::filesystem::path& out) {
+  prepare_folder(out);
+  const std::filesystem::path file = std::filesystem::absolute(out) / submission.file_name;
+  write_durably(file, submission.text);
+  Submitted submitted{engine.name, {}};
+  for (std::vector<std::string> command : submission.commands) {
+    for (std::string& word : command) word = with_file(word, file);
+    const std::string id = engine.id_in(said_by(command));
+    if (!id.empty() && std::ranges::find(submitted.ids, id) == submitted.ids.end()) submitted.ids.push_back(id);
+    remember(out, submitted);
+  }
+  return submitted.ids;
+}
+
+bool was_submitted(const std::filesystem::path& out) { return std::filesystem::exists(record(out)); }
+
+int tell_submitted(const std::filesystem::path& out) {
+  const Submitted submitted = submitted_into(out);
+  for (const std::string& id : submitted.ids) {
+    try {
+      const std::string said = said_by(engine_of(submitted).ask(id));
+      fmt::print("{}", said.empty() ? fmt::format("{} {}: no longer in the queue\n", submitted.engine, id) : said);
+    } catch (const InputError& error) {   // squeue knows an old job no more
+      fmt::print("{} {}: {}\n", submitted.engine, id, error.what());
+    }
+  }
+  return 0;
+}
+
+int cancel_submitted(const std::filesystem::path& out) {
+  const Submitted submitted = submitted_into(out);
+  for (const std::string& id : submitted.ids) {
+    said_by(engine_of(submitted).cancel(id));
+    fmt::print("cancelled: {} {}. What was committed is safe.\n", submitted.engine, id);
+  }
+  return 0;
+}
+
+}  // namespace palimpsest

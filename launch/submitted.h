@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "launch/submit.h"
+
+namespace palimpsest {
+
+/// A command as it would be typed, "@FILE" being `file`.
+std::string shown(const std::vector<std::string>& command, const std::string& file);
+
+/// Writes the submission's file into the results folder, runs its commands, and remembers the jobs' ids there (submitted.json). Throws InputError
+/// with what the batch system said where it refuses; what it took before is remembered.
+std::vector<std::string> hand_over_to(const Engine&, const Submission&, const std::filesystem::path& out);
+
+bool was_submitted(const std::filesystem::path& out);
+int tell_submitted(const std::filesystem::path& out);     // prints what the batch system says of the jobs
+int cancel_submitted(const std::filesystem::path& out);   // throws InputError where nothing was submitted
+
+}  // namespace palimpsest

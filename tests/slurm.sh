@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Sweeps under a real Slurm, called by tests/hosts.sh with a cluster of four nodes up: PALIMPSEST_PROGRAM, PALIMPSEST_TESTBED, TESTBED_DIR, HOSTS_SCRATCH.
+# An allocation, an array of slices, scontrol requeue in mid-sweep, the time limit with --signal, a drained node: each must come to the bytes of one process.
+set -euo pipefail
+program=$PALIMPSEST_PROGRAM
+cd "$HOSTS_SCRATCH"
+slurm() { "$PALIMPSEST_TESTBED/slurm" exec "$@"; }
+say() { echo "slurm: $*"; }
+failures=0
+fail() { say "FAILED: $*"; failures=$((failures + 1)); }
+submit() { slurm "$program" submit slurm "$@"; }
+export_of() { rm -rf "$1.tables" && "$program" export "${@:2}" --out "$1.tables" >/dev/null && (cd "$1.tables" && sha256sum ./*.csv); }
+state_of() { slurm scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p' | sort -u | tr '\n' ' '; }
+jobs_of() { sed -n 's/^ *"\([0-9][0-9]*\)".*/\1/p' "$1/submitted.json"; }
+done_runs() { "$program" status "$1" --json 2>/dev/null | sed -n '/"runs"/,/}/s/.*"done": \([0-9]*\).*/\1/p' | head -n 1; }
+
+wait_for_runs() { # results, number
+  local deadline=$((SECONDS + 240)) seen
+  while seen=$(done_runs "$1"); [ "${seen:-0}" -lt "$2" ]; do
+    [ "$SECONDS" -lt "$deadline" ] || { fail "$1 does not get going"; return 1; }
+    sleep 0.5
+  done
+}
+wait_for_outcome() { # results...
+  local deadline=$((SECONDS + 420)) one
+  for one in "$@"; do
+    until grep -qs '^complete' "$one/outcome"; do
+      [ "$SECONDS" -lt "$deadline" ] || { fail "$one is not complete: $(cat "$one"/outcome "$one"/slurm-*.log 2>/dev/null | tail -n 5)"; return; }
+      sleep 1
+    done
+  done
+}
+expect_truth() { # what, results...
+  local what=$1
+  shift
+  wait_for_outcome "$@"
+  if [ "$(export_of "$what" "$@")" = "$truth" ]; then say "$what: complete, the bytes of one process"; else fail "$what: other bytes than one process exports"; fi
+}
+
+"$program" sweep faulty.toml --out slurm-truth >slurm-truth.log 2>&1
+truth=$(export_of slurm-truth slurm-truth)
+
+submit --print --nodes 2 --hours 1 sweep faulty.toml --out printed | sed '/^# sbatch/,$d' >printed.sbatch
+slurm sbatch --test-only printed.sbatch >test-only.log 2>&1 || fail "sbatch --test-only refuses what --print shows: $(cat test-only.log)"
+
+submit --nodes 2 --hours 1 sweep faulty.toml --out allocated >submit.log
+"$program" submit --status allocated >/dev/null 2>&1 || true
+expect_truth allocation allocated
+
+submit --slices 3 --hours 1 sweep faulty.toml --out array >submit.log
+expect_truth array array/slice-1 array/slice-2 array/slice-3
+"$program" report slurm-truth >/dev/null
+"$program" report array/slice-1 array/slice-2 array/slice-3 >/dev/null
+
+submit --nodes 2 --hours 1 sweep faulty.toml --out requeued >submit.log
+if wait_for_runs requeued 8; then slurm scontrol requeue "$(jobs_of requeued)"; fi
+expect_truth requeue requeued
+
+submit --nodes 2 --hours 0.0167 --stop-before 30 sweep limited.toml --out limited >submit.log   # a minute is Slurm's least
+"$program" sweep limited.toml --out limited-truth >limited-truth.log 2>&1
+all=$truth truth=$(export_of limited-truth limited-truth)
+expect_truth limit limited
+truth=$all
+grep -q 'going on in a new turn' limited/slurm-*.log || fail "limit: the job was not stopped by its time limit"
+
+submit --nodes 2 --hours 1 sweep faulty.toml --out drained >submit.log
+if wait_for_runs drained 8; then
+  slurm scontrol update NodeName=node2 State=DRAIN Reason=trial
+  slurm scontrol requeue "$(jobs_of drained)"
+fi
+expect_truth drain drained
+slurm scontrol update NodeName=node2 State=RESUME
+
+submit --nodes 2 --hours 1 sweep limited.toml --out cancelled >submit.log
+wait_for_runs cancelled 4 || true
+slurm "$program" submit --cancel cancelled >/dev/null || fail "submit --cancel"
+for _ in $(seq 60); do case $(state_of "$(jobs_of cancelled)") in *CANCELLED* | "") break ;; esac; sleep 0.5; done
+case $(state_of "$(jobs_of cancelled)") in *RUNNING*) fail "a cancelled job runs on" ;; *) say "cancel: the job is gone" ;; esac
+
+[ "$failures" = 0 ]

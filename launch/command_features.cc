@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "launch/commands.h"
+#include "launch/trained_run.h"
 #include "models/features.h"
 #include "runtime/log.h"
 
@@ -10,13 +11,15 @@ namespace palimpsest {
 Run add_features(CLI::App& command) {
   struct Given {
     FeatureOptions features;
-    std::string images;
+    std::string images, run;
   };
   auto given = std::make_shared<Given>();
   command
       .add_option("WEIGHTS", given->features.weights,
-                  "safetensors file under CLIPVisionModel's key names; adapters in peft's under encoder.* are used")
+                  "safetensors file under CLIPVisionModel's key names; adapters in peft's under encoder.* are used; or, with --run, the results folder of a sweep")
       ->required();
+  command.add_option("--run", given->run, "the network of this run of a sweep (the beginning of its id is enough); trained again where it was not kept")
+      ->type_name("ID");
   command.add_option("--images", given->images, "folder of JPEG and PNG images")->required();
   command
       .add_option("--out", given->features.out,
@@ -40,6 +43,7 @@ Run add_features(CLI::App& command) {
     auto settings = default_settings(image_keys());
     settings.set("images.source", std::string("folder"));
     settings.set("images.path", std::filesystem::absolute(given->images).string());
+    given->features.weights = weights_given(given->features.weights, given->run);
     const auto images = open_images(settings, [](const std::string& warning) { log().warn("{}", warning); });
     write_features(*images, given->features);
     fmt::print("{} images: {}\n", images->count(), given->features.out.string());

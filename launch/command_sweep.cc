@@ -15,6 +15,7 @@
 #include "runtime/mpi_world.h"
 #include "runtime/progress.h"
 #include "sweeps/ledger_backup.h"
+#include "sweeps/kept_networks.h"
 
 namespace palimpsest {
 namespace {
@@ -113,6 +114,7 @@ int run_other(MpiWorld& world, MpiMail& mail) {
 }
 
 int sweep(const SweepRequest& request, MpiWorld& world) {
+  keep_networks_in(std::filesystem::absolute(request.out) / kTrainedFolder);
   MpiMail mail(world);
   return world.rank() == 0 ? run_first(request, world, mail) : run_other(world, mail);
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
+#include "launch/trained_run.h"
 #include "models/export_weights.h"
 #include "models/key_ranges.h"
 #include "models/peft_adapters.h"
@@ -53,13 +54,15 @@ int give_adapters(const ExportOptions& options, const std::string& modules, cons
 Run add_weights_export(CLI::App& command) {
   struct Options {
     ExportOptions weights;
-    std::string prefix, modules = "clip";
+    std::string run, prefix, modules = "clip";
     bool json = false;
   };
   auto options = std::make_shared<Options>();
   std::vector<std::string> names;
   for (const auto* family : weight_families()) names.push_back(fmt::format("{} ({})", family->name, family->meaning));
-  command.add_option("WEIGHTS", options->weights.weights, "slow weights: made by pretrain, or imported")->required();
+  command.add_option("WEIGHTS", options->weights.weights, "slow weights: made by pretrain, or imported; or, with --run, the results folder of a sweep")->required();
+  command.add_option("--run", options->run, "the network of this run of a sweep (the beginning of its id is enough); trained again where it was not kept")
+      ->type_name("ID");
   command
       .add_option("--family", options->weights.family,
                   fmt::format("whose names the keys are to bear: {}; or peft: the adapters in WEIGHTS alone",
@@ -76,9 +79,11 @@ Run add_weights_export(CLI::App& command) {
   command.add_option("--dtype", options->weights.dtype, "float32 (default), float16 or bfloat16");
   command.add_option("--heads", options->weights.heads, "attention heads, where the weights do not tell")
       ->check(CLI::PositiveNumber);
+  command.add_flag("--merge", options->weights.merge, "add the adapters in WEIGHTS to the weights");
   command.add_flag("--json", options->json, "for scripts");
   return [=](MpiWorld&) {
     if (prefix->count() > 0) options->weights.prefix = options->prefix;
+    options->weights.weights = weights_given(options->weights.weights, options->run);
     if (std::filesystem::exists(options->weights.out) &&
         std::filesystem::equivalent(options->weights.out, options->weights.weights))
       throw InputError(

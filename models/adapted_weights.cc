@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "encoder.";
 constexpr std::string_view kBase = ".base_layer";
+constexpr std::string_view kDecoder = "decoder.";
 constexpr double kUsualScale = 4;
 
 constexpr std::array<std::pair<const char*, const char*>, 7> kMaps = {
@@ -38,6 +39,24 @@ double scale_told(const std::map<std::string, std::string>& metadata, const std:
     if (const auto found = metadata.find(key); found != metadata.end())
       return std::strtod(found->second.c_str(), nullptr);
   return kUsualScale;
+}
+
+// Under the names it has here, too.
+TensorMap decoder_part(const TensorMap& tensors) {
+  TensorMap out;
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(kDecoder)) out[name] = tensor;
+  return out;
+}
+
+// Of a run that was trained so (familiarity.md, D1): no encoder that reads these weights would compute what the run did.
+void refuse_double_projection(const std::map<std::string, std::string>& metadata, const std::filesystem::path& file) {
+  const auto found = metadata.find("double_projection");
+  if (found != metadata.end() && found->second == "true")
+    throw InputError(
+        fmt::format("{}: was trained with attention.double_projection, a defect of published code that no other program "
+                    "has: its weights compute something else without it. Take a run where it is false.",
+                    file.string()));
 }
 
 template <class See>
@@ -90,8 +109,11 @@ AdaptedWeights read_adapted_weights(const std::filesystem::path& file, std::int6
                                     std::optional<double> scale) {
   const auto tensors = read_tensors(file);
   const auto metadata = SafetensorsFile(file).metadata();
+  refuse_double_projection(metadata, file);
   if (!has_encoder_prefix(tensors)) return {slow_weights_of(tensors, metadata, file, heads), {}};
-  AdaptedWeights out{slow_weights_of(encoder_part(tensors), metadata, file, heads), {}};
+  auto plain = encoder_part(tensors);
+  if (metadata.contains("decoder_heads")) plain.merge(decoder_part(tensors));
+  AdaptedWeights out{slow_weights_of(plain, metadata, file, heads), {}};
   each_map(out.slow.config.depth, [&](std::int64_t, const std::string&, const std::string& map) {
     const auto a = tensors.find(fast_name(map, 'A')), b = tensors.find(fast_name(map, 'B'));
     if (a == tensors.end() || b == tensors.end()) return;
@@ -107,6 +129,7 @@ void write_adapted_weights(const std::filesystem::path& file, const AdaptedWeigh
     if (const auto dot = name.rfind('.'); adapted.adapters.contains(name.substr(0, dot))) key.insert(dot, kBase);
     tensors[std::string(kPrefix) + key] = parameter.value;
   }
+  for (const auto& [name, parameter] : adapted.slow.decoder) tensors[std::string(kDecoder) + name] = parameter.value;
   auto metadata = metadata_of(adapted.slow);
   for (const auto& [map, fast] : adapted.adapters) {
     tensors[fast_name(map, 'A')] = fast.a;

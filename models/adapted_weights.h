@@ -44,7 +44,7 @@ struct AdaptedWeights {
 AdaptedWeights read_adapted_weights(const std::filesystem::path& file, std::int64_t heads = 0,
                                     std::optional<double> scale = {});
 
-/// What read_adapted_weights takes back (the decoder is not written).
+/// What read_adapted_weights takes back, the decoder too.
 void write_adapted_weights(const std::filesystem::path& file, const AdaptedWeights&);
 
 /// The encoder of one run. Throws InputError where an adapter does not fit its map.

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "models/adapted_weights.h"
 #include "models/key_ranges.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
@@ -126,7 +127,7 @@ void write_config(const WeightFamily& family, const SlowWeights& slow, const std
   }
   const auto text = config.dump(2) + "\n";
   if (std::filesystem::exists(file) && read_file(file) != text) {
-    said.note = fmt::format("{} is there already and was left as it is. See that it fits.", file.string());
+    said.note += fmt::format("{}{} is there already and was left as it is. See that it fits.", said.note.empty() ? "" : " ", file.string());
     return;
   }
   write_durably(file, text);
@@ -137,8 +138,12 @@ void write_config(const WeightFamily& family, const SlowWeights& slow, const std
 
 ExportedWeights export_weights(const ExportOptions& options) {
   const auto& family = weight_family(options.family);
-  const auto slow = read_slow_weights(options.weights, options.heads);
+  const auto adapted = read_adapted_weights(options.weights, options.heads);
+  const auto slow = options.merge ? merged(adapted) : adapted.slow;
   ExportedWeights said;
+  if (!options.merge && !adapted.adapters.empty())
+    said.note = fmt::format("{} adapters are left out. Write them with --family peft, or add them to the weights with --merge.",
+                            adapted.adapters.size());
   const auto tensors = Giving(slow, family, options).give(said);
   write_tensors(options.out, tensors, {{"format", "pt"}});
   write_config(family, slow, options.out, said);

@@ -16,6 +16,7 @@ struct ExportOptions {
   std::optional<std::string> prefix;  // before every key; without it the family's own
   std::string dtype = "float32";      // float32 | float16 | bfloat16
   std::int64_t heads = 0;             // 0: as the weights tell
+  bool merge = false;                 // add adapters to the weights; else they are left out
 };
 
 struct ExportedWeights {
@@ -23,7 +24,7 @@ struct ExportedWeights {
   std::vector<std::string> left;     // weights that the family has no place for: our decoder's, another family's
   std::vector<std::string> filled;   // keys with zeros in them, which the family has in any model
   std::filesystem::path config;      // written beside; empty: none
-  std::string note;                  // why no config was written, where one would have been
+  std::string note;                  // what the user should see to: adapters that were left, a config that was not written
   std::string how_to_load;           // in Python
 };
 

@@ -61,7 +61,13 @@ Parameters own_encoder(const SlowWeights& slow, const FastForm& form, std::int64
   return out;
 }
 
-Parameters own_decoder(const DecoderConfig& config, const std::vector<FastConfig>& runs) {
+Parameters own_decoder(const SlowWeights& slow, const DecoderConfig& config, const FastForm& form, const std::vector<FastConfig>& runs) {
+  if (form.slow_decoder) {
+    Parameters out;
+    for (const auto& [name, parameter] : slow.decoder)
+      if (name != "mask_token") out[name] = {own_copies(parameter.value, static_cast<std::int64_t>(runs.size())), true};
+    return out;
+  }
   std::map<std::string, std::vector<at::Tensor>> values;
   for (const auto& run : runs)
     for (auto& [name, parameter] : initial_decoder(config, run.decoder, false)) values[name].push_back(parameter.value);
@@ -128,13 +134,13 @@ FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& dec
                                at::Device device) {
   const auto R = static_cast<std::int64_t>(runs.size());
   auto encoder_weights = own_encoder(slow, form, R);
-  auto decoder_weights = own_decoder(decoder, runs);
+  auto decoder_weights = own_decoder(slow, decoder, form, runs);
   for (auto* weights : {&encoder_weights, &decoder_weights})
     for (auto& [name, parameter] : *weights) parameter.value = parameter.value.to(device);
   std::vector<AdamW::Slot> fast, rest;
   for (auto& [name, parameter] : encoder_weights)
     if (trains(name, form, slow.config.depth)) train(rest, parameter.value);
-  if (form.rest != Rest::kNothing)
+  if (form.rest != Rest::kNothing && form.train_decoder)
     for (auto& [name, parameter] : decoder_weights) train(rest, parameter.value);
   VitEncoder encoder(slow.config, encoder_weights);
   std::vector<FastMap> maps;
@@ -178,6 +184,22 @@ void consolidate(FastNetwork& network, const at::Tensor& which) {
     const auto factor = which.to(weight.device()).view({-1, 1, 1});
     weight.flatten(2).add_(at::bmm(fast.b, fast.a) * (factor * fast.scale.view({-1, 1, 1})));
     fast.b.mul_(1.0 - factor);
+  }
+}
+
+void keep_runs(FastNetwork& network, const std::vector<std::int64_t>& runs) {
+  const auto places = at::tensor(runs, at::kLong);
+  const auto reduce = [&](const at::Tensor& own) {
+    if (!own.defined()) return;
+    own.mutable_grad().reset();  // of the step before: as long as all runs were
+    own.set_data(own.detach().index_select(0, places.to(own.device())));
+  };
+  for (const auto* weights : {&network.encoder_weights, &network.decoder_weights})
+    for (const auto& [name, parameter] : *weights)
+      if (parameter.own) reduce(parameter.value);
+  for (const auto& map : network.maps) {
+    const Adapter& fast = *network.encoder.adapter(map.layer, map.target);
+    for (const auto* own : {&fast.a, &fast.b, &fast.scale, &fast.gain}) reduce(*own);
   }
 }
 

@@ -36,6 +36,8 @@ struct FastForm {
   Rest rest = Rest::kAll;
   std::vector<std::string> targets;        // of adapter_targets()
   bool by_gradient = true;                 // false: a local rule writes the adapters, no gradient is kept for them
+  bool slow_decoder = false;               // the decoder begins as the slow weights' own; else fresh, from each run's stream
+  bool train_decoder = true;               // false: it stays as it begins
   bool own_slow = false;                   // each run has its own copy of the maps under its adapters: they can be consolidated
 };
 
@@ -68,7 +70,7 @@ struct FastNetwork {
 constexpr std::int64_t kRankStep = 8;
 std::int64_t padded_rank(std::int64_t rank);
 
-/// The decoder is fresh. On `device`, from the same first values on each.
+/// Under form.slow_decoder the slow weights have a decoder of that configuration. On `device`, from the same first values on each.
 FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& decoder, const FastForm& form, const std::vector<FastConfig>& runs,
                                at::Device device = at::kCPU);
 
@@ -77,5 +79,8 @@ void fade(FastNetwork&, const at::Tensor& keep);
 
 /// Writes the fast weights of the runs in `which` [R] (1 or 0) into their own copies of the slow ones, and begins anew with none.
 void consolidate(FastNetwork&, const at::Tensor& which);
+
+/// Takes all runs but these out of the network, in place: whoever holds a weight holds the smaller one then.
+void keep_runs(FastNetwork&, const std::vector<std::int64_t>& runs);
 
 }  // namespace palimpsest

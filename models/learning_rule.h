@@ -2,6 +2,7 @@
 
 // How fast weights learn. A new rule is a file that defines a RuleInfo, and its name in learning_rule.cc.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,10 @@ struct RuleOptions {
   std::vector<double> rate, weight_decay, ridge;
 };
 
+/// The entries of those runs; what is one for all stays.
+std::vector<double> of_runs(const std::vector<double>& values, const std::vector<std::int64_t>& runs);
+RuleOptions of_runs(const RuleOptions&, const std::vector<std::int64_t>& runs);
+
 class LearningRule {
  public:
   virtual ~LearningRule() = default;
@@ -33,6 +38,8 @@ class LearningRule {
   virtual std::vector<AdamW::Slot>* slots() { return nullptr; }
   virtual std::int64_t steps() const { return 0; }
   virtual void set_steps(std::int64_t) {}
+  /// Runs left the pack: these stay, in this order. Their weights hold no others by now.
+  virtual void keep_runs(const std::vector<std::int64_t>& runs) = 0;
 };
 
 struct RuleInfo {

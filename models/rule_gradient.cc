@@ -2,6 +2,8 @@
 
 #include <type_traits>
 
+#include <ATen/ATen.h>
+
 #include "models/learning_rule.h"
 #include "runtime/sgd.h"
 
@@ -25,6 +27,15 @@ class Gradient : public LearningRule {
   }
   void set_steps(std::int64_t steps) override {
     if constexpr (kHasMoments) optimizer_.set_steps(steps);
+  }
+  void keep_runs(const std::vector<std::int64_t>& runs) override {
+    auto& options = optimizer_.options();
+    options.learning_rate = of_runs(options.learning_rate, runs);
+    options.weight_decay = of_runs(options.weight_decay, runs);
+    const auto places = at::tensor(runs, at::kLong);
+    for (auto& slot : optimizer_.slots())
+      for (auto* moment : {&slot.first, &slot.second})
+        if (moment->defined()) *moment = moment->index_select(0, places.to(moment->device()));
   }
 
  private:

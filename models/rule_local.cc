@@ -57,6 +57,8 @@ class Incremental : public LearningRule {
     }
   }
 
+  void keep_runs(const std::vector<std::int64_t>& runs) override { options_ = of_runs(options_, runs); }
+
  private:
   RuleOptions options_;
 };
@@ -75,6 +77,8 @@ class Ridge : public LearningRule {
         b[run].copy_(std::get<0>(at::linalg_solve_ex(gram[run], seen.product(seen.h)[run].t())).t() / map.fast.scale[run].clamp_min(1e-12));
     }
   }
+
+  void keep_runs(const std::vector<std::int64_t>& runs) override { options_ = of_runs(options_, runs); }
 
  private:
   RuleOptions options_;

@@ -12,6 +12,8 @@ class Sgd : public Optimizer {
   Sgd(std::vector<AdamW::Slot> slots, AdamW::Options options) : slots_(std::move(slots)), options_(std::move(options)) {}
   void step() override;
   void zero_grad() override;
+  AdamW::Options& options() { return options_; }
+  std::vector<AdamW::Slot>& slots() { return slots_; }
 
  private:
   std::vector<AdamW::Slot> slots_;

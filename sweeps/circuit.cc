@@ -6,6 +6,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "sweeps/circuit_axes.h"
+#include "sweeps/circuit_linear.h"
+
 namespace palimpsest {
 namespace {
 
@@ -76,13 +79,16 @@ std::vector<std::int64_t> schedule_of(const Settings& s, std::int64_t epochs) {
 
 // Checks that a run can be had, and says what it reads.
 Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t image_sets) {
-  parse_circuit(settings);
+  const auto config = parse_circuit(settings);
   const auto source = shared_images(settings);
   const auto chosen = choose_images(*source, circuit_images(settings),
                                     static_cast<std::uint64_t>(settings.integer("images.seed")), image_set, image_sets);
-  return {{{"images.familiar", hash_of(*source, chosen.familiar)},
-           {"images.novel", hash_of(*source, chosen.novel)},
-           {"images.reference", hash_of(*source, chosen.reference)}}};
+  Inputs inputs{{{"images.familiar", hash_of(*source, chosen.familiar)},
+                 {"images.novel", hash_of(*source, chosen.novel)},
+                 {"images.reference", hash_of(*source, chosen.reference)}}};
+  if (config.learned_bank)
+    inputs.hashes["images.dictionary"] = hash_of(*source, dictionary_images(*source, settings, image_set, image_sets));
+  return inputs;
 }
 
 // Circuits of a pack are computed one after the other: any may go with any. Those of one size have one need of memory.
@@ -132,9 +138,24 @@ ImageNeeds circuit_images(const Settings& settings) {
   return {settings.integer("images.count"), settings.integer("plasticity.theta_count"), "plasticity.theta_count"};
 }
 
+std::vector<std::int64_t> dictionary_images(const ImageSource& source, const Settings& settings, std::int64_t image_set,
+                                            std::int64_t image_sets) {
+  constexpr std::int64_t kEnough = 64, kLeast = 4;
+  auto needs = circuit_images(settings);
+  const auto others = source.count() - 2 * needs.count;
+  if (others < kLeast)
+    throw InputError(
+        fmt::format("filters.bank = \"learned\": filters are learned from images of neither set, and of {} there are {} left, too few for "
+                    "a dictionary (at least {}). Give more images, or lower images.count.",
+                    source.count(), std::max<std::int64_t>(others, 0), kLeast));
+  needs.reference = std::min(others, kEnough);
+  return choose_images(source, needs, static_cast<std::uint64_t>(settings.integer("images.seed")), image_set, image_sets).reference;
+}
+
 CircuitStudyConfig parse_circuit(const Settings& s) {
   CircuitStudyConfig c;
   c.input = input_of(s);
+  c.learned_bank = s.string("filters.bank") == "learned";
   c.circuit = circuit_of(s, c.input);
   c.plasticity = {kRules.at(s.string("plasticity.rule")), s.number("plasticity.tau_w"),
                   s.number("plasticity.tau_theta")};
@@ -153,6 +174,15 @@ CircuitStudyConfig parse_circuit(const Settings& s) {
   c.sample_ms = s.number("test.sample_ms");
   c.ceiling = s.number("stability.ceiling");
   c.schedule = schedule_of(s, c.epochs);
+  c.components = s.integer("analysis.components");
+  c.modes = s.integer("analysis.modes");
+  if (c.modes > 0 && c.circuit.neurons() > kMostLinearNeurons)
+    throw InputError(
+        fmt::format("analysis.modes = {}: the linear analysis finds all modes of a circuit, of {} neurons at most, and this one has "
+                    "{}. Lower input.side, filters.orientations or the number of filters.frequencies, or set analysis.modes = 0.",
+                    c.modes, kMostLinearNeurons, c.circuit.neurons()));
+  if (c.modes > 2 * c.circuit.neurons())
+    throw InputError(fmt::format("analysis.modes = {}: the circuit has {} modes, two for each neuron", c.modes, 2 * c.circuit.neurons()));
   if (c.steps(c.test_ms) < 2 * c.steps(c.sample_ms))
     throw InputError(
         fmt::format("test.ms = {} gives fewer than two samples of test.sample_ms = {}: the steady rate is the "
@@ -173,6 +203,7 @@ const Study kCircuitStudy = {
     .signature = signature,
     .probe_memory = probe_memory,
     .run_pack = run_circuit_pack,
+    .declare = declare_circuit,
     .work = work,
 };
 

@@ -20,6 +20,7 @@ extern const Study kCircuitStudy;
 struct CircuitStudyConfig {
   CircuitConfig circuit;
   CircuitInputConfig input;
+  bool learned_bank = false;
   Plasticity plasticity;
   std::int64_t epochs = 5;
   double gain = 30, test_gain = 1;  // of the drive, in training and in tests
@@ -30,11 +31,15 @@ struct CircuitStudyConfig {
   bool noisy_pairs = true, supervised = true, shuffled = false;
   bool theta_on_familiar = false, theta_cubed = false;
   std::vector<std::int64_t> schedule;  // epochs that are measured
+  std::int64_t components = 0;         // principal ones in which the manifold is measured; 0: the rates as they are
+  std::int64_t modes = 0;              // of the linearised circuit; 0: none
 
   std::int64_t steps(double ms) const;
 };
 CircuitStudyConfig parse_circuit(const Settings&);  // throws InputError for what cannot be
 ImageNeeds circuit_images(const Settings&);
+/// The images that filters are learned from (filters.bank = "learned"): of neither set, no more than are needed.
+std::vector<std::int64_t> dictionary_images(const ImageSource&, const Settings&, std::int64_t image_set, std::int64_t image_sets);
 
 KeyTable circuit_keys();
 std::vector<MetricInfo> circuit_metric_list();

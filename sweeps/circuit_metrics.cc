@@ -88,13 +88,23 @@ CircuitValues circuit_geometry(const at::Tensor& x, const std::vector<double>& l
   out["manifold.alignment"] = cosine(m_noisy - centre, m_clean - centre).mean(-1);
   out["manifold.similarity"] = mean_over(cosine(noisy - centre.unsqueeze(0), clean - centre.unsqueeze(0)), 2);
 
+  out["manifold.increment"] = circuit_increment(x, levels);
+  return out;
+}
+
+at::Tensor circuit_increment(const at::Tensor& x, const std::vector<double>& levels) {
   std::vector<double> steps;  // in tenths
   for (std::size_t l = 1; l < levels.size(); ++l) steps.push_back(10 * (levels[l] - levels[l - 1]));
   const auto below = x.slice(0, 0, x.size(0) - 1);
-  const auto between = (distances(below, below).square().sum(-1) / static_cast<double>(I - 1)).sqrt();  // [N - 1, P, I]
-  out["manifold.increment"] =
-      mean_over(length(noisy - below) / between, 2) / at::tensor(steps, at::TensorOptions().dtype(at::kDouble));
-  return out;
+  const auto between = (distances(below, below).square().sum(-1) / static_cast<double>(x.size(2) - 1)).sqrt();  // [N - 1, P, I]
+  return mean_over(length(x.slice(0, 1) - below) / between, 2) / at::tensor(steps, at::TensorOptions().dtype(at::kDouble));
+}
+
+// From the covariance of the stimuli, of which there are fewer than neurons.
+at::Tensor principal_axes(const at::Tensor& pooled, std::int64_t count) {
+  const auto centred = pooled - pooled.mean(0, true);
+  const auto directions = std::get<2>(at::linalg_svd(centred, /*full_matrices=*/false));  // [min(S, C), C], largest first
+  return directions.slice(0, 0, count).t().contiguous();
 }
 
 CircuitValues circuit_activity(const at::Tensor& x) {

@@ -20,6 +20,13 @@ at::Tensor levels_of(const at::Tensor& x, std::int64_t levels, std::int64_t patt
 /// C]; `levels` the noise levels.
 CircuitValues circuit_geometry(const at::Tensor& x, const std::vector<double>& levels);
 
+/// Distance of each level from the one before, per tenth of noise, over the distance between images at that one, [N - 1]: of
+/// any coordinates x.
+at::Tensor circuit_increment(const at::Tensor& x, const std::vector<double>& levels);
+
+/// The first `count` principal axes of responses pooled, [S, C] -> [C, count]; fewer where there are fewer.
+at::Tensor principal_axes(const at::Tensor& pooled, std::int64_t count);
+
 /// Rates and sparseness at each level, [N], and over all stimuli.
 CircuitValues circuit_activity(const at::Tensor& x);
 

@@ -1,5 +1,6 @@
 // A run of the circuit, from images to measurements.
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <sstream>
@@ -11,6 +12,9 @@
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "sweeps/circuit.h"
+#include "sweeps/circuit_axes.h"
+#include "sweeps/circuit_dictionary.h"
+#include "sweeps/circuit_linear.h"
 #include "sweeps/circuit_metrics.h"
 #include "sweeps/familiarity_images.h"
 #include "sweeps/tensor_snapshot.h"
@@ -19,19 +23,6 @@ namespace palimpsest {
 namespace {
 
 enum Set { kFamiliar, kNovel };
-const std::vector<std::string> kSetNames = {"familiar", "novel"};
-
-std::vector<std::string> labels(const auto& values) {
-  std::vector<std::string> out;
-  for (const auto value : values) out.push_back(fmt::format("{}", static_cast<double>(value)));
-  return out;
-}
-
-std::vector<std::string> numbered(std::int64_t first, std::int64_t count) {
-  std::vector<std::string> out;
-  for (std::int64_t i = 0; i < count; ++i) out.push_back(std::to_string(first + i));
-  return out;
-}
 
 // A run that cannot go on; the others of its pack do.
 struct RanAway {
@@ -49,14 +40,16 @@ Shown shown(const RunSpec& run, const CircuitStudyConfig& config) {
       choose_images(*source, circuit_images(run.settings),
                     static_cast<std::uint64_t>(run.settings.integer("images.seed")), run.image_set, run.image_sets);
   const RandomStream seed(static_cast<std::uint64_t>(run.seed));
-  const auto bank =
-      gabor_bank(config.input, seed.child(purpose("bank")).child(static_cast<std::uint64_t>(run.image_set)));
   const auto noise = seed.child(purpose("noise"));
   const auto grey = [&](const std::vector<std::int64_t>& numbers) {
     std::vector<GreyImage> out;
     for (const auto i : numbers) out.push_back(grey_image(source->image(i), config.input));
     return out;
   };
+  const auto own = seed.child(purpose("bank")).child(static_cast<std::uint64_t>(run.image_set));
+  const auto bank = config.learned_bank
+                        ? learned_bank(grey(dictionary_images(*source, run.settings, run.image_set, run.image_sets)), config.input, own)
+                        : gabor_bank(config.input, own);
   auto familiar = grey(chosen.familiar);
   Shown out;
   out.tested[kFamiliar] = drives_of(familiar, bank, config.input, noise);
@@ -88,6 +81,7 @@ class CircuitRun {
       if (std::ranges::binary_search(config_.schedule, epoch)) evaluate(epoch);
       progress_(static_cast<double>(epoch) / static_cast<double>(config_.epochs));
     }
+    for (const auto set : {kFamiliar, kNovel}) measure_geometry(set);
     return collected();
   }
 
@@ -235,16 +229,35 @@ class CircuitRun {
     for (const auto set : {kFamiliar, kNovel}) {
       const auto seen = respond(shown_.tested[set]);
       const auto x = by_levels(seen.steady);
-      if (epoch == config_.schedule.front()) pre_[set] = x;
-      auto geometry = circuit_geometry(x, config_.input.levels);
+      seen_[set].push_back(x);
+      add(set, circuit_activity(x));
+      add(set, course_of(seen.course));
+      if (config_.modes > 0) add(set, linear_analysis(x));
+      if (epoch != config_.schedule.front()) add(set, circuit_change(seen_[set].front(), x));
+    }
+  }
+
+  // About the mean response to the clean images.
+  CircuitValues linear_analysis(const at::Tensor& x) const {
+    const auto modes = slowest_modes(circuit_, x[0].flatten(0, 1).mean(0), config_.modes);
+    return {{"linear.time_scale", modes.time_scales},
+            {"linear.increment", circuit_increment(seen_by(modes, circuit_, x), config_.input.levels)}};
+  }
+
+  // Of all epochs at the end: principal components are of all of them together.
+  void measure_geometry(Set set) {
+    at::Tensor axes;
+    if (config_.components > 0) axes = principal_axes(at::cat({pooled(kFamiliar), pooled(kNovel)}), config_.components);
+    for (const auto& x : seen_[set]) {
+      auto geometry = circuit_geometry(axes.defined() ? at::matmul(x, axes) : x, config_.input.levels);
       geometry["manifold.compression"] = (geometry["manifold.relative"] / input_[set]["manifold.relative"]).log();
       geometry["manifold.alignment_gain"] = geometry["manifold.alignment"] - input_[set]["manifold.alignment"];
       add(set, geometry);
-      add(set, circuit_activity(x));
-      add(set, course_of(seen.course));
-      if (epoch != config_.schedule.front()) add(set, circuit_change(pre_[set], x));
     }
   }
+
+  // [stimuli of all epochs, C]
+  at::Tensor pooled(Set set) const { return at::stack(seen_[set]).flatten(0, -2); }
 
   static CircuitValues course_of(const std::vector<double>& course) {
     const auto rates = at::tensor(course, at::kDouble);
@@ -273,31 +286,10 @@ class CircuitRun {
   }
 
   Measurement measurement(const std::string& metric, const at::Tensor& values) const {
-    Measurement out{metric, {}, {}};
-    for (const auto& info : circuit_metric_list())
-      if (info.name == metric)
-        for (std::size_t i = 0; i < info.axes.size(); ++i)
-          out.axes.push_back(axis(info.axes[i], values.size(static_cast<std::int64_t>(i))));
+    static const auto list = circuit_metric_list();
     const auto flat = values.to(at::kFloat).contiguous();
-    out.values.assign(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
-    return out;
-  }
-
-  // An axis of that many places: where the first epoch or level is what others are compared with, it is left out.
-  Axis axis(const std::string& name, std::int64_t size) const {
-    const auto last_of = [&](auto all) { return std::vector(all.end() - size, all.end()); };
-    if (name == "images") return {name, kSetNames};
-    if (name == "epoch") return {name, labels(last_of(config_.schedule))};
-    if (name == "noise") return {name, labels(last_of(config_.input.levels))};
-    if (name == "rank") return {name, numbered(1, size)};
-    if (name == "index") {
-      Axis index{name, {}};
-      for (std::int64_t bin = 0; bin < size; ++bin) index.labels.push_back(index_label(bin));
-      return index;
-    }
-    std::vector<double> times;
-    for (std::int64_t i = 1; i <= size; ++i) times.push_back(config_.sample_ms * static_cast<double>(i));
-    return {name, labels(times)};
+    return {metric, circuit_axes(*std::ranges::find(list, metric, &MetricInfo::name), config_),
+            {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()}};
   }
 
   const RunSpec& run_;
@@ -308,7 +300,7 @@ class CircuitRun {
   Shown shown_;
   Place at_;   // where it began, or was saved last
   CircuitValues input_[2];
-  at::Tensor pre_[2];
+  std::vector<at::Tensor> seen_[2];  // steady responses [N, P, I, C] of each measured epoch
   Course course_;
 };
 

@@ -57,8 +57,9 @@ KeyTable circuit_keys() {
       {.name = "filters.bank",
        .type = KeyType::kString,
        .default_value = std::string("drawn"),
-       .meaning = "a bank of its own for each image set and seed, tilt and phases drawn, or the same fixed one for all",
-       .choices = {"drawn", "fixed"}},
+       .meaning = "Gabor filters with a bank of its own for each image set and seed, tilt and phases drawn; or the same fixed one for "
+                  "all; or as many filters learned by sparse coding of images of neither set",
+       .choices = {"drawn", "fixed", "learned"}},
       {.name = "noise.levels",
        .type = KeyType::kNumbers,
        .default_value = std::vector<double>{0, 0.1, 0.3, 0.5},
@@ -265,6 +266,20 @@ KeyTable circuit_keys() {
        .unit = "epochs",
        .minimum = 0,
        .sweepable = false},
+      {.name = "analysis.components",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{0},
+       .meaning = "measure the manifold on so many principal components of the responses of all epochs together; 0: on the rates as they are",
+       .minimum = 0,
+       .sweepable = false},
+      {.name = "analysis.modes",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{0},
+       .meaning = "of the linearised circuit, slowest first, whose time scales and distances are measured too; 0: none. "
+                  "For small circuits: seconds for each epoch and image set",
+       .minimum = 0,
+       .maximum = 200,
+       .sweepable = false},
       {.name = "stability.ceiling",
        .type = KeyType::kNumber,
        .default_value = 1000.0,
@@ -281,7 +296,7 @@ std::vector<MetricInfo> circuit_metric_list() {
   using Axes = std::vector<std::string>;
   const Axes by_epoch = {"images", "epoch"}, by_noise = {"images", "epoch", "noise"},
              by_rank = {"images", "epoch", "rank"}, by_index = {"images", "epoch", "index"},
-             by_time = {"images", "epoch", "time"}, of_input = {"images", "noise"};
+             by_time = {"images", "epoch", "time"}, by_mode = {"images", "epoch", "mode"}, of_input = {"images", "noise"};
   const auto add = [&](const char* name, const Axes& axes, const char* unit, const char* meaning) {
     out.push_back({name, axes, unit, meaning});
   };
@@ -316,6 +331,8 @@ std::vector<MetricInfo> circuit_metric_list() {
   add("tuning.peak_change", by_epoch, "", "change index of the highest rate, mean over stimuli");
   add("psth.rate", by_time, "", "mean rate over neurons and stimuli, over its own peak");
   add("psth.steady", by_epoch, "", "steady rate over the peak");
+  add("linear.time_scale", by_mode, "ms", "of the slowest modes of the circuit, linearised about the mean response to the clean images");
+  add("linear.increment", by_noise, "", "manifold.increment as those modes see the responses");
   add("expansion.angle", by_noise, "degrees",
       "angle between the way back from a noise level to the one below and the way training takes");
   add("input.relative", of_input, "", "manifold.relative of the input itself");

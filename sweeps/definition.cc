@@ -1,7 +1,6 @@
 #include "sweeps/definition.h"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
@@ -29,20 +28,6 @@ const Key kMaxRuns = {.name = "sweep.max_runs", .type = KeyType::kInteger, .defa
 const Key kDeviceHour = {.name = "cost.device_hour", .type = KeyType::kNumber, .default_value = 0.0, .meaning = "Price of one worker for an hour.",
                          .minimum = 0, .maximum = 1e6};
 const Key kCurrency = {.name = "cost.currency", .type = KeyType::kString, .default_value = std::string("USD"), .meaning = "What prices are in."};
-
-/// What design documents name and this version does not do yet, and what to write instead.
-struct NotYet {
-  const char* name;
-  const char* instead;
-};
-constexpr std::array kNotYet = {
-    NotYet{"keep", "leave it out: the weights of runs are not kept"},
-};
-
-const NotYet* not_yet(const std::string& name) {
-  const auto found = std::find_if(kNotYet.begin(), kNotYet.end(), [&](const NotYet& one) { return name == one.name; });
-  return found == kNotYet.end() ? nullptr : &*found;
-}
 
 /// Reads a sweep file from its head to its claims; every mistake is told before any is thrown.
 class DefinitionReader {
@@ -124,8 +109,7 @@ class DefinitionReader {
     for (const auto& [key, node] : table) {
       const std::string name = prefix + std::string(key.str());
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-      if (const NotYet* later = not_yet(name)) mistakes_.add(place(key, node), fmt::format("{} is not supported by this version; {}.", name, later->instead));
-      else mistakes_.add(place(key, node), fmt::format("unknown key {}.{}", name, did_you_mean(name, known)));
+      mistakes_.add(place(key, node), fmt::format("unknown key {}.{}", name, did_you_mean(name, known)));
     }
   }
 
@@ -202,13 +186,7 @@ class DefinitionReader {
     KeyTable keys = definition_.study->keys;
     for (Key& key : keys)
       if (const SweepAxis* axis = axis_of(definition_, key.name); axis && !axis->values.empty()) key.default_value = axis->values.front(), key.required = false;
-    std::vector<std::string> others = {"study", "name", "sweep", "packs", "cost", "claim", "include"};
-    for (const NotYet& later : kNotYet) {
-      if (std::string(later.name).find('.') != std::string::npos) continue;
-      others.emplace_back(later.name);
-      if (const auto entry = root_.find(later.name); entry != root_.end())
-        mistakes_.add(place(entry->first, entry->second), fmt::format("{} is not supported by this version; {}.", later.name, later.instead));
-    }
+    const std::vector<std::string> others = {"study", "name", "sweep", "packs", "cost", "claim", "include"};
     return read_keys(root_, keys, others, mistakes_);
   }
 

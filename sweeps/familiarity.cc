@@ -82,6 +82,21 @@ NoiseConfig noise_of(const Settings& settings) {
   return noise;
 }
 
+// Noise is drawn on a grid of noise.side: smaller images would be enlarged before it, and none may be less than a patch.
+void refuse_small(const ImageSource& source, const ImageSets& sets, const FamiliarityConfig& config, const VitConfig& encoder) {
+  const bool on_image = !config.noise.after_resize;
+  const std::int64_t least = on_image ? config.noise.side : encoder.patch;
+  for (const auto* set : {&sets.familiar, &sets.novel})
+    for (const auto index : *set) {
+      const Image image = source.image(index);
+      if (std::min(image.width, image.height) >= least) continue;
+      throw InputError(fmt::format("{}: this image is {} x {} pixels, too small for {}. Give larger images{}.", source.name(index), image.width,
+                                   image.height, on_image ? fmt::format("noise.side = {}: it would be enlarged before noise is drawn", least)
+                                                          : fmt::format("an encoder with patches of {}", least),
+                                   on_image ? ", or lower noise.side" : ""));
+    }
+}
+
 // Checks that a run can be had, in the order in which a user would mend it, and says what it reads.
 Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t image_sets) {
   const auto config = parse_familiarity(settings);
@@ -102,7 +117,7 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
     if (layer >= slow->config.depth || head >= slow->config.heads)
       throw InputError(fmt::format("test.heads_off: there is no head {} of block {}; {} has blocks 0 to {} of heads 0 to {}", head,
                                    layer, config.slow_weights, slow->config.depth - 1, slow->config.heads - 1));
-  familiarity_decoder(settings, slow->config);
+  familiarity_decoder(settings, *slow);
   if (config.form.qkv == Qkv::kAdapter && config.rank > slow->config.width)
     throw InputError(
         fmt::format("fast.rank = {} is above the width {} of {}: such an update is not low-rank. Lower it, or set "
@@ -110,6 +125,7 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
                     config.rank, slow->config.width, config.slow_weights));
   const auto source = shared_images(settings);
   const auto sets = choose_images(*source, settings, image_set, image_sets);
+  refuse_small(*source, sets, config, slow->config);
   inputs.hashes["slow.weights"] = slow->metadata.at("content");
   inputs.hashes["images.familiar"] = hash_of(*source, sets.familiar);
   inputs.hashes["images.novel"] = hash_of(*source, sets.novel);
@@ -120,14 +136,16 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
 // What the runs of a pack may differ in: each run has its own tensor for it. All else makes another signature, so that a key that is not
 // thought of here costs speed, never a number.
 const std::set<std::string, std::less<>> kPerRun = {
-    "training.learning_rate", "training.weight_decay", "training.noise", "training.gradient_noise", "fast.learning_rate",
+    "training.epochs", "training.learning_rate", "training.weight_decay", "training.noise", "training.gradient_noise", "fast.learning_rate",
     "fast.ridge", "fast.decay", "fast.consolidate", "fast.rank", "fast.alpha", "fast.rank_stabilised", "fast.layers", "fast.initial",
     "test.gain", "test.layers_off", "test.heads_off", "noise.kind", "noise.side", "noise.stage", "images.seed"};
 
 std::string signature(const Settings& settings) {
   static const Settings defaults = default_settings(familiarity_keys());
   const auto c = parse_familiarity(settings);
-  std::string out = fmt::format("rank={} consolidated={}", c.form.qkv == Qkv::kAdapter ? padded_rank(c.rank) : 0, c.form.own_slow);
+  std::string out = fmt::format("rank={} consolidated={} measured={}|{}", c.form.qkv == Qkv::kAdapter ? padded_rank(c.rank) : 0,
+                                c.form.own_slow, fmt::join(c.coarse, ","), fmt::join(c.fine, ","));
+  if (c.second_epochs > 0) out += fmt::format(" epochs={}", c.epochs);  // else a run leaves the pack when it has had its own
   for (const auto& [name, value] : settings.values())
     if (!kPerRun.contains(name) && !(defaults.has(name) && defaults.at(name) == value)) out += fmt::format(" {}={}", name, text(value));
   return out;
@@ -136,8 +154,9 @@ std::string signature(const Settings& settings) {
 // Multiply-adds counted twice: forward passes of the evaluations, and forward and backward of the training.
 double work(const Settings& settings) {
   const auto c = parse_familiarity(settings);
-  const auto e = c.start_file.empty() ? shared_slow_weights(c)->config : vit_size("micro");
-  const auto d = familiarity_decoder(settings, e);
+  const auto slow = shared_slow_weights(c);
+  const auto& e = slow->config;
+  const auto d = familiarity_decoder(settings, *slow);
   const double tokens = static_cast<double>(e.tokens()), width = static_cast<double>(e.width),
                mlp = static_cast<double>(e.mlp_width), decoder_width = static_cast<double>(d.width);
   const double encoder =
@@ -151,7 +170,8 @@ double work(const Settings& settings) {
   const double shown =
       static_cast<double>(evaluations.size()) * 2 * variants * static_cast<double>(c.count) +
       static_cast<double>(c.coarse.size()) * static_cast<double>(settings.integer("alignment.reference"));
-  return shown * encoder + 3.0 * static_cast<double>(c.all_epochs() * c.count) * (encoder + decoder);
+  const double networks = c.test_swapped ? 2 : 1;
+  return shown * encoder + 3.0 * networks * static_cast<double>(c.all_epochs() * c.count) * (encoder + decoder);
 }
 
 std::vector<std::string> readouts_of(const Settings& s) {
@@ -164,10 +184,26 @@ std::vector<std::string> readouts_of(const Settings& s) {
   return chosen;
 }
 
+// As they were pretrained with.
+DecoderConfig decoder_of_slow_weights(const Settings& settings, const SlowWeights& slow) {
+  if (!slow.decoder_config)
+    throw InputError(fmt::format("decoder.initial = \"slow\": {} has no decoder. `palimpsest pretrain` leaves one where it reconstructs images; else set "
+                                 "decoder.initial = \"fresh\".",
+                                 settings.string("slow.weights")));
+  for (const char* key : {"decoder.width", "decoder.depth", "decoder.heads"})
+    if (settings.integer(key) != 0)
+      throw InputError(fmt::format("{} = {}: with decoder.initial = \"slow\" the decoder is the slow weights' own. Leave it out.", key, settings.integer(key)));
+  auto decoder = *slow.decoder_config;
+  decoder.dropout = settings.number("decoder.dropout");
+  return decoder;
+}
+
 }  // namespace
 
 // By the sizes of pretraining, else half the encoder's depth at its own width.
-DecoderConfig familiarity_decoder(const Settings& settings, const VitConfig& encoder) {
+DecoderConfig familiarity_decoder(const Settings& settings, const SlowWeights& slow) {
+  const auto& encoder = slow.config;
+  if (settings.string("decoder.initial") == "slow") return decoder_of_slow_weights(settings, slow);
   DecoderConfig decoder{.input_width = encoder.width,
                         .width = encoder.width,
                         .depth = std::max<std::int64_t>(1, encoder.depth / 2),
@@ -195,6 +231,8 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
     throw InputError(
         "slow.weights is not given. Name a safetensors file: `palimpsest pretrain` makes one, or export a "
         "CLIPVisionModel.");
+  if (!c.start_file.empty() && s.string("decoder.initial") == "slow")
+    throw InputError("decoder.initial = \"slow\": start.file holds the decoder to begin with. Leave one of the two out.");
   c.activation = s.string("model.activation");
   c.double_projection = s.flag("attention.double_projection");
   c.epochs = s.integer("training.epochs");
@@ -210,6 +248,8 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
             .rest = kRest.at(s.string("training.rest")),
             .targets = s.strings("fast.targets"),
             .by_gradient = find_learning_rule(c.rule).by_gradient,
+            .slow_decoder = s.string("decoder.initial") == "slow",
+            .train_decoder = s.flag("decoder.trains"),
             .own_slow = s.integer("fast.consolidate") > 0};
   if (c.adapts() && c.form.targets.empty())
     throw InputError(fmt::format("fast.targets is empty: fast weights need at least one of {}. For none, set fast.qkv = \"frozen\".",
@@ -228,9 +268,14 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.rank = s.integer("fast.rank");
   const double alpha = s.number("fast.alpha"), rank = static_cast<double>(c.rank);
   c.scale = alpha <= 0 ? 4.0 : s.flag("fast.rank_stabilised") ? alpha / std::sqrt(rank) : alpha / rank;
+  c.keep_trained = s.string("keep") == "trained";
   c.test_gain = s.number("test.gain");
   c.test_layers_off = s.string("test.layers_off");
   c.test_heads_off = heads_of(s.string("test.heads_off"));
+  c.test_swapped = s.flag("test.swapped");
+  if (c.test_swapped && !c.adapts())
+    throw InputError(fmt::format("test.swapped: with fast.qkv = \"{}\" there are no fast weights to swap. Write adapter or gain, or leave it out.",
+                                 s.string("fast.qkv")));
   c.metrics = s.strings("evaluation.metrics");
   chosen_metrics(c.metrics);
   c.readouts = readouts_of(s);

@@ -46,6 +46,9 @@ struct FamiliarityConfig {
   double test_gain = 1;                  // multiplies the update at test
   std::string test_layers_off;           // blocks without it, as layers_of; empty: none
   std::vector<Head> test_heads_off;
+  bool keep_trained = false;
+
+  bool test_swapped = false;             // measured with the fast weights that the novel images taught
 
   std::int64_t count = 4;
   NoiseConfig noise;
@@ -69,12 +72,13 @@ std::vector<const FamiliarityMetric*> chosen_metrics(const std::vector<std::stri
 bool is_chosen(const std::vector<std::string>& names, const std::string& metric);
 
 /// The decoder that goes with an encoder, by the keys "decoder.*". Throws InputError.
-DecoderConfig familiarity_decoder(const Settings&, const VitConfig& encoder);
+DecoderConfig familiarity_decoder(const Settings&, const SlowWeights&);
 
 /// Slow weights, read once in a process; metadata "content" holds the file's hash.
 std::shared_ptr<const SlowWeights> shared_slow_weights(const FamiliarityConfig&);
 
 void run_familiarity_pack(const std::vector<RunSpec>&, const PackContext&);
+void train_familiarity_again(const RunSpec&, const std::filesystem::path& file, const PackContext&);
 std::uint64_t probe_familiarity_memory(const RunSpec&);
 
 }  // namespace palimpsest

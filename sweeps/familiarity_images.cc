@@ -21,12 +21,21 @@ Image finished(Image image, int side) {
   return image.width == side ? std::move(image) : resize_bicubic(image, side, side);
 }
 
+[[noreturn]] void refuse_classes(const ImageNeeds& needs, const SetOrder& drawn, std::int64_t sets) {
+  throw InputError(
+      fmt::format("images.classes = \"{}\": {} image sets of {} images {} are asked for, but the {} classes there are make {}. "
+                  "Lower sweep.image_sets or images.count, or give more images{}.",
+                  needs.classes == SetClasses::kSame ? "same" : "different", sets, needs.count,
+                  needs.classes == SetClasses::kSame ? "of one class each" : "of as many classes", drawn.classes, drawn.sets,
+                  needs.classes == SetClasses::kSame ? "" : " or classes"));
+}
+
 }  // namespace
 
 ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set,
                         std::int64_t image_sets) {
   const ImageNeeds needs{settings.integer("images.count"), settings.integer("alignment.reference"),
-                         "alignment.reference"};
+                         "alignment.reference", set_classes_of(settings.string("images.classes"))};
   return choose_images(source, needs, static_cast<std::uint64_t>(settings.integer("images.seed")), image_set,
                        image_sets);
 }
@@ -48,7 +57,9 @@ ImageSets choose_images(const ImageSource& source, const ImageNeeds& needs, std:
                     "but there are {}. Lower sweep.image_sets, "
                     "images.count or {}, or give more images.",
                     image_sets, count, sets * count, reference, total, needs.reference_key));
-  const auto order = RandomStream(seed).child(purpose("image sets")).permutation(total);
+  const auto drawn = order_by_class(source, RandomStream(seed).child(purpose("image sets")).permutation(total), count, needs.classes);
+  if (drawn.sets < sets) refuse_classes(needs, drawn, sets);
+  const auto& order = drawn.images;
   const auto of_set = [&](std::int64_t set) {
     const auto begin = order.begin() + (set % sets) * count;
     return std::vector<std::int64_t>(begin, begin + count);

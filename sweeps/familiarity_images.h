@@ -9,6 +9,7 @@
 #include "runtime/image_source.h"
 #include "runtime/random_stream.h"
 #include "runtime/settings.h"
+#include "sweeps/image_classes.h"
 #include "sweeps/image_noise.h"
 
 namespace palimpsest {
@@ -24,6 +25,7 @@ struct ImageSets {
 struct ImageNeeds {
   std::int64_t count = 0, reference = 0;
   std::string reference_key;
+  SetClasses classes = SetClasses::kAny;
 };
 
 /// Throws InputError when the source has too few images for `image_sets` disjoint sets and the reference, with the

@@ -5,18 +5,24 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "models/trained_network.h"
 #include "runtime/device.h"
-#include "runtime/tensor_file.h"
+#include "runtime/durable_file.h"
 #include "runtime/log.h"
+#include "runtime/tensor_file.h"
 #include "sweeps/alike.h"
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_evoked.h"
@@ -24,6 +30,7 @@
 #include "sweeps/familiarity_snapshot.h"
 #include "sweeps/familiarity_start.h"
 #include "sweeps/familiarity_training.h"
+#include "sweeps/kept_networks.h"
 #include "sweeps/knock_out.h"
 #include "sweeps/manifold.h"
 
@@ -40,12 +47,12 @@ void keep_heap() {
 
 class Pack {
  public:
-  Pack(const std::vector<RunSpec>& runs)
+  explicit Pack(const std::vector<RunSpec>& runs)
       : runs_(runs),
-        config_(parse_familiarity(runs.front().settings)),
+        config_(parse_familiarity(runs_.front().settings)),
         configs_(configs()),
         starts_(starts()),
-        training_(runs, configs_, *starts_.front().slow, compute_device()),
+        training_(runs_, configs_, *starts_.front().slow, compute_device()),
         metrics_(chosen_metrics(config_.metrics)) {
     const auto stack = [&](auto member) {
       std::vector<at::Tensor> all;
@@ -55,22 +62,34 @@ class Pack {
     shown_[kFamiliar] = stack(&FamiliarityStart::familiar);
     shown_[kNovel] = stack(&FamiliarityStart::novel);
     if (starts_.front().reference.defined()) reference_ = stack(&FamiliarityStart::reference);
-    losses_ = at::full({size(), config_.all_epochs()}, std::nan(""));
+    if (config_.test_swapped) other_.emplace(runs_, configs_, *starts_.front().slow, compute_device());
+    losses_ = at::full({size(), epochs()}, std::nan(""));
     failed_at_.assign(runs.size(), 0);
+    seconds_.assign(runs.size(), 0);
     for (const auto& start : starts_)
       for (const auto set : {kFamiliar, kNovel}) figures_of_[set].push_back(start.figures[set]);
     for (const auto& run : runs) probes_.push_back(stream_of(run, "probes"));
   }
 
-  std::int64_t epochs() const { return config_.all_epochs(); }
+  const RunSpec& spec(std::size_t run) const { return runs_[run]; }
+  bool is_empty() const { return runs_.empty(); }
+
+  // Of the run that has most.
+  std::int64_t epochs() const {
+    std::int64_t most = 0;
+    for (const auto& config : configs_) most = std::max(most, config.all_epochs());
+    return most;
+  }
 
   // One optimizer step on the clean images of the set that is learned now, all in one batch.
   void train(std::int64_t epoch) {
-    const auto set = epoch <= config_.epochs ? kFamiliar : kNovel;
+    const auto set = config_.second_epochs == 0 || epoch <= config_.epochs ? kFamiliar : kNovel;
     const auto loss = training_.step(learned(set, epoch), clean(set), epoch);
     losses_.select(1, epoch - 1).copy_(loss);
-    for (std::int64_t r = 0; r < size(); ++r)
-      if (failed_at_[r] == 0 && !std::isfinite(losses_[r][epoch - 1].item<float>())) failed_at_[r] = epoch;
+    note_failures(loss, epoch);
+    if (!other_) return;
+    const auto its = set == kFamiliar ? kNovel : kFamiliar;
+    note_failures(other_->step(learned(its, epoch), clean(its), epoch), epoch);
   }
 
   // The first evaluation of the schedule: the memory probe's.
@@ -87,6 +106,8 @@ class Pack {
              (!needs.reference || reference_.defined());
     };
     std::vector<Taken> all;   // put down at the end: an evaluation that is left half way leaves nothing
+    std::optional<SwappedFastWeights> swapped;
+    if (other_) swapped.emplace(training_.network(), other_->network());
     const KnockOut tested(training_.network(), configs_);
     const auto reference = coarse && reference_.defined() ? reference_responses() : at::Tensor();   // [R, Q, L, n, C]
     for (const auto set : {kFamiliar, kNovel}) {
@@ -110,8 +131,12 @@ class Pack {
     const auto r = static_cast<std::int64_t>(run);
     Snapshot out{step, {}};
     put_learned(out, training_, r);
-    put(out, "losses", losses_[r]);
-    put(out, "failed_at", at::full({}, failed_at_[run], at::kLong));
+    if (other_) {
+      Snapshot others;
+      put_learned(others, *other_, r);
+      for (auto& [name, part] : others.parts) out.parts.emplace(kOther + name, std::move(part));
+    }
+    put(out, "losses", losses_of(run));
     for (const auto* course : {&coarse_, &fine_})
       for (const auto& [metric, by_set] : *course)
         for (const auto set : {kFamiliar, kNovel})
@@ -123,8 +148,8 @@ class Pack {
     for (std::size_t run = 0; run < snapshots.size(); ++run) {
       const auto r = static_cast<std::int64_t>(run);
       get_learned(snapshots[run], training_, r);
-      get_into(snapshots[run], "losses", losses_[r]);
-      failed_at_[run] = get(snapshots[run], "failed_at").item<std::int64_t>();
+      if (other_) get_learned(others_of(snapshots[run]), *other_, r);
+      get_into(snapshots[run], "losses", losses_of(run));
     }
     for (const auto& [name, part] : snapshots.front().parts) {
       if (!name.starts_with("course ")) continue;
@@ -140,20 +165,64 @@ class Pack {
     }
   }
 
-  // Reconstructions of the clean images of both sets, [R, 2 I, 3, S, S].
+  // Of the clean images of both sets, [R, 2 I, 3, S, S].
   at::Tensor reconstructions() const {
     const c10::InferenceMode no_gradient;
     return rebuilt(training_.network(), at::cat({clean(kFamiliar), clean(kNovel)}, 1)).to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   }
 
-  RunResult result(std::size_t run, double seconds) const {
-    RunResult out{runs_[run].id, "", {}, {}, seconds};
-    const auto step = failed_at_[run] ? failed_at_[run] : training_.is_finite(run) ? 0 : epochs();
+  // Keeps how the untrained networks reconstruct the images, for picture().
+  void take_first_pictures_of(const Pack& untrained) { first_pictures_ = untrained.reconstructions(); }
+
+  std::size_t count() const { return runs_.size(); }
+  bool trains_two() const { return other_.has_value(); }
+
+  // Seconds that passed are shared by the runs that are there.
+  void share_time(double seconds) {
+    for (auto& own : seconds_) own += seconds / static_cast<double>(runs_.size());
+  }
+
+  // The runs that have failed, or have had all their epochs.
+  std::vector<std::size_t> failed() const { return those([&](std::size_t run) { return failed_at_[run] > 0; }); }
+  std::vector<std::size_t> finished(std::int64_t epoch) const {
+    return those([&](std::size_t run) { return configs_[run].all_epochs() == epoch; });
+  }
+
+  // Takes runs out of the pack: they cost nothing from here on, and to the others nothing changes.
+  void remove(const std::vector<std::size_t>& runs) {
+    if (runs.empty()) return;
+    std::vector<std::int64_t> rest;
+    for (std::int64_t r = 0; r < size(); ++r)
+      if (std::ranges::find(runs, static_cast<std::size_t>(r)) == runs.end()) rest.push_back(r);
+    const auto keep = [&]<class T>(std::vector<T>& values) {
+      std::vector<T> kept;
+      for (const auto r : rest) kept.push_back(std::move(values[static_cast<std::size_t>(r)]));
+      values = std::move(kept);
+    };
+    keep(runs_), keep(configs_), keep(starts_), keep(probes_), keep(failed_at_), keep(seconds_);
+    for (auto& figures : figures_of_) keep(figures);
+    if (rest.empty()) return;
+    training_.keep_runs(rest);
+    if (other_) other_->keep_runs(rest);
+    const auto places = at::tensor(rest, at::kLong);
+    for (auto* own : {&shown_[kFamiliar], &shown_[kNovel], &reference_, &losses_, &first_pictures_})
+      if (own->defined()) *own = own->index_select(0, places.to(own->device()));
+    for (auto* course : {&coarse_, &fine_})
+      for (auto& [metric, by_set] : *course)
+        for (auto& epochs : by_set)
+          for (auto& values : epochs) values = values.index_select(0, places);
+  }
+
+  RunResult result(std::size_t run) const {
+    RunResult out{runs_[run].id, "", {}, {}, seconds_[run]};
+    const auto& config = configs_[run];
+    const auto step = failed_at_[run] ? failed_at_[run] : is_finite(run) ? 0 : config.all_epochs();
     if (step) {
       out.failure = fmt::format("the loss is not finite at step {}; a lower training.learning_rate may help", step);
       return out;
     }
-    out.measurements.push_back(measurement("loss", loss_axes(config_), losses_[static_cast<std::int64_t>(run)]));
+    out.measurements.push_back(
+        measurement("loss", loss_axes(config), losses_of(run)));
     for (const auto* course : {&coarse_, &fine_})
       for (const auto& [metric, by_set] : *course) {
         const auto of_run = [&](Set set) { return at::stack(by_set[set]).select(1, static_cast<std::int64_t>(run)); };   // [epoch, ...]
@@ -162,17 +231,34 @@ class Pack {
         const auto& info = *std::ranges::find(file.values, metric, &MetricInfo::name);
         const bool both = info.axes.front() == "images";
         const auto own = both ? at::stack({of_run(kFamiliar), of_run(kNovel)}) : of_run(kFamiliar);
-        out.measurements.push_back(measurement(metric, familiarity_axes(file, info, config_, encoder()), own));
+        out.measurements.push_back(measurement(metric, familiarity_axes(file, info, config, encoder()), own));
       }
     return out;
   }
 
+  void keep_network(std::size_t run) const {
+    const auto file = kept_network_of(runs_[run].id);
+    if (!configs_[run].keep_trained || file.empty()) return;
+    prepare_folder(file.parent_path());
+    write_network(run, file);
+  }
+
+  // What training made of a run's network, whatever it is tested with.
+  void write_network(std::size_t run, const std::filesystem::path& file) const {
+    const auto& config = configs_[run];
+    auto trained = trained_network(training_.network(), *starts_[run].slow, static_cast<std::int64_t>(run), config.rank);
+    trained.slow.metadata.erase("content");  // of the file that training began with
+    trained.slow.metadata["run"] = runs_[run].id;
+    if (config.double_projection) trained.slow.metadata["double_projection"] = "true";
+    write_adapted_weights(file, trained);
+  }
+
   // Rows: the images, their reconstruction before and after training; familiar ones left, novel ones right.
-  Attachment picture(std::size_t run, const at::Tensor& before, const at::Tensor& after) const {
+  Attachment picture(std::size_t run, const at::Tensor& now) const {
     const auto r = static_cast<std::int64_t>(run);
     const auto originals = at::cat({clean(kFamiliar), clean(kNovel)}, 1)[r].to(at::kCPU);
     const auto row = [](const at::Tensor& images) { return at::cat(images.unbind(0), 2); };
-    const auto grid = at::cat({row(originals), row(before[r]), row(after[r])}, 1);
+    const auto grid = at::cat({row(originals), row(first_pictures_[r]), row(now[r])}, 1);
     return {"reconstruction.png", "image/png", encode_png(to_image(grid))};
   }
 
@@ -180,6 +266,18 @@ class Pack {
   std::function<bool()> should_stop = [] { return false; };
 
  private:
+  static constexpr const char* kOther = "other ";  // parts of the network that learns the other images
+
+  static Snapshot others_of(const Snapshot& snapshot) {
+    Snapshot out{snapshot.step, {}};
+    for (const auto& [name, part] : snapshot.parts)
+      if (name.starts_with(kOther)) out.parts.emplace(name.substr(std::strlen(kOther)), part);
+    return out;
+  }
+
+  // [steps], a view
+  at::Tensor losses_of(std::size_t run) const { return losses_[static_cast<std::int64_t>(run)].slice(0, 0, configs_[run].all_epochs()); }
+
   static std::string place(bool fine, int set, std::size_t index, const std::string& metric) {
     return fmt::format("course {} {} {} {:09}", int{fine}, metric, set, index);
   }
@@ -225,6 +323,20 @@ class Pack {
     wanted.class_token = std::ranges::count(names, "cls") > 0;
     wanted.patch_mean = std::ranges::count(names, "mean") > 0;
   }
+
+  std::vector<std::size_t> those(const auto& holds) const {
+    std::vector<std::size_t> out;
+    for (std::size_t run = 0; run < runs_.size(); ++run)
+      if (holds(run)) out.push_back(run);
+    return out;
+  }
+
+  void note_failures(const at::Tensor& loss, std::int64_t epoch) {
+    for (std::int64_t r = 0; r < size(); ++r)
+      if (failed_at_[r] == 0 && !std::isfinite(loss[r].item<float>())) failed_at_[r] = epoch;
+  }
+
+  bool is_finite(std::size_t run) const { return training_.is_finite(run) && (!other_ || other_->is_finite(run)); }
 
   at::Tensor reference_responses() const {
     Wanted needed{.features = true};
@@ -275,17 +387,31 @@ class Pack {
     return {metric, std::move(axes), {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()}};
   }
 
-  const std::vector<RunSpec>& runs_;
-  FamiliarityConfig config_;  // of the first run: what the signature holds is common to all
+  std::vector<RunSpec> runs_;
+  FamiliarityConfig config_;  // of the first run there was: what the signature holds is common to all
   std::vector<FamiliarityConfig> configs_;  // of each run
   std::vector<FamiliarityStart> starts_;
   FamiliarityTraining training_;
+  std::optional<FamiliarityTraining> other_;  // learns the novel images, where fast weights are swapped
   std::vector<const FamiliarityMetric*> metrics_;
-  at::Tensor shown_[2], reference_, losses_;
+  at::Tensor shown_[2], reference_, losses_, first_pictures_;
   std::vector<std::vector<FigureOverlap>> figures_of_[2];
   std::vector<RandomStream> probes_;
-  std::vector<std::int64_t> failed_at_;
+  std::vector<std::int64_t> failed_at_;  // step; 0: it has not
+  std::vector<double> seconds_;
   Course coarse_, fine_;
+};
+
+// Seconds since it was asked before.
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 // The first run of a condition shows its reconstructions in the report.
@@ -298,11 +424,12 @@ std::uint64_t peak_memory() {
   return 0;
 }
 
-// Steps of a pack: 2 e is "before training epoch e", 2 e + 1 "before evaluating it", so that neither is made twice.
+// Steps of a pack: 2 e is "before training epoch e", 2 e + 1 "before evaluating it", so that neither is made twice. Runs that fail or have had
+// all their epochs leave it with their results.
 class PackAtWork {
  public:
   PackAtWork(const Alike& alike, const PackContext& context, double share_before, double share)
-      : alike_(alike), context_(context), share_before_(share_before), share_(share), pack_(alike.runs) {
+      : alike_(alike), context_(context), share_before_(share_before), share_(share), pack_(alike.runs), epochs_(pack_.epochs()) {
     pack_.should_stop = context.should_stop;
     if (alike.snapshots.empty()) return;
     pack_.go_on_from(alike.snapshots);
@@ -311,30 +438,25 @@ class PackAtWork {
 
   void run() {
     StopBetweenBlocks between(context_.should_stop);
-    const BlockRunnerScope scope(&between);
-    const bool pictures = context_.keep_pictures || std::ranges::any_of(alike_.runs, shows_pictures);
-    if (pictures) before_ = reconstructions_before();
-    while (step_ <= 2 * pack_.epochs() + 1) {
+    std::optional<BlockRunnerScope> scope;
+    if (!pack_.trains_two()) scope.emplace(&between);  // two steps are made together, or none
+    if (std::ranges::any_of(alike_.runs, [&](const RunSpec& run) { return shows(run); })) take_first_pictures();
+    while (!pack_.is_empty()) {
       save_where_due();
       make_step();
       ++step_;
-      context_.progress(share_before_ + share_ * static_cast<double>(step_ / 2) / static_cast<double>(pack_.epochs() + 1));
-    }
-    if (pictures) or_save([&] { after_ = pack_.reconstructions(); });
-  }
-
-  void report(double seconds) {
-    for (std::size_t run = 0; run < alike_.runs.size(); ++run) {
-      auto result = pack_.result(run, seconds);
-      if (result.failure.empty() && (context_.keep_pictures || shows_pictures(alike_.runs[run])))
-        result.attachments.push_back(pack_.picture(run, before_, after_));
-      context_.report(std::move(result));
+      context_.progress(share_before_ + share_ * static_cast<double>(step_ / 2) / static_cast<double>(epochs_ + 1));
     }
   }
 
  private:
+  bool shows(const RunSpec& run) const { return context_.keep_pictures || shows_pictures(run); }
+
   // A pack that goes on has trained since: what it would have shown at first is made by another one.
-  at::Tensor reconstructions_before() const { return saved_ == 0 ? pack_.reconstructions() : Pack(alike_.runs).reconstructions(); }
+  void take_first_pictures() {
+    if (saved_ == 0) pack_.take_first_pictures_of(pack_);
+    else pack_.take_first_pictures_of(Pack(alike_.runs));
+  }
 
   void make_step() {
     const auto epoch = step_ / 2;
@@ -345,6 +467,24 @@ class PackAtWork {
       else if (epoch > 0)
         pack_.train(epoch);
     });
+    take_leave(step_ % 2 == 1 ? pack_.finished(epoch) : pack_.failed());
+  }
+
+  void take_leave(const std::vector<std::size_t>& leaving) {
+    if (leaving.empty()) return;
+    pack_.share_time(stopwatch_.lap());
+    at::Tensor pictures;
+    for (const auto run : leaving) {
+      auto result = pack_.result(run);
+      const auto& spec = pack_.spec(run);
+      if (result.failure.empty()) pack_.keep_network(run);
+      if (result.failure.empty() && shows(spec)) {
+        if (!pictures.defined()) pictures = pack_.reconstructions();
+        result.attachments.push_back(pack_.picture(run, pictures));
+      }
+      context_.report(std::move(result));
+    }
+    pack_.remove(leaving);
   }
 
   template <class Work>
@@ -362,7 +502,7 @@ class PackAtWork {
   }
   void save() {
     if (!context_.snapshots || step_ < 2 || step_ == saved_) return;
-    for (std::size_t run = 0; run < alike_.runs.size(); ++run) context_.snapshots->save(alike_.runs[run].id, pack_.snapshot(run, step_));
+    for (std::size_t run = 0; run < pack_.count(); ++run) context_.snapshots->save(pack_.spec(run).id, pack_.snapshot(run, step_));
     saved_ = step_;
   }
 
@@ -370,8 +510,9 @@ class PackAtWork {
   const PackContext& context_;
   const double share_before_, share_;
   Pack pack_;
+  const std::int64_t epochs_;
+  Stopwatch stopwatch_;
   std::int64_t step_ = 0, saved_ = 0;
-  at::Tensor before_, after_;
 };
 
 // A snapshot that does not fit, of another build perhaps, means beginning anew.
@@ -392,13 +533,23 @@ void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& c
   keep_heap();
   double before = 0;
   for (Alike& together : alike(runs, context.snapshots)) {
-    const auto start = std::chrono::steady_clock::now();
-    const auto size = static_cast<double>(together.runs.size()), share = size / static_cast<double>(runs.size());
-    const auto at_work = begun(together, context, before, share);
-    at_work->run();
-    at_work->report(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / size);
+    const auto share = static_cast<double>(together.runs.size()) / static_cast<double>(runs.size());
+    begun(together, context, before, share)->run();
     before += share;
   }
+}
+
+void train_familiarity_again(const RunSpec& run, const std::filesystem::path& file, const PackContext& context) {
+  at::set_num_threads(1);
+  keep_heap();
+  Pack pack({run});
+  for (std::int64_t epoch = 1; epoch <= pack.epochs(); ++epoch) {
+    if (context.should_stop()) throw Interrupted("stopped while a run was trained again");
+    pack.train(epoch);
+    context.progress(static_cast<double>(epoch) / static_cast<double>(pack.epochs()));
+  }
+  if (const auto result = pack.result(0); !result.failure.empty()) throw InputError(fmt::format("run {}: {}", run.id, result.failure));
+  pack.write_network(0, file);
 }
 
 std::uint64_t probe_familiarity_memory(const RunSpec& run) {

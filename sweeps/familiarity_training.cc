@@ -31,7 +31,7 @@ FastNetwork FamiliarityTraining::built(const SlowWeights& slow) const {
     fast.push_back({configs_[r].rank, configs_[r].scale, configs_[r].first_values, layers_of(configs_[r].layers, slow.config.depth),
                     stream_of(runs_[r], "adapters"), stream_of(runs_[r], "decoder")});
   const auto& common = configs_.front();
-  auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow.config), common.form, fast, device_);
+  auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow), common.form, fast, device_);
   made.encoder.set_double_projection(common.double_projection);
   if (!common.start_file.empty()) load_start_file(made, common);
   return made;
@@ -66,6 +66,12 @@ at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& 
   rest_->step({});
   forget_and_consolidate(epoch);
   return loss.detach();
+}
+
+void FamiliarityTraining::keep_runs(const std::vector<std::int64_t>& runs) {
+  palimpsest::keep_runs(network_, runs);
+  fast_->keep_runs(runs);
+  rest_->keep_runs(runs);
 }
 
 bool FamiliarityTraining::is_finite(std::size_t run) const {

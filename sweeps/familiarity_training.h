@@ -26,6 +26,8 @@ class FamiliarityTraining {
   /// One step of every run on all its images at once; returns the losses before it, [R].
   ///   shown, target  [R, I, 3, S, S] in [0, 1]
   at::Tensor step(const at::Tensor& shown, const at::Tensor& target, std::int64_t epoch);
+  /// Runs left the pack: these stay, in this order. `runs` and `configs` are of them alone by now.
+  void keep_runs(const std::vector<std::int64_t>& runs);
   /// Whether all weights of a run are numbers: its last step has no loss that would tell.
   bool is_finite(std::size_t run) const;
 

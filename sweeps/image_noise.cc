@@ -131,8 +131,10 @@ constexpr NoiseKind kPhaseScramble = {"phase-scramble", "phases of the Fourier t
 
 }  // namespace
 
+extern const NoiseKind kRotation, kCrop;  // image_views.cc
+
 const std::vector<const NoiseKind*>& noise_kinds() {
-  static const std::vector<const NoiseKind*> list = {&kSaltAndPepper, &kGaussian, &kOcclusion, &kBlur, &kPhaseScramble};
+  static const std::vector<const NoiseKind*> list = {&kSaltAndPepper, &kGaussian, &kOcclusion, &kBlur, &kPhaseScramble, &kRotation, &kCrop};
   return list;
 }
 

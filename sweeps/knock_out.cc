@@ -56,4 +56,12 @@ void KnockOut::silence_heads(const std::vector<FamiliarityConfig>& runs) {
   for (const auto& [layer, gain] : silent_) network_.encoder.set_head_gain(layer, gain);
 }
 
+void SwappedFastWeights::swap() {
+  for (const auto& [layer, target] : network_.maps) {
+    const Adapter own = *network_.encoder.adapter(layer, target);
+    network_.encoder.set_adapter(layer, target, *other_.encoder.adapter(layer, target));
+    other_.encoder.set_adapter(layer, target, own);
+  }
+}
+
 }  // namespace palimpsest

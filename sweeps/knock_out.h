@@ -24,4 +24,19 @@ class KnockOut {
   std::map<std::int64_t, at::Tensor> silent_;    // by block: [R, H]
 };
 
+/// While it lives, two networks of one pack have each other's fast weights.
+class SwappedFastWeights {
+ public:
+  SwappedFastWeights(FastNetwork& network, FastNetwork& other) : network_(network), other_(other) { swap(); }
+  ~SwappedFastWeights() { swap(); }
+  SwappedFastWeights(const SwappedFastWeights&) = delete;
+  SwappedFastWeights& operator=(const SwappedFastWeights&) = delete;
+
+ private:
+  void swap();
+
+  FastNetwork& network_;
+  FastNetwork& other_;
+};
+
 }  // namespace palimpsest

@@ -5,14 +5,14 @@ namespace palimpsest {
 // The text that is hashed, a line each; strings are quoted as in TOML, so no value can look like another line:
 //   study "familiarity"
 //   method 1
-//   key fast.rank = 8          every key that is no path, sorted
+//   key fast.rank = 8          every key that is no path and not `keep`, sorted
 //   seed 0
 //   image_set 12
 //   input slow.weights = 5e2b...   sorted
 RunId run_id(const Study& study, const Settings& settings, std::int64_t seed, std::int64_t image_set, const Inputs& inputs) {
   std::string all = "study " + text(Value(study.name)) + "\nmethod " + std::to_string(study.method_version) + "\n";
   for (const auto& [key, value] : settings.values())
-    if (!names_a_place(study, key))  // what lies there is among the inputs: a folder may move, and one changed pixel makes another run
+    if (key != "keep" && !names_a_place(study, key))  // what lies there is among the inputs: a folder may move, and one changed pixel makes another run
       all += "key " + key + " = " + text(value) + "\n";
   all += "seed " + std::to_string(seed) + "\nimage_set " + std::to_string(image_set) + "\n";
   for (const auto& [name, hash] : inputs.hashes) all += "input " + name + " = " + hash + "\n";

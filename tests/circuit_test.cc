@@ -10,7 +10,10 @@
 
 #include <ATen/ATen.h>
 
+#include "sweeps/circuit_dictionary.h"
+#include "sweeps/circuit_linear.h"
 #include "sweeps/circuit_metrics.h"
+#include "sweeps/claim_check.h"
 
 namespace palimpsest {
 namespace {
@@ -84,21 +87,36 @@ TEST(Circuit, HasTheSameBitsAloneAndInShuffledPacksOfFourAndSixteen) {
   }
 }
 
-TEST(Circuit, MeasuresWhatItDeclares) {
-  const auto result = run_alone(settings());
+TEST(Circuit, MeasuresWhatItDeclaresOnTheAxesItDeclares) {
+  auto s = settings();
+  s.set("analysis.modes", std::int64_t{3});
+  const auto result = run_alone(s);
   EXPECT_EQ(result.failure, "");
-  for (const auto& info : circuit_metric_list()) {
-    const auto& m = metric(result, info.name);
-    ASSERT_EQ(m.axes.size(), info.axes.size()) << info.name;
+  const auto declared = kCircuitStudy.declare(s);
+  ASSERT_EQ(declared.size(), kCircuitStudy.metrics.size());
+  for (const auto& one : declared) {
+    const auto& m = metric(result, one.metric);
+    EXPECT_EQ(one.absent, "") << one.metric;
+    EXPECT_EQ(m.axes, one.axes) << one.metric;
     std::size_t size = 1;
-    for (std::size_t i = 0; i < m.axes.size(); ++i) {
-      EXPECT_EQ(m.axes[i].name, info.axes[i]);
-      size *= m.axes[i].labels.size();
-    }
-    EXPECT_EQ(m.values.size(), size) << info.name;
+    for (const auto& axis : one.axes) size *= axis.labels.size();
+    EXPECT_EQ(m.values.size(), size) << one.metric;
   }
   EXPECT_THAT(metric(result, "manifold.relative").axes[2].labels, ::testing::ElementsAre("0.3", "0.5"));
   EXPECT_THAT(metric(result, "tuning.curve").axes[1].labels, ::testing::ElementsAre("1", "2"));
+}
+
+TEST(Circuit, ClaimsAtEpochsThatAreNotMeasuredAreRefusedBeforeTheFirstRun) {
+  add_network_studies();
+  const auto check = [&](const std::string& claim) {
+    const auto text = "study = \"circuit\"\nname = \"x\"\nimages = { source = \"dead-leaves\", count = 2 }\ntraining = { epochs = 3 }\n" +
+                      ("[[claim]]\nname = \"c\"\n" + claim) + "direction = \"less\"\n";
+    return check_claims(Plan(read_definition_text(text, "sweep.toml"))).mistakes;
+  };
+  EXPECT_THAT(check("metric = \"activity.mean\"\nchange = { epoch = [0, 5] }\n"),
+              ::testing::ElementsAre(HasSubstr("has no place \"5\"")));
+  EXPECT_THAT(check("metric = \"tuning.curve\"\nat = { epoch = 0 }\n"), ::testing::ElementsAre(HasSubstr("has no place \"0\"")));
+  EXPECT_THAT(check("metric = \"activity.mean\"\nchange = { epoch = [0, 3] }\n"), ::testing::IsEmpty());
 }
 
 TEST(Circuit, DoesNotChangeWithoutLearning) {
@@ -182,6 +200,42 @@ TEST(CircuitInput, FiltersHaveMeanZeroAndLengthOneAndBanksOfSetsDiffer) {
   }
 }
 
+TEST(CircuitInput, LearnedFiltersTellMoreOfOtherImagesThanRandomOnes) {
+  const CircuitInputConfig config{.side = 32, .orientations = 4, .frequencies = {1, 2}};
+  const auto leaves = dead_leaves(9, 24, 32);
+  std::vector<GreyImage> learned, other;
+  for (std::int64_t i = 0; i < 24; ++i) (i < 16 ? learned : other).push_back(grey_image(leaves->image(i), config));
+  const auto bank = learned_bank(learned, config, RandomStream(3));
+  ASSERT_EQ(bank.size(), 16u);
+  const auto matrix = [](const std::vector<std::vector<double>>& filters) {
+    std::vector<at::Tensor> rows;
+    for (const auto& filter : filters) rows.push_back(at::tensor(filter, at::kDouble));
+    return at::stack(rows);
+  };
+  std::vector<std::vector<double>> patches;
+  for (const auto& image : other)
+    for (int place = 0; place + 9 <= 32; place += 4) {
+      std::vector<double> patch;
+      for (int y = 0; y < 9; ++y)
+        for (int x = 0; x < 9; ++x) patch.push_back(image[static_cast<std::size_t>((place + y) * 32 + place + x)]);
+      patches.push_back(patch);
+    }
+  auto x = matrix(patches);
+  x = x - x.mean(1, true);
+  // Share of the patches' variance that lies in the span of the filters.
+  const auto explained = [&](const at::Tensor& filters) {
+    const auto basis = std::get<0>(at::linalg_qr(filters.t()));
+    return (at::matmul(x, basis).square().sum() / x.square().sum()).item<double>();
+  };
+  const auto ours = matrix(bank);
+  EXPECT_NEAR(ours.sum(1).abs().max().item<double>(), 0, 1e-9);
+  EXPECT_NEAR((ours.square().sum(1) - 1).abs().max().item<double>(), 0, 1e-9);
+  auto random = at::empty({16, 81});
+  RandomStream(4).fill_normal(random.data_ptr<float>(), random.numel());
+  EXPECT_GT(explained(ours), explained(random.to(at::kDouble)) + 0.2);
+  EXPECT_EQ(bank, learned_bank(learned, config, RandomStream(3)));
+}
+
 TEST(CircuitInput, ShufflingKeepsTheGreyValues) {
   GreyImage image(100);
   for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<double>(i);
@@ -211,6 +265,39 @@ TEST(CircuitMetrics, AreThoseOfAPairOfImagesWorkedOutByHand) {
   EXPECT_NEAR(got.at("manifold.increment").item<double>(), 0.5, 1e-12);  // one tenth of noise, images 2 apart
   EXPECT_NEAR(got.at("manifold.level").item<double>(), 0.5, 1e-12);
   EXPECT_NEAR(got.at("manifold.to_clean").item<double>(), 0.5, 1e-12);
+}
+
+TEST(Circuit, ManifoldIsTheSameOnAllPrincipalComponentsAndAnotherOnFew) {
+  auto all = settings(), few = settings();
+  all.set("analysis.components", std::int64_t{1000});
+  few.set("analysis.components", std::int64_t{2});
+  const auto plain = run_alone(settings()), on_all = run_alone(all), on_few = run_alone(few);
+  for (const char* name : {"manifold.relative", "manifold.alignment", "manifold.increment", "manifold.level"}) {
+    const auto &a = metric(plain, name).values, &b = metric(on_all, name).values;
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5) << name;
+    EXPECT_NE(a, metric(on_few, name).values) << name;
+  }
+  EXPECT_EQ(metric(plain, "activity.mean").values, metric(on_few, "activity.mean").values);
+}
+
+TEST(CircuitModes, OfNeuronsThatDoNotMeetDecayWithTheirOwnTimeConstants) {
+  const Circuit circuit({.rows = 2, .columns = 2, .features = 3, .excitation = false, .inhibition = false});
+  const auto modes = slowest_modes(circuit, at::full({12}, 0.5, at::kDouble), 24);
+  for (int i = 0; i < 24; ++i) EXPECT_NEAR(modes.time_scales[i].item<double>(), i < 12 ? 20 : 10, 1e-6) << i;
+}
+
+TEST(CircuitModes, OfOneExcitatoryAndOneInhibitoryNeuronAreThoseOfATwoByTwoMatrix) {
+  const Circuit circuit({.rows = 1, .columns = 1, .features = 1, .excitatory_radius = 0, .bound = 0.4});
+  const double w = circuit.weights_onto(0).at(0), v = 30.0 / 9, r = 0.01;  // r_i = (v r)^2, slopes 2 sqrt(r)
+  const double a = (2 * std::sqrt(r) * w - 1) / 20, b = -2 * std::sqrt(r) / 20, c = 2 * v * r * v / 10, d = -0.1;
+  const double half = (a + d) / 2, root = std::sqrt(half * half - (a * d - b * c));
+  const auto modes = slowest_modes(circuit, at::full({1}, r, at::kDouble), 2);
+  EXPECT_NEAR(modes.time_scales[0].item<double>(), -1 / (half + root), 1e-9);
+  EXPECT_NEAR(modes.time_scales[1].item<double>(), -1 / (half - root), 1e-9);
+  // The slower mode reads (l_e, l_i) with (l_e, l_i) J = lambda (l_e, l_i): l_e b + l_i d = lambda l_i.
+  const double lambda = half + root, l_i = b / (lambda - d), length = std::sqrt(1 + l_i * l_i), x = 0.3;
+  const auto seen = seen_by(modes, circuit, at::full({1}, x, at::kDouble));
+  EXPECT_NEAR(std::abs(seen[0].item<double>()), std::abs((x + l_i * v * v * x * x) / length), 1e-9);
 }
 
 TEST(CircuitMetrics, AngleIsAStraightOneWhereTrainingUndoesTheNoise) {

@@ -269,9 +269,9 @@ TEST(DefinitionMistakes, OfTheHead) {
   EXPECT_THAT(mistakes(kHead + "x = ["), ElementsAre("try.toml:3:6: Error while parsing array: encountered end-of-file. This is not TOML; mend it here first."));
 }
 
-TEST(DefinitionMistakes, OfWhatThisVersionDoesNotDo) {
+TEST(DefinitionMistakes, OfKeepingNetworksOfAStudyThatHasNone) {
   expect_said({
-      {"keep = \"trained\"", "try.toml:3:1: keep is not supported by this version; leave it out: the weights of runs are not kept."},
+      {"keep = \"trained\"", "try.toml:3:1: unknown key keep."},
   });
 }
 

@@ -10,8 +10,13 @@
 #include <map>
 #include <set>
 
+#include <ATen/ATen.h>
+
+#include "models/adapted_weights.h"
 #include "models/slow_weights.h"
+#include "runtime/durable_file.h"
 #include "sweeps/claim_check.h"
+#include "sweeps/kept_networks.h"
 
 namespace palimpsest {
 namespace {
@@ -155,6 +160,87 @@ TEST_F(Familiarity, RunThatDivergesFailsAloneWithItsStep) {
   EXPECT_TRUE(failed.measurements.empty());
 }
 
+TEST_F(Familiarity, RunsThatLeaveThePackChangeNoBitOfTheOthers) {
+  for (const std::string rule : {"adamw", "sgd", "hebbian", "ridge"}) {
+    auto tame = settings();
+    tame.set("training.epochs", std::int64_t{6});
+    tame.set("fast.rule", rule);
+    tame.set("training.optimizer", std::string(rule == "sgd" ? "sgd" : "adamw"));
+    tame.set("evaluation.epochs", std::vector<std::int64_t>{0, 2});
+    tame.set("evaluation.manifold_epochs", std::vector<std::int64_t>{0, 2, 3});
+    auto wild = tame, brief = tame;
+    wild.set("training.learning_rate", 1e38);
+    brief.set("training.epochs", std::int64_t{3});
+    const std::vector<RunSpec> pack = {{"wild", wild, 3, 2, 4}, {"a", tame, 1, 0, 4}, {"brief", brief, 4, 3, 4}, {"nan", wild, 5, 1, 4}, {"b", tame, 2, 1, 4}};
+    const auto signature = familiarity_study().signature(tame);
+    for (const auto& run : pack) EXPECT_EQ(familiarity_study().signature(run.settings), signature) << run.id;
+    const auto together = run(pack);
+    ASSERT_EQ(together.size(), pack.size());
+    for (const char* id : {"wild", "nan"}) EXPECT_THAT(together.at(id).failure, HasSubstr("not finite at step")) << rule;
+    for (const auto& one : {pack[1], pack[2], pack[4]}) {
+      const auto alone = run({one}).at(one.id);
+      ASSERT_EQ(alone.measurements.size(), together.at(one.id).measurements.size());
+      for (const auto& m : alone.measurements) EXPECT_EQ(m.values, metric(together.at(one.id), m.metric).values) << rule << " " << one.id << " " << m.metric;
+    }
+    EXPECT_EQ(metric(together.at("brief"), "loss").values.size(), 3u);
+  }
+}
+
+// With a file for each run in `folder`, by its id.
+std::map<RunId, RunResult> run_and_keep(std::vector<RunSpec> pack, const std::filesystem::path& folder) {
+  for (auto& one : pack) one.settings.set("keep", std::string("trained"));
+  keep_networks_in(folder);
+  auto results = run(pack);
+  keep_networks_in({});
+  return results;
+}
+
+TEST_F(Familiarity, NetworkThatIsTrainedAgainHasTheBitsOfTheOneThatWasKept) {
+  auto s = settings();
+  s.set("fast.rank", std::int64_t{3});
+  s.set("fast.layers", std::string("1"));
+  auto wild = s;
+  wild.set("training.learning_rate", 1e38);
+  const RunSpec first{"first", s, 1, 0, 4}, failing{"failing", wild, 1, 0, 4}, second{"second", s, 2, 3, 4};
+  const auto results = run_and_keep({failing, first, second}, folder_);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "failing.safetensors"));
+  PackContext quiet;
+  quiet.should_stop = [] { return false; };
+  quiet.progress = [](double) {};
+  train_familiarity_again(second, folder_ / "again.safetensors", quiet);
+  EXPECT_EQ(read_file(folder_ / "second.safetensors"), read_file(folder_ / "again.safetensors"));
+  EXPECT_NE(read_file(folder_ / "second.safetensors"), read_file(folder_ / "first.safetensors"));
+
+  const auto kept = read_adapted_weights(folder_ / "second.safetensors");
+  EXPECT_EQ(kept.adapters.size(), 3u);  // query, key and value of block 1
+  EXPECT_EQ(kept.adapters.begin()->second.a.size(0), 3);
+  EXPECT_TRUE(kept.slow.decoder_config);
+  EXPECT_THROW(train_familiarity_again(failing, folder_ / "none.safetensors", quiet), InputError);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "none.safetensors"));
+}
+
+TEST_F(Familiarity, DecoderOfTheSlowWeightsIsWhereRunsBeginAndStaysWhereItDoesNotTrain) {
+  auto s = settings();
+  s.set("decoder.initial", std::string("slow"));
+  EXPECT_THROW(familiarity_study().inspect(s, 0, 4), InputError);  // these slow weights have none
+  auto slow = read_slow_weights(weights());
+  slow.decoder_config = DecoderConfig{.input_width = 32, .width = 24, .depth = 1, .heads = 2, .patch = 8, .side = 32};
+  slow.decoder = initial_decoder(*slow.decoder_config, RandomStream(6), /*mask_token=*/true);
+  const auto file = folder_ / "with decoder.safetensors";
+  write_slow_weights(file, slow);
+  s.set("slow.weights", file.string());
+  s.set("decoder.trains", false);
+  s.set("evaluation.metrics", std::vector<std::string>{"reconstruction"});
+  const auto results = run_and_keep({{"one", s, 1, 0, 4}, {"two", s, 2, 0, 4}}, folder_);
+  const auto clean = [&](const char* id) { return metric(results.at(id), "reconstruction.mse").values.front(); };  // epoch 0, no noise
+  EXPECT_EQ(clean("one"), clean("two"));
+  const auto kept = read_adapted_weights(folder_ / "one.safetensors");
+  EXPECT_EQ(kept.slow.decoder_config->width, 24);
+  for (const auto& [name, parameter] : kept.slow.decoder) EXPECT_TRUE(at::equal(parameter.value, slow.decoder.at(name).value)) << name;
+  s.set("decoder.width", std::int64_t{32});
+  EXPECT_THROW(familiarity_study().inspect(s, 0, 4), InputError);
+}
+
 TEST_F(Familiarity, FiguresOfARunAreMeasuredWhateverItsCompany) {
   const auto source = dead_leaves(3, 16, 32);
   for (const char* part : {"images", "masks"}) std::filesystem::create_directories(folder_ / part);
@@ -188,6 +274,64 @@ TEST_F(Familiarity, SetsAreDisjointAndNovelIsTheNextFamiliar) {
     for (const auto i : chosen.reference)
       for (const auto* own : {&chosen.familiar, &chosen.novel}) EXPECT_EQ(std::count(own->begin(), own->end(), i), 0);
   }
+}
+
+// Twelve images in three folders.
+class Classes : public ImageSource {
+ public:
+  std::int64_t count() const override { return 12; }
+  std::string name(std::int64_t i) const override { return class_of(i) + "/" + std::to_string(i) + ".png"; }
+  static std::string class_of(std::int64_t i) { return i < 5 ? "train/cat" : i < 10 ? "train/dog" : "train/owl"; }
+  Image image(std::int64_t) const override { return {}; }
+  std::optional<Mask> mask(std::int64_t) const override { return {}; }
+  bool has_masks() const override { return false; }
+  std::string hash(std::int64_t) const override { return {}; }
+};
+
+std::vector<std::string> classes_of(const std::vector<std::int64_t>& images) {
+  std::set<std::string> out;
+  for (const auto i : images) out.insert(Classes::class_of(i));
+  return {out.begin(), out.end()};
+}
+
+TEST_F(Familiarity, ImagesOfASetAreOfOneClassOrOfAsManyAsThereAreImages) {
+  const Classes source;
+  for (std::int64_t set = 0; set < 4; ++set) {
+    const auto same = choose_images(source, {2, 2, "", SetClasses::kSame}, 7, set, 4);
+    EXPECT_EQ(classes_of(same.familiar).size(), 1u);
+    EXPECT_EQ(same.novel, choose_images(source, {2, 2, "", SetClasses::kSame}, 7, (set + 1) % 4, 4).familiar);
+    EXPECT_EQ(classes_of(choose_images(source, {2, 2, "", SetClasses::kDifferent}, 7, set, 4).familiar).size(), 2u);
+  }
+  EXPECT_NE(classes_of(choose_images(source, {2, 2, "", SetClasses::kSame}, 7, 0, 4).familiar),
+            classes_of(choose_images(source, {2, 2, "", SetClasses::kSame}, 7, 0, 4).novel));
+  // Of 5, 5 and 2 images: two threes with one of each class; two fours of one class.
+  EXPECT_NO_THROW(choose_images(source, {3, 2, "", SetClasses::kDifferent}, 7, 0, 2));
+  EXPECT_THROW(choose_images(source, {3, 2, "", SetClasses::kDifferent}, 7, 0, 3), InputError);
+  try {
+    choose_images(source, {4, 2, "", SetClasses::kSame}, 7, 0, 3);
+    FAIL() << "three sets of four of one class were found";
+  } catch (const InputError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("3 image sets of 4 images of one class each are asked for, but the 3 classes there are make 2"));
+  }
+  EXPECT_THROW(choose_images(*dead_leaves(3, 16, 32), {2, 2, "", SetClasses::kSame}, 7, 0, 2), InputError);
+}
+
+TEST_F(Familiarity, SwappedFastWeightsAreThoseThatTheOtherSetTaught) {
+  auto s = settings();
+  s.set("training.rest", std::string("nothing"));  // nothing but the fast weights differs then
+  s.set("evaluation.metrics", std::vector<std::string>{"manifold", "attention.scope"});
+  auto swapped = s;
+  swapped.set("test.swapped", true);
+  const RunSpec on_first{"first", swapped, 1, 0, 2}, on_second{"second", s, 1, 1, 2};
+  const auto first = run({on_first, {"other", swapped, 2, 1, 2}}).at("first"), second = run({on_second}).at("second");
+  for (const char* name : {"manifold.level", "attention.scope"}) {
+    const auto &a = metric(first, name).values, &b = metric(second, name).values;
+    const auto half = a.size() / 2;  // familiar, then novel
+    EXPECT_TRUE(std::equal(a.begin(), a.begin() + half, b.begin() + half)) << name;
+    EXPECT_TRUE(std::equal(a.begin() + half, a.end(), b.begin())) << name;
+    EXPECT_NE(a, metric(run({{"first", s, 1, 0, 2}}).at("first"), name).values) << name;
+  }
+  EXPECT_EQ(metric(run({on_first}).at("first"), "manifold.level").values, metric(first, "manifold.level").values);
 }
 
 TEST_F(Familiarity, MeasuresWhatItDeclaresOnTheAxesItDeclares) {
@@ -249,6 +393,31 @@ TEST_F(Familiarity, SaysHowManyImagesAreNeeded) {
     EXPECT_THAT(e.what(), HasSubstr("6 image sets of 2 need 12 images"));
     EXPECT_THAT(e.what(), HasSubstr("there are 11"));
   }
+}
+
+TEST_F(Familiarity, RefusesWhatCannotBeBeforeItRuns) {
+  const auto refused = [&](const char* key, Value value, const char* word) {
+    auto s = settings();
+    s.set(key, std::move(value));
+    try {
+      familiarity_study().inspect(s, 0, 4);
+      ADD_FAILURE() << key << " was taken";
+    } catch (const InputError& e) {
+      EXPECT_THAT(e.what(), HasSubstr(word)) << key;
+    }
+  };
+  refused("fast.rank", std::int64_t{33}, "fast.rank = 33 is above the width 32");
+  refused("fast.layers", std::string("0,2"), "there is no block 2; the slow weights have blocks 0 to 1");
+  refused("test.layers_off", std::string("7"), "there is no block 7");
+  refused("test.heads_off", std::string("1.2"), "there is no head 2 of block 1");
+  refused("images.side", std::int64_t{24}, "this image is 24 x 24 pixels, too small for noise.side = 32");
+  refused("images.total", std::int64_t{7}, "4 image sets of 2 need 8 images");
+  refused("images.classes", std::string("same"), "lies in no class");
+  refused("decoder.initial", std::string("slow"), "has no decoder");
+  auto s = settings();
+  s.set("test.swapped", true);
+  s.set("fast.qkv", std::string("full"));
+  EXPECT_THROW(familiarity_study().inspect(s, 0, 4), InputError);
 }
 
 TEST_F(Familiarity, NoisyPixelsOfALevelAreAmongThoseOfTheNext) {
@@ -364,6 +533,16 @@ TEST(FamiliarityNoise, EveryKindLeavesLessOfTheImageAtHigherLevels) {
     }
     EXPECT_EQ(noisy, kind->apply(clean, {0.1, 0.3, 0.5}, RandomStream(5))) << kind->name;
   }
+}
+
+TEST(FamiliarityNoise, ATurnOfARightAngleMovesEveryPixelToItsPlaceAndAllOfTheImageIsNoCrop) {
+  const Image clean = dead_leaves(3, 2, 32)->image(1);
+  const Image turned = find_noise_kind("rotation").apply(clean, {1.0}, RandomStream(5)).front();
+  const auto at = [](const Image& image, int x, int y) { return image.rgb[static_cast<std::size_t>(3 * (y * 32 + x))]; };
+  const bool left = at(turned, 0, 0) == at(clean, 31, 0);
+  for (int y = 0; y < 32; ++y)
+    for (int x = 0; x < 32; ++x) ASSERT_EQ(at(turned, x, y), left ? at(clean, 31 - y, x) : at(clean, y, 31 - x)) << x << " " << y;
+  EXPECT_EQ(find_noise_kind("crop").apply(clean, {0.0}, RandomStream(5)).front(), clean);
 }
 
 TEST(FamiliarityLayers, AreWordsOrNumbersOfBlocksThatExist) {

@@ -12,6 +12,7 @@ import clip
 from program import palimpsest, skip
 
 EPOCHS = 10
+STEPS = 100  # of the loss curve
 DEFINITION = """
 study = "familiarity"
 name = "peer"
@@ -49,10 +50,10 @@ def rows_of(table):
         return list(csv.DictReader(file))
 
 
-def their_rows(folder, qkv):
+def their_rows(folder, qkv, epochs=EPOCHS):
     """{(metric, set, noise or None, epoch, layer): value}; writes start.safetensors."""
     subprocess.run(
-        [sys.executable, PEER, "--size", "micro", "--runs", "1", "--epochs", str(EPOCHS), "--qkv", qkv, "--dropout", "0", "--images",
+        [sys.executable, PEER, "--size", "micro", "--runs", "1", "--epochs", str(epochs), "--qkv", qkv, "--dropout", "0", "--images",
          folder / "photographs", "--dump", folder / "start.safetensors", "--out", folder / "theirs.csv"], check=True, capture_output=True)
     rows = {}
     for row in rows_of(folder / "theirs.csv"):
@@ -66,9 +67,9 @@ def their_rows(folder, qkv):
     return rows
 
 
-def our_rows(folder, qkv):
+def our_rows(folder, qkv, epochs=EPOCHS, more=""):
     """The same keys, of the class token; the loss has layer -1 there."""
-    (folder / "peer.toml").write_text(DEFINITION.format(epochs=EPOCHS, qkv=qkv))
+    (folder / "peer.toml").write_text(DEFINITION.format(epochs=epochs, qkv=qkv) + more)
     palimpsest("sweep", folder / "peer.toml", "--out", folder / "results")
     palimpsest("export", folder / "results", "--out", folder / "tables")
     rows = {}
@@ -96,6 +97,19 @@ class Familiarity(unittest.TestCase):
 
     def test_with_adapters_gives_the_rows_of_the_script(self):
         self.check("adapter")
+
+    def test_loss_is_that_of_the_script_over_a_hundred_steps(self):
+        with tempfile.TemporaryDirectory() as holder:
+            folder = Path(holder)
+            (folder / "photographs").mkdir()
+            clip.save_photographs(folder / "photographs", seed=11)
+            theirs = their_rows(folder, "adapter", STEPS)
+            ours = our_rows(folder, "adapter", STEPS, '[evaluation]\nmetrics = ["loss"]\n')
+        losses = {key: value for key, value in theirs.items() if key[0] == "loss"}
+        self.assertEqual(len(losses), STEPS)
+        worst = max(abs(ours[key] - value) for key, value in losses.items())
+        print(f"largest difference of the loss over {STEPS} steps: {worst:.1e}")
+        self.assertLessEqual(worst, 1e-3)
 
     def test_with_full_updates_gives_the_rows_of_the_script(self):
         self.check("full")

@@ -1,0 +1,89 @@
+#include "launch/trained_run.h"
+
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "launch/stop_signal.h"
+#include "runtime/durable_file.h"
+#include "runtime/error.h"
+#include "runtime/log.h"
+#include "runtime/progress.h"
+#include "sweeps/definition.h"
+#include "sweeps/kept_networks.h"
+#include "sweeps/ledger.h"
+#include "sweeps/plan.h"
+
+namespace palimpsest {
+namespace {
+
+namespace fs = std::filesystem;
+
+LedgerRun found(const fs::path& results, const std::string& prefix, const Ledger& ledger) {
+  auto runs = ledger.runs(/*all=*/true);
+  std::erase_if(runs, [&](const LedgerRun& run) { return !run.spec.id.starts_with(prefix); });
+  if (runs.empty() || prefix.empty())
+    throw InputError(fmt::format("--run {}: {} has no run whose id begins so. `palimpsest export` writes all ids to runs.csv.", prefix,
+                                 results.string()));
+  if (runs.size() > 1)
+    throw InputError(fmt::format("--run {}: the ids of {} runs begin so, {} and {} among them. Give more of it.", prefix, runs.size(),
+                                 runs[0].spec.id, runs[1].spec.id));
+  return runs.front();
+}
+
+// Keys that the program did not have yet when the run was made are at their defaults.
+Settings with_defaults(const Study& study, const Settings& given) {
+  auto out = default_settings(study.keys);
+  for (const auto& [key, value] : given.values()) out.set(key, value);
+  return out;
+}
+
+// The identity holds what the run read: with other inputs it would be another run.
+void refuse_changed_inputs(const Study& study, const RunSpec& run) {
+  const auto inputs = study.inspect(run.settings, run.image_set, run.image_sets);
+  const auto now = run_id(study, run.settings, run.seed, run.image_set, inputs);
+  if (now != run.id)
+    throw InputError(fmt::format("run {}: its slow weights or images, the number of image sets of its sweep or the study's method have changed since: "
+                                 "it would be run {} now, with another network. Put them back as they were.",
+                                 run.id, now));
+}
+
+void train_again(const Study& study, const RunSpec& run, const fs::path& file) {
+  refuse_changed_inputs(study, run);
+  log().info("run {} was not kept: training it again", run.id);
+  Progress progress("train again", 100, "%");
+  PackContext context;
+  context.report = [](RunResult) {};
+  context.should_stop = [] { return stop_requested(); };
+  context.progress = [&](double share) { progress.update(static_cast<std::int64_t>(100 * share)); };
+  prepare_folder(file.parent_path());
+  find_train_again(study.name)(run, file, context);
+  progress.finish();
+}
+
+}  // namespace
+
+fs::path network_of_run(const fs::path& results, const std::string& prefix) {
+  const auto ledger = Ledger::open_for_reading(results);
+  auto run = found(results, prefix, ledger);
+  const Study* study = find_study(ledger.study());
+  if (!study || !find_train_again(study->name))
+    throw InputError(fmt::format("{}: runs of the study {} have no network", results.string(), ledger.study()));
+  if (run.state == RunState::kFailed)
+    throw InputError(fmt::format("run {} failed: {}. It has no network.", run.spec.id, run.reason));
+  const auto file = results / kTrainedFolder / (run.spec.id + ".safetensors");
+  if (fs::exists(file)) return file;
+  run.spec.settings = with_defaults(*study, run.spec.settings);
+  run.spec.image_sets = read_definition_text(ledger.definition_text(), results / "resolved.toml").image_sets;
+  train_again(*study, run.spec, file);
+  return file;
+}
+
+fs::path weights_given(const fs::path& weights, const std::string& run) {
+  if (!run.empty()) return network_of_run(weights, run);
+  if (fs::exists(weights / "ledger.sqlite"))
+    throw InputError(fmt::format("{}: is the results folder of a sweep. Say which run's network is meant: --run ID.", weights.string()));
+  return weights;
+}
+
+}  // namespace palimpsest

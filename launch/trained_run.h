@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace palimpsest {
+
+/// The file with the network of a run, of a results folder: what was kept, else made by training the run again, which gives the
+/// same bits and stays there. `run` is the beginning of its id. Throws InputError: no such run, several, one that failed or
+/// whose inputs have changed, a study whose runs have no networks.
+std::filesystem::path network_of_run(const std::filesystem::path& results, const std::string& run);
+
+/// WEIGHTS as a command was given it: a file, or with `run` a results folder and then network_of_run. Throws InputError where
+/// the two do not go together.
+std::filesystem::path weights_given(const std::filesystem::path& weights, const std::string& run);
+
+}  // namespace palimpsest

@@ -1,6 +1,6 @@
 #include "launch/committer.h"
 
-#include "launch/crash_point.h"
+#include "runtime/crash_point.h"
 #include "sweeps/snapshot.h"
 
 namespace palimpsest {

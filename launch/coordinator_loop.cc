@@ -4,13 +4,16 @@
 
 #include <map>
 
+#include "launch/cancellation.h"
 #include "launch/committer.h"
+#include "launch/device_text.h"
 #include "launch/mailbox.h"
 #include "launch/last_signal.h"
 #include "launch/pack_runner.h"
 #include "launch/peer_clock.h"
 #include "launch/stop_signal.h"
 #include "launch/wire.h"
+#include "runtime/crash_point.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
@@ -44,7 +47,7 @@ class CoordinatorLoop {
 
   std::optional<std::string> run() {
     log_last_signal(sweep_.results, kHere);
-    peer_[kHere].worker = Worker{host_name(), compute_device_name(), kHere, {}};
+    peer_[kHere].worker = Worker{host_name(), device_text(), kHere, {}};
     on_worker_ready(sweep_.coordinator, {kHere}, *peer_[kHere].worker, now(), outbox_);
     submit();
     while (!through()) step();
@@ -104,10 +107,12 @@ class CoordinatorLoop {
   void perform(const Assignment& assignment) {
     PackOrder order{assignment.pack, {}};
     for (std::int64_t run : assignment.runs) order.runs.push_back(sweep_.plan.run_at(run));
+    crash_point("before-order");
     if (assignment.worker.value == kHere)
       runner_.start(std::move(order));
     else
       tell(assignment.worker, std::move(order));
+    crash_point("after-order");
   }
   void perform(const Dismissal& dismissal) {
     if (dismissal.worker.value != kHere) tell(dismissal.worker, GoHome{peers_.some_lost});
@@ -166,8 +171,18 @@ class CoordinatorLoop {
   void heed_stop_signal() {
     if (stop_requested()) stop("stopped by a signal");
     if (const auto limit = sweep_.limit_reached()) stop(*limit);
+    if (cancelled()) stop("cancelled");
     const Beat beat = runner_.beat();
     on_progress(sweep_.coordinator, {kHere}, beat.pack, beat.share);
+  }
+
+  // A look at the folder, which may lie far away, once a second.
+  bool cancelled() {
+    if (SteadyClock::now() < next_look_) return false;
+    next_look_ = SteadyClock::now() + std::chrono::seconds(1);
+    if (!asked_to_cancel(sweep_.results)) return false;
+    forget_cancel(sweep_.results);
+    return true;
   }
 
   void stop(const std::string& why) {
@@ -222,6 +237,7 @@ class CoordinatorLoop {
   Outbox outbox_;
   std::int64_t submitted_ = 0, in_ledger_ = 0;   // effects
   std::optional<std::string> why_stopped_;
+  SteadyClock::time_point next_look_;
   int failures_ = 0;
   Rest rest_;
   std::chrono::microseconds patience_{0};

@@ -18,7 +18,7 @@ struct SweepAtWork {
   Ledger& ledger;
   Coordinator coordinator;
   bool keep_pictures = false;
-  std::filesystem::path results;
+  std::filesystem::path results;                         // its folder
   std::function<void(const Coordinator&)> on_progress;   // called often
   std::function<void(const Shrinkage&)> on_shrinkage;
   std::function<std::optional<std::string>()> limit_reached;   // called often; in words

@@ -5,7 +5,7 @@
 #include <new>
 #include <set>
 
-#include "launch/crash_point.h"
+#include "runtime/crash_point.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
@@ -102,6 +102,7 @@ void PackRunner::run(const PackOrder& order) {
   std::string runs;
   for (const RunSpec& run : order.runs) runs += " " + run.id;
   log().debug("pack {}: runs{}", order.pack.value, runs);
+  crash_point("order-received");
   const Leaving leaving = run_guarded(order);
   pack_ = 0;
   tell_(Left{order.pack, leaving});
@@ -112,6 +113,7 @@ Leaving PackRunner::run_guarded(const PackOrder& order) {
   const auto report = [&](RunResult result) {
     if (const std::string fault = fault_of(result); !fault.empty()) result = failure(result.id, fault);
     open.close(result.id);
+    crash_point("before-report");
     tell_(Report{order.pack, std::move(result)});
     crash_point("inside-pack");
   };

@@ -1,5 +1,6 @@
 #include "launch/provenance.h"
 
+#include <gnu/libc-version.h>
 #include <sqlite3.h>
 #include <sys/utsname.h>
 #include <torch/headeronly/version.h>
@@ -8,19 +9,12 @@
 #include <sstream>
 
 #include "launch/commit.h"
+#include "launch/device_text.h"
 #include "launch/process_identity.h"
 #include "launch/provenance_mpi.h"
 
 namespace palimpsest {
 namespace {
-
-// "model name	: Some CPU @ 2.50GHz"
-std::string processor() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
 
 std::string kernel() {
   utsname names = {};
@@ -39,17 +33,46 @@ std::string command_line() {
   return text;
 }
 
+// The first word that follows `name` in a file of the system; empty where there is none.
+std::string after(const char* file, const std::string& name) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);)
+    if (const auto at = line.find(name); at != std::string::npos) {
+      std::istringstream rest(line.substr(at + name.size()));
+      std::string word;
+      std::getline(rest >> std::ws, word);
+      return word;
+    }
+  return "";
+}
+
+std::string operating_system() {
+  std::string name = after("/etc/os-release", "PRETTY_NAME=");
+  std::erase(name, '"');
+  return name.empty() ? "unknown" : name;
+}
+
+// "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.12 ..."
+std::string driver() {
+  const std::string text = after("/proc/driver/nvidia/version", "NVRM version:");
+  return text.empty() ? "none" : text;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> provenance(int ranks) {
   return {{"program", "palimpsest " PALIMPSEST_VERSION},
           {"commit", kCommit},
           {"compiler", "g++ " __VERSION__},
+          {"build", PALIMPSEST_BUILD},
           {"libtorch", TORCH_VERSION},
           {"mpi", mpi_library()},
           {"sqlite", sqlite3_libversion()},
+          {"libc", gnu_get_libc_version()},
           {"host", host_name()},
-          {"processor", processor()},
+          {"processor", processor_text()},
+          {"driver", driver()},
+          {"system", operating_system()},
           {"kernel", kernel()},
           {"ranks", std::to_string(ranks)},
           {"command", command_line()}};

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "launch/kept_snapshots.h"
+#include "launch/cancellation.h"
 #include "launch/provenance.h"
 #include "launch/sweep_standing.h"
 #include "runtime/durable_file.h"
@@ -108,6 +109,7 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
   const std::vector<RunSpec> runs = runs_of(plan, request);
   prepare_folder(request.out);
   Ledger ledger = Ledger::open_for_writing(request.out, kPatienceSeconds);
+  forget_cancel(request.out);
   open_log(0, request.out);
   for (const std::string& warning : warnings) log().warn("{}", warning);
   record(ledger, request, plan, runs, crew);

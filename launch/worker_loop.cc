@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "launch/device_text.h"
 #include "launch/last_signal.h"
 #include "launch/mailbox.h"
 #include "launch/pack_runner.h"
@@ -22,7 +23,7 @@ namespace {
 class WorkerLoop {
  public:
   WorkerLoop(int rank, MpiMail& mail, Watchdog& watchdog) : rank_(rank), mail_(mail), watchdog_(watchdog) {
-    tell(Hello{this_process(), compute_device_name(), rank, PALIMPSEST_VERSION});
+    tell(Hello{this_process(), device_text(), rank, PALIMPSEST_VERSION});
   }
 
   bool run() {

@@ -13,6 +13,7 @@
 
 #include <xxhash.h>
 
+#include "runtime/crash_point.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -24,6 +25,8 @@ std::string reason(int error) { return std::generic_category().message(error); }
   if (error == ENOSPC || error == EDQUOT)
     throw Interrupted(file.string() + ": the disk is full (" + reason(error) +
                       "). Free some space and run the same command again.");
+  if (error == EIO)
+    throw Interrupted(file.string() + ": the disk failed (" + reason(error) + "). Run the same command again when it is well.");
   throw InputError(file.string() + ": cannot be written: " + reason(error) + ". Name a folder that can be written to.");
 }
 
@@ -126,11 +129,19 @@ void write_durably(const std::filesystem::path& file, std::span<const std::byte>
 void write_durably(const std::filesystem::path& file, std::span<const std::span<const std::byte>> parts) {
   Temporary temporary(file);
   int error = 0;
-  for (const auto& part : parts)
-    if (!error) error = temporary.write(part);
+  for (const auto& part : parts) {
+    crash_point("before-write");
+    if (!error) error = temporary.write(part.first(part.size() / 2));
+    crash_point("half-written");
+    if (!error) error = temporary.write(part.subspan(part.size() / 2));
+  }
+  crash_point("before-fsync");
   if (!error) error = temporary.sync_and_close();
+  crash_point("before-rename");
   if (!error) error = temporary.rename_to(file);
+  crash_point("after-rename");
   if (!error) error = sync_folder(folder_of(file));
+  crash_point("after-folder-fsync");
   if (error) cannot_write(file, error);
 }
 

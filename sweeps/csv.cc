@@ -6,9 +6,17 @@
 namespace palimpsest {
 namespace {
 
+bool is_number(const std::string& text) {
+  double number;
+  const char* begin = text.data() + (text[0] == '+');
+  const auto [end, error] = std::from_chars(begin, text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+// What a spreadsheet would compute or run.
 bool looks_like_a_formula(const std::string& text) {
-  return !text.empty() && (std::string_view("=+-@").find(text[0]) != std::string_view::npos ||
-                           static_cast<unsigned char>(text[0]) < 0x20);
+  return !text.empty() && !is_number(text) &&
+         (std::string_view("=+-@").find(text[0]) != std::string_view::npos || static_cast<unsigned char>(text[0]) < 0x20);
 }
 
 std::string quoted(const std::string& text) {
@@ -19,9 +27,7 @@ std::string quoted(const std::string& text) {
 }
 
 struct WriteCell {
-  std::string operator()(const std::string& text) const {
-    return quoted(looks_like_a_formula(text) ? "'" + text : text);
-  }
+  std::string operator()(const std::string& text) const { return csv_cell(text); }
   std::string operator()(std::int64_t number) const { return std::to_string(number); }
   std::string operator()(double number) const {
     if (std::isnan(number)) return {};
@@ -31,6 +37,8 @@ struct WriteCell {
 };
 
 }  // namespace
+
+std::string csv_cell(const std::string& text) { return quoted(looks_like_a_formula(text) ? "'" + text : text); }
 
 std::string csv(const Table& table) {
   std::string out;

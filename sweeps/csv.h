@@ -25,4 +25,7 @@ class Table {
 };
 std::string csv(const Table&);
 
+/// One cell of text: quoted as in RFC 4180, and with a ' before it where a spreadsheet would take it for a formula.
+std::string csv_cell(const std::string& text);
+
 }  // namespace palimpsest

@@ -3,18 +3,13 @@
 #include <set>
 
 #include "runtime/error.h"
+#include "sweeps/csv.h"
 #include "sweeps/ledger.h"
 
 namespace palimpsest {
 namespace {
 
-// RFC 4180: quoted where a comma, quote or line break asks for it.
-std::string field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
-}
+std::string field(const std::string& text) { return csv_cell(text); }
 
 std::string field(const Value& value) {
   const auto* word = std::get_if<std::string>(&value);

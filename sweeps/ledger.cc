@@ -4,10 +4,12 @@
 
 #include <chrono>
 
+#include "runtime/crash_point.h"
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
 #include "sweeps/ledger_state.h"
 #include "sweeps/ledger_statement.h"
+#include "sweeps/seal.h"
 
 namespace palimpsest {
 namespace {
@@ -40,7 +42,7 @@ void in_transaction(const std::filesystem::path& file, SQLite::Database& db, std
 }
 
 void set_meta(SQLite::Database& db, const std::string& key, const std::string& value) {
-  SQLite::Statement statement(db, "INSERT OR REPLACE INTO meta VALUES (?, ?)");
+  SQLite::Statement statement(db, "INSERT OR REPLACE INTO meta VALUES (?1, ?2, seal(?1, ?2))");
   run(statement, key, value);
 }
 
@@ -62,21 +64,25 @@ void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t 
   run(session, to_json(provenance), epoch);
 }
 
-void put_runs(SQLite::Database& db, std::span<const RunSpec> runs) {
-  Lookup settings(db, "settings", "json");
-  SQLite::Statement insert(db,
-                           "INSERT INTO runs (id, settings, seed, image_set, asked) VALUES (?, ?, ?, ?, 1) "
-                           "ON CONFLICT (id) DO UPDATE SET asked = 1");
-  db.exec("UPDATE runs SET asked = 0");
-  for (const RunSpec& one : runs) run(insert, one.id, settings(to_json(one.settings)), one.seed, one.image_set);
+void put_runs(SQLite::Database& db, const Study& study, std::span<const RunSpec> runs) {
+  Lookup settings(db, "settings", "json"), inputs(db, "inputs", "json");
+  SQLite::Statement insert(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, " +
+                                   seal_of_run({{"row", "?1"}, {"id", "?2"}, {"settings", "?3"}, {"seed", "?4"}, {"image_set", "?5"}, {"method", "?6"},
+                                                {"inputs", "?7"}, {"asked", "1"}, {"state", "0"}, {"reason", "''"}, {"host", "''"}, {"device", "''"},
+                                                {"started", "0.0"}, {"finished", "0.0"}, {"seconds", "0.0"}, {"results", "0"}}) +
+                                   ") ON CONFLICT (id) DO UPDATE SET asked = 1, seal = " + seal_of_run({{"asked", "1"}}));
+  db.exec("UPDATE runs SET asked = 0, seal = " + seal_of_run({{"asked", "0"}}) + " WHERE asked <> 0");
+  std::int64_t row = db.execAndGet("SELECT coalesce(max(row), 0) FROM runs").getInt64();
+  for (const RunSpec& one : runs)
+    run(insert, ++row, one.id, settings(to_json(one.settings)), one.seed, one.image_set, static_cast<std::int64_t>(study.method_version),
+        inputs(to_json(one.inputs)));
 }
 
 void put_claims(SQLite::Database& db, const std::vector<Claim>& claims) {
   const bool late = db.execAndGet("SELECT EXISTS (SELECT 1 FROM runs WHERE state = 1)").getInt() != 0;
-  SQLite::Statement insert(db,
-                           "INSERT INTO claims VALUES (?, ?, ?, ?) "
-                           "ON CONFLICT (hash) DO UPDATE SET position = excluded.position, json = excluded.json");
-  db.exec("UPDATE claims SET position = -1");
+  SQLite::Statement insert(db, "INSERT INTO claims VALUES (?1, ?2, ?3, ?4, seal(?1, ?2, ?3, ?4)) ON CONFLICT (hash) DO UPDATE SET "
+                               "position = ?2, json = ?3, seal = " + seal_of_claim({{"position", "?2"}, {"json", "?3"}}));
+  db.exec("UPDATE claims SET position = -1, seal = " + seal_of_claim({{"position", "-1"}}));
   for (std::size_t i = 0; i < claims.size(); ++i)
     run(insert, claims[i].hash, static_cast<std::int64_t>(i), to_json(claims[i]), late ? 1 : 0);
 }
@@ -92,6 +98,7 @@ Ledger Ledger::open_for_writing(const std::filesystem::path& folder, double pati
   SQLite::Database db = open_ledger_for_writing(folder);
   const auto file = folder / "ledger.sqlite";
   const std::int64_t epoch = guarded(file, [&] { return begin_session(db); });
+  crash_point("session-begun");
   return Ledger(std::unique_ptr<State>(new State{file, std::move(lock), std::move(db), epoch}));
 }
 
@@ -113,8 +120,10 @@ void Ledger::record_definition(const Definition& definition, std::span<const Run
     check_same_study(db, definition);
     put_facts(db, definition, state_->epoch, provenance);
     put_claims(db, definition.claims);
-    put_runs(db, runs);
+    put_runs(db, *definition.study, runs);
+    crash_point("before-record");
   });
+  crash_point("after-record");
 }
 
 void Ledger::commit(std::span<const LedgerEntry> entries) {
@@ -122,6 +131,7 @@ void Ledger::commit(std::span<const LedgerEntry> entries) {
   try {
     in_transaction(state_->file, state_->db, state_->epoch, [&] {
       for (const LedgerEntry& entry : entries) state_->writer->write(entry);
+      crash_point("before-commit");
     });
   } catch (...) {
     state_->writer.reset();
@@ -131,19 +141,20 @@ void Ledger::commit(std::span<const LedgerEntry> entries) {
 
 void Ledger::retry_failed() {
   in_transaction(state_->file, state_->db, state_->epoch,
-                 [&] { state_->db.exec("UPDATE runs SET state = 0 WHERE state = 2 AND asked = 1"); });
+                 [&] { state_->db.exec("UPDATE runs SET state = 0, seal = " + seal_of_run({{"state", "0"}}) + " WHERE state = 2 AND asked = 1"); });
 }
 
 void Ledger::retry_quarantined() {
   in_transaction(state_->file, state_->db, state_->epoch, [&] {
     state_->db.exec("UPDATE attempts SET outcome = 4 WHERE outcome = 5 AND run IN (SELECT row FROM runs WHERE state = 3 AND asked = 1)");
-    state_->db.exec("UPDATE runs SET state = 0 WHERE state = 3 AND asked = 1");
+    state_->db.exec("UPDATE runs SET state = 0, seal = " + seal_of_run({{"state", "0"}}) + " WHERE state = 3 AND asked = 1");
   });
 }
 
 void Ledger::quarantine(const RunId& id, const std::string& reason) {
   in_transaction(state_->file, state_->db, state_->epoch, [&] {
-    SQLite::Statement statement(state_->db, "UPDATE runs SET state = 3, reason = ? WHERE id = ? AND state = 0");
+    SQLite::Statement statement(state_->db, "UPDATE runs SET state = 3, reason = ?1, seal = " + seal_of_run({{"state", "3"}, {"reason", "?1"}}) +
+                                               " WHERE id = ?2 AND state = 0");
     run(statement, reason, id);
   });
 }

@@ -55,6 +55,7 @@ struct LostPack {
   std::vector<RunId> runs;
   int rank = 0;
 };
+struct RunRecord;
 
 struct LedgerClaim {
   Claim claim;
@@ -106,8 +107,12 @@ class Ledger {
   std::vector<LedgerRun> runs(bool all = false) const;
   std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
+  std::vector<Measurement> measurements_of(const RunId&) const;   // by metric; also of a run no longer asked for
   std::vector<Attachment> attachments(const RunId&) const;
   std::vector<Attempt> in_flight() const;                     // handed out in the last session, without an outcome
+  /// The run that a person means: the beginning of its id, its number here, or #NUMBER. Throws InputError where none or several could be meant.
+  RunId run_named(const std::string& words) const;
+  RunRecord record(const RunId&) const;                       // all that is known of one run (run_record.h)
   std::int64_t highest_pack() const;                          // 0: none was handed out
   std::vector<LostPack> lost_packs() const;                   // that waiting runs were in, in the order in which they were handed out
 

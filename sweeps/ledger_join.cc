@@ -1,30 +1,44 @@
 #include <fmt/core.h>
 
 #include "sweeps/ledger_schema.h"
+#include "sweeps/seal.h"
 
 namespace palimpsest {
 namespace {
 
 // What of `slice` is not in `main` yet. Rows are found again by what makes them one: a run's id, a metric's name, a shape's axes.
+// What was read whole is sealed anew, since rows have other numbers here.
 constexpr const char* kCopy[] = {
     "INSERT OR IGNORE INTO meta SELECT * FROM slice.meta",
     "INSERT OR IGNORE INTO sessions SELECT * FROM slice.sessions",
-    "INSERT OR IGNORE INTO settings (json) SELECT json FROM slice.settings",
-    "INSERT OR IGNORE INTO metrics (name) SELECT name FROM slice.metrics",
-    "INSERT OR IGNORE INTO shapes (axes) SELECT axes FROM slice.shapes",
+    "INSERT OR IGNORE INTO settings (json, seal) SELECT json, 0 FROM slice.settings",
+    "INSERT OR IGNORE INTO inputs (json, seal) SELECT json, 0 FROM slice.inputs",
+    "INSERT OR IGNORE INTO metrics (name, seal) SELECT name, 0 FROM slice.metrics",
+    "INSERT OR IGNORE INTO shapes (axes, seal) SELECT axes, 0 FROM slice.shapes",
     "INSERT INTO claims SELECT * FROM slice.claims WHERE true ON CONFLICT (hash) DO UPDATE SET exploratory = max(exploratory, excluded.exploratory)",
-    "INSERT INTO runs (id, settings, seed, image_set, asked, state, attempts, reason, host, device, started, finished, seconds) "
-    "SELECT r.id, m.id, seed, image_set, asked, state, attempts, reason, host, device, started, finished, seconds "
-    "FROM slice.runs r JOIN slice.settings s ON s.id = r.settings JOIN main.settings m ON m.json = s.json WHERE true "
+    "INSERT INTO runs (id, settings, seed, image_set, method, inputs, asked, state, attempts, reason, host, device, started, finished, seconds, results, seal) "
+    "SELECT r.id, m.id, seed, image_set, method, mi.id, asked, state, attempts, reason, host, device, started, finished, seconds, results, 0 "
+    "FROM slice.runs r JOIN slice.settings s ON s.id = r.settings JOIN main.settings m ON m.json = s.json "
+    "JOIN slice.inputs i ON i.id = r.inputs JOIN main.inputs mi ON mi.json = i.json WHERE true "
     "ON CONFLICT (id) DO UPDATE SET asked = max(asked, excluded.asked), state = excluded.state, attempts = excluded.attempts, reason = excluded.reason, "
-    "host = excluded.host, device = excluded.device, started = excluded.started, finished = excluded.finished, seconds = excluded.seconds "
-    "WHERE state <> 1 AND excluded.state <> 0",
-    "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, ms.id, numbers FROM slice.measurements x "
+    "host = excluded.host, device = excluded.device, started = excluded.started, finished = excluded.finished, seconds = excluded.seconds, "
+    "results = excluded.results WHERE state <> 1 AND excluded.state <> 0",
+    "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, ms.id, numbers, 0 FROM slice.measurements x "
     "JOIN slice.metrics xm ON xm.id = x.metric JOIN main.metrics mm ON mm.name = xm.name "
     "JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id "
     "JOIN slice.shapes xs ON xs.id = x.shape JOIN main.shapes ms ON ms.axes = xs.axes",
-    "INSERT OR IGNORE INTO attachments SELECT mr.row, name, media_type, bytes FROM slice.attachments x "
+    "INSERT OR IGNORE INTO attachments SELECT mr.row, name, media_type, bytes, 0 FROM slice.attachments x "
     "JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id"};
+
+void check_seals(SQLite::Database& db, const std::filesystem::path& folder) {
+  for (const SealedTable& table : sealed_tables())
+    if (db.execAndGet("SELECT EXISTS (SELECT 1 FROM slice." + table.name + " WHERE seal IS NOT " + table.seal + ")").getInt() != 0)
+      throw FormatError(fmt::format("is damaged: a row of {} is not as it was written. See `palimpsest ledger check {}`.", table.name, folder.string()));
+}
+
+void seal_all(SQLite::Database& db) {
+  for (const SealedTable& table : sealed_tables()) db.exec("UPDATE main." + table.name + " SET seal = " + table.seal);
+}
 
 std::string fact(SQLite::Database& db, const std::string& from, const std::string& key) {
   SQLite::Statement row(db, "SELECT value FROM " + from + ".meta WHERE key = ?");
@@ -44,13 +58,15 @@ void check_same_sweep(SQLite::Database& db, const std::filesystem::path& first, 
 SQLite::Database joined_ledgers(const std::vector<std::filesystem::path>& folders) {
   SQLite::Database db(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI);
   make_tables(db);
+  know_seals(db);
   for (const auto& folder : folders) {
     open_ledger_for_reading(folder);   // says what is wrong with it
     const auto file = folder / "ledger.sqlite";
     guarded(file, [&] {
       SQLite::Statement attach(db, "ATTACH DATABASE ? AS slice");
-      attach.bind(1, "file:" + std::filesystem::absolute(file).string() + "?mode=ro");
+      attach.bind(1, uri_of(file, "mode=ro"));
       attach.exec();
+      check_seals(db, folder);
       if (&folder != &folders.front()) check_same_sweep(db, folders.front(), folder);
       SQLite::Transaction all(db);
       for (const char* statement : kCopy) db.exec(statement);
@@ -58,6 +74,7 @@ SQLite::Database joined_ledgers(const std::vector<std::filesystem::path>& folder
       db.exec("DETACH DATABASE slice");
     });
   }
+  seal_all(db);
   return db;
 }
 

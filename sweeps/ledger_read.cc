@@ -5,15 +5,31 @@
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
 #include "sweeps/ledger_state.h"
+#include "sweeps/seal.h"
 
 namespace palimpsest {
 namespace {
 
+// The last column of a row tells whether its seal is the row's.
+void check_seal(const SQLite::Statement& row, const std::string& what) {
+  if (row.getColumn(row.getColumnCount() - 1).getInt() == 0)
+    throw FormatError("is damaged: " + what + " is not as it was written. `palimpsest ledger check` says what else is wrong, `palimpsest "
+                      "ledger salvage` saves what is whole.");
+}
+
+template <class Found>
+const auto& found_in(const std::map<std::int64_t, Found>& rows, std::int64_t number, const char* table) {
+  const auto row = rows.find(number);
+  if (row == rows.end()) throw FormatError(std::string("is damaged: a row of ") + table + " that others name is not there. See `palimpsest ledger check`.");
+  return row->second;
+}
+
 std::string meta(SQLite::Database& db, const std::string& key) {
-  SQLite::Statement statement(db, "SELECT value FROM meta WHERE key = ?");
+  SQLite::Statement statement(db, "SELECT value, seal = seal(key, value) FROM meta WHERE key = ?");
   statement.bind(1, key);
   if (!statement.executeStep())
     throw FormatError("the sweep that made it was stopped before it wrote its definition. Run `palimpsest sweep` again.");
+  check_seal(statement, "the row of " + key);
   return statement.getColumn(0).getString();
 }
 
@@ -90,8 +106,12 @@ double Ledger::session_started() const {
 std::vector<LedgerClaim> Ledger::claims() const {
   return guarded(state_->file, [&] {
     std::vector<LedgerClaim> claims;
-    SQLite::Statement row(state_->db, "SELECT json, exploratory FROM claims WHERE position >= 0 ORDER BY position");
-    while (row.executeStep()) claims.push_back({claim_of_json(row.getColumn(0).getString()), row.getColumn(1).getInt() != 0});
+    SQLite::Statement row(state_->db, "SELECT json, exploratory, position, seal = " + seal_of_claim() + " FROM claims ORDER BY position");
+    while (row.executeStep()) {
+      check_seal(row, "a claim");
+      if (row.getColumn(2).getInt() < 0) continue;   // no longer asked for
+      claims.push_back({claim_of_json(row.getColumn(0).getString()), row.getColumn(1).getInt() != 0});
+    }
     return claims;
   });
 }
@@ -99,11 +119,14 @@ std::vector<LedgerClaim> Ledger::claims() const {
 std::vector<LedgerRun> Ledger::runs(bool all) const {
   return guarded(state_->file, [&] {
     std::map<std::int64_t, Settings> settings;
-    SQLite::Statement one(state_->db, "SELECT id, json FROM settings");
-    while (one.executeStep()) settings.emplace(one.getColumn(0).getInt64(), settings_of_json(one.getColumn(1).getString()));
+    SQLite::Statement one(state_->db, "SELECT id, json, seal = seal(id, json) FROM settings");
+    while (one.executeStep()) check_seal(one, "a row of settings"), settings.emplace(one.getColumn(0).getInt64(), settings_of_json(one.getColumn(1).getString()));
     std::vector<LedgerRun> runs;
-    SQLite::Statement row(state_->db, all ? "SELECT * FROM runs ORDER BY id" : "SELECT * FROM runs WHERE asked = 1 ORDER BY id");
-    while (row.executeStep()) runs.push_back(run_of(row, settings.at(row.getColumn("settings").getInt64())));
+    SQLite::Statement row(state_->db, "SELECT *, seal = " + seal_of_run() + " FROM runs ORDER BY id");
+    while (row.executeStep()) {
+      check_seal(row, "the row of run " + row.getColumn("id").getString());
+      if (all || row.getColumn("asked").getInt() != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn("settings").getInt64(), "settings")));
+    }
     return runs;
   });
 }
@@ -111,23 +134,51 @@ std::vector<LedgerRun> Ledger::runs(bool all) const {
 std::vector<std::string> Ledger::metrics() const {
   return guarded(state_->file, [&] {
     std::vector<std::string> names;
-    SQLite::Statement row(state_->db, "SELECT name FROM metrics ORDER BY name");
-    while (row.executeStep()) names.push_back(row.getColumn(0).getString());
+    SQLite::Statement row(state_->db, "SELECT name, seal = seal(id, name) FROM metrics ORDER BY name");
+    while (row.executeStep()) check_seal(row, "the name of a metric"), names.push_back(row.getColumn(0).getString());
     return names;
   });
 }
 
+namespace {
+
+std::map<std::int64_t, std::vector<Axis>> shapes_of(SQLite::Database& db) {
+  std::map<std::int64_t, std::vector<Axis>> shapes;
+  SQLite::Statement shape(db, "SELECT id, axes, seal = seal(id, axes) FROM shapes");
+  while (shape.executeStep()) check_seal(shape, "the axes of measurements"), shapes.emplace(shape.getColumn(0).getInt64(), axes_of_json(shape.getColumn(1).getString()));
+  return shapes;
+}
+
+}  // namespace
+
 void Ledger::for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>& visit) const {
   guarded(state_->file, [&] {
-    std::map<std::int64_t, std::vector<Axis>> shapes;
-    SQLite::Statement shape(state_->db, "SELECT id, axes FROM shapes");
-    while (shape.executeStep()) shapes.emplace(shape.getColumn(0).getInt64(), axes_of_json(shape.getColumn(1).getString()));
+    const auto shapes = shapes_of(state_->db);
     SQLite::Statement row(state_->db,
-                          "SELECT runs.id, shape, numbers FROM measurements JOIN runs ON run = runs.row "
+                          "SELECT runs.id, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM measurements JOIN runs ON run = runs.row "
                           "JOIN metrics ON metric = metrics.id WHERE metrics.name = ? AND asked = 1 ORDER BY runs.id");
     row.bind(1, metric);
-    while (row.executeStep())
-      visit(row.getColumn(0).getString(), measurement_of(metric, shapes.at(row.getColumn(1).getInt64()), row.getColumn(2)));
+    while (row.executeStep()) {
+      check_seal(row, "what run " + row.getColumn(0).getString() + " measured of " + metric);
+      visit(row.getColumn(0).getString(), measurement_of(metric, found_in(shapes, row.getColumn(1).getInt64(), "shapes"), row.getColumn(2)));
+    }
+  });
+}
+
+std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
+  return guarded(state_->file, [&] {
+    const auto shapes = shapes_of(state_->db);
+    std::vector<Measurement> measurements;
+    SQLite::Statement row(state_->db,
+                          "SELECT metrics.name, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM metrics CROSS JOIN runs "
+                          "JOIN measurements ON metric = metrics.id AND run = runs.row WHERE runs.id = ? ORDER BY metrics.name");
+    row.bind(1, run);
+    while (row.executeStep()) {
+      const std::string metric = row.getColumn(0).getString();
+      check_seal(row, "what run " + run + " measured of " + metric);
+      measurements.push_back(measurement_of(metric, found_in(shapes, row.getColumn(1).getInt64(), "shapes"), row.getColumn(2)));
+    }
+    return measurements;
   });
 }
 
@@ -135,9 +186,10 @@ std::vector<Attachment> Ledger::attachments(const RunId& run) const {
   return guarded(state_->file, [&] {
     std::vector<Attachment> attachments;
     SQLite::Statement row(state_->db,
-                          "SELECT name, media_type, bytes FROM attachments JOIN runs ON run = runs.row WHERE runs.id = ? ORDER BY name");
+                          "SELECT name, media_type, bytes, attachments.seal = seal(run, name, media_type, bytes) FROM attachments JOIN runs ON run = runs.row WHERE runs.id = ? ORDER BY name");
     row.bind(1, run);
     while (row.executeStep()) {
+      check_seal(row, "an attachment of run " + run);
       const auto* first = static_cast<const std::byte*>(row.getColumn(2).getBlob());
       attachments.push_back({row.getColumn(0).getString(), row.getColumn(1).getString(), {first, first + row.getColumn(2).getBytes()}});
     }

@@ -7,17 +7,21 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "sweeps/seal.h"
+
 namespace palimpsest {
 namespace {
 
-// The ledger, version 1. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
+// The ledger, version 2. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
 // 1970. JSON is as in ledger_json.h.
 //
 //   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by
 //   sessions      one row per coordinator that opened it; the highest epoch is the only one that may write
 //   settings      every key of a run; runs that differ in seed and image set alone share a row
-//   runs          state 0 waiting, 1 done, 2 failed, 3 failed and in quarantine; asked: by the definition as it is now; attempts: highest number given out;
-//                 reason: of the last failure; host ... seconds: of the attempt that counts
+//   inputs        hashes of what a run reads (slow weights, images), by name
+//   runs          id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
+//                 in quarantine; asked: by the definition as it is now; attempts: highest number given out; reason: of the last failure;
+//                 host ... seconds: of the attempt that counts; results: how many measurements it has
 //   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or of a
 //                 session that ended without a word), 1 done, 2 failed, 3 came second and was dropped, 4 stopped with its worker well, 5 lost with it
 //   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for
@@ -25,36 +29,43 @@ namespace {
 //   measurements  row-major float32, little-endian, one number for each combination of the labels of its shape
 //   attachments   files for the report
 //
+// `seal` is the hash of the row's other values (seal.h); those of an attempt and a session, which no result depends on, have none.
+//
 // Worked example: a run of two epochs with one metric.
 //
 //   settings      1 | {"epochs":["i",2]}
-//   runs          1 | 5e0c... | 1 | seed 0 | image_set 3 | asked 1 | state 1 | attempts 1 | "" | node1 | cpu | ...
+//   inputs        1 | {"slow.weights":"77ab..."}
+//   runs          1 | 5e0c... | 1 | seed 0 | image_set 3 | method 1 | inputs 1 | asked 1 | state 1 | attempts 1 | "" | node1 | cpu | ...
 //   attempts      run 1 | number 1 | pack 7 | epoch 2 | node1 | cpu | rank 0 | ... | outcome 1
 //   shapes        1 | [{"name":"epoch","labels":["0","1"]}]
 //   metrics       1 | loss
 //   measurements  metric 1 | run 1 | shape 1 | 00 00 80 3f 00 00 00 3f      (1.0, 0.5)
 constexpr const char* kTables = R"sql(
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (epoch INTEGER PRIMARY KEY, started REAL NOT NULL, provenance TEXT NOT NULL);
-CREATE TABLE settings (id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE);
+CREATE TABLE settings (id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
+CREATE TABLE inputs (id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
 CREATE TABLE runs (
   row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, settings INTEGER NOT NULL REFERENCES settings,
-  seed INTEGER NOT NULL, image_set INTEGER NOT NULL, asked INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
+  seed INTEGER NOT NULL, image_set INTEGER NOT NULL, method INTEGER NOT NULL, inputs INTEGER NOT NULL REFERENCES inputs,
+  asked INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '',
   device TEXT NOT NULL DEFAULT '', started REAL NOT NULL DEFAULT 0, finished REAL NOT NULL DEFAULT 0,
-  seconds REAL NOT NULL DEFAULT 0);
+  seconds REAL NOT NULL DEFAULT 0, results INTEGER NOT NULL DEFAULT 0, seal INTEGER NOT NULL);
 CREATE TABLE attempts (
   run INTEGER NOT NULL REFERENCES runs, number INTEGER NOT NULL, pack INTEGER NOT NULL, epoch INTEGER NOT NULL,
   host TEXT NOT NULL, device TEXT NOT NULL, rank INTEGER NOT NULL, started REAL NOT NULL, finished REAL NOT NULL DEFAULT 0,
   outcome INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', PRIMARY KEY (run, number)) WITHOUT ROWID;
-CREATE TABLE claims (hash TEXT PRIMARY KEY, position INTEGER NOT NULL, json TEXT NOT NULL, exploratory INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE metrics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE shapes (id INTEGER PRIMARY KEY, axes TEXT NOT NULL UNIQUE);
+CREATE TABLE claims (hash TEXT PRIMARY KEY, position INTEGER NOT NULL, json TEXT NOT NULL, exploratory INTEGER NOT NULL,
+  seal INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE metrics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
+CREATE TABLE shapes (id INTEGER PRIMARY KEY, axes TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
 CREATE TABLE measurements (
   metric INTEGER NOT NULL REFERENCES metrics, run INTEGER NOT NULL REFERENCES runs, shape INTEGER NOT NULL REFERENCES shapes,
-  numbers BLOB NOT NULL, UNIQUE (metric, run));
+  numbers BLOB NOT NULL, seal INTEGER NOT NULL, UNIQUE (metric, run));
 CREATE TABLE attachments (
-  run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, media_type TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE (run, name));
+  run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, media_type TEXT NOT NULL, bytes BLOB NOT NULL,
+  seal INTEGER NOT NULL, UNIQUE (run, name));
 )sql";
 
 constexpr int kApplicationId = 0x506c6d70;  // "Plmp"
@@ -74,7 +85,7 @@ void sync_folder(const std::filesystem::path& folder) {
 void create_tables(SQLite::Database& db, const std::filesystem::path& folder) {
   SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
   db.exec(kTables);
-  SQLite::Statement(db, "INSERT INTO meta VALUES ('written_by', 'palimpsest " PALIMPSEST_VERSION "')").exec();
+  db.exec("INSERT INTO meta VALUES ('written_by', 'palimpsest " PALIMPSEST_VERSION "', seal('written_by', 'palimpsest " PALIMPSEST_VERSION "'))");
   db.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kLedgerVersion));
   transaction.commit();
   sync_folder(folder);
@@ -110,22 +121,27 @@ SQLite::Database opened_for_reading(const std::filesystem::path& folder) {
   } catch (const SQLite::Exception& error) {
     // A write-ahead log needs a writable folder even to read, unless nothing of it is left to take over.
     if (error.getErrorCode() == SQLITE_NOTADB || std::filesystem::exists(file.string() + "-wal")) throw;
-    std::string escaped;
-    for (char c : file.string()) escaped += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02x}", c) : std::string(1, c);
-    return SQLite::Database("file:" + escaped + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI, kBusyMilliseconds);
+    return SQLite::Database(uri_of(file, "immutable=1"), SQLite::OPEN_READONLY | SQLite::OPEN_URI, kBusyMilliseconds);
   }
 }
 
 }  // namespace
+
+std::string uri_of(const std::filesystem::path& file, const std::string& query) {
+  std::string escaped;
+  for (char c : std::filesystem::absolute(file).string()) escaped += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02x}", c) : std::string(1, c);
+  return "file:" + escaped + "?" + query;
+}
 
 void make_tables(SQLite::Database& db) { db.exec(kTables); }
 
 SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder) {
   const auto file = ledger_file(folder);
   return guarded(file, [&] {
-    SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyMilliseconds);
+    SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI, kBusyMilliseconds);
     db.exec(journal_for(file_system_of(folder)));
     db.exec("PRAGMA foreign_keys = ON");
+    know_seals(db);
     if (is_new(db)) create_tables(db, folder);
     check_version(db);
     return db;
@@ -140,6 +156,7 @@ SQLite::Database open_ledger_for_reading(const std::filesystem::path& folder) {
                                  folder.string()));
   return guarded(file, [&] {
     SQLite::Database db = opened_for_reading(folder);
+    know_seals(db);
     db.exec("BEGIN");  // one state of the ledger, however much is committed meanwhile
     if (is_new(db))
       throw FormatError("the sweep that made it was stopped before it wrote anything. Run `palimpsest sweep` again.");
@@ -153,8 +170,9 @@ void throw_for(const std::filesystem::path& file, const SQLite::Exception& error
   switch (error.getErrorCode()) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      throw InputError(fmt::format("{}: is damaged, or no ledger: {}. Put a copy of it back, or move it away and sweep anew.",
-                                   file.string(), error.what()));
+      throw InputError(fmt::format("{}: is damaged, or no ledger: {}. `palimpsest ledger check {}` says what is wrong, "
+                                   "`palimpsest ledger salvage` saves what is whole.",
+                                   file.string(), error.what(), file.parent_path().string()));
     case SQLITE_FULL:
       throw Interrupted(fmt::format("{}: the disk is full. What was committed is safe; make room and run the same command again.",
                                     file.string()));

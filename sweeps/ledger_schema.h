@@ -9,12 +9,15 @@
 
 namespace palimpsest {
 
-constexpr int kLedgerVersion = 1;  // of the tables; grows when an older program could not read them any more
+constexpr int kLedgerVersion = 2;  // of the tables; grows when an older program could not read them any more
 
 /// Opens `ledger.sqlite` of a folder, making its tables where it is new.
 SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder);
 /// The same to read; also from a folder that cannot be written to.
 SQLite::Database open_ledger_for_reading(const std::filesystem::path& folder);
+
+/// A file's name as SQLite's URI, with a query such as "mode=ro".
+std::string uri_of(const std::filesystem::path& file, const std::string& query);
 
 /// Several ledgers copied into one in memory (ledger_join.cc).
 SQLite::Database joined_ledgers(const std::vector<std::filesystem::path>& folders);

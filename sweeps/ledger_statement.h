@@ -24,7 +24,8 @@ int run(SQLite::Statement& statement, const Values&... values) {
 class Lookup {
  public:
   Lookup(SQLite::Database& db, const char* table, const char* column)
-      : insert_(db, fmt::format("INSERT OR IGNORE INTO {} ({}) VALUES (?)", table, column)),
+      : insert_(db, fmt::format("INSERT OR IGNORE INTO {0} (id, {1}, seal) SELECT next, ?1, seal(next, ?1) FROM "
+                                "(SELECT coalesce(max(id), 0) + 1 AS next FROM {0})", table, column)),
         select_(db, fmt::format("SELECT id FROM {} WHERE {} = ?", table, column)) {}
 
   std::int64_t operator()(const std::string& text) {

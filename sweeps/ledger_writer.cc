@@ -9,6 +9,7 @@
 
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_statement.h"
+#include "sweeps/seal.h"
 
 namespace palimpsest {
 namespace {
@@ -39,9 +40,11 @@ struct LedgerWriter::State {
         start_(db, "INSERT OR IGNORE INTO attempts (run, number, pack, epoch, host, device, rank, started) VALUES (?,?,?,?,?,?,?,?)"),
         count_(db, "UPDATE runs SET attempts = max(attempts, ?) WHERE row = ?"),
         end_(db, "UPDATE attempts SET finished = ?, outcome = ?, reason = ? WHERE run = ? AND number = ?"),
-        settle_(db, "UPDATE runs SET state = ?, reason = ?, host = ?, device = ?, started = ?, finished = ?, seconds = ? WHERE row = ?"),
-        measure_(db, "INSERT INTO measurements (metric, run, shape, numbers) VALUES (?,?,?,?)"),
-        attach_(db, "INSERT INTO attachments (run, name, media_type, bytes) VALUES (?,?,?,?)"),
+        settle_(db, "UPDATE runs SET state = ?1, reason = ?2, host = ?3, device = ?4, started = ?5, finished = ?6, seconds = ?7, results = ?8, seal = " +
+                        seal_of_run({{"state", "?1"}, {"reason", "?2"}, {"host", "?3"}, {"device", "?4"}, {"started", "?5"}, {"finished", "?6"},
+                                     {"seconds", "?7"}, {"results", "?8"}}) + " WHERE row = ?9"),
+        measure_(db, "INSERT INTO measurements (metric, run, shape, numbers, seal) VALUES (?1,?2,?3,?4,seal(?1,?2,?3,?4))"),
+        attach_(db, "INSERT INTO attachments (run, name, media_type, bytes, seal) VALUES (?1,?2,?3,?4,seal(?1,?2,?3,?4))"),
         metric_(db, "metrics", "name"),
         shape_(db, "shapes", "axes") {}
 
@@ -76,20 +79,20 @@ struct LedgerWriter::State {
     if (row.state == RunState::kDone) return end(row, entry.attempt, kDropped, "");
     for (const Measurement& one : entry.result.measurements) put(row, one);
     for (const Attachment& one : entry.result.attachments) put(row, one);
-    settle(row, entry.attempt, kDone, "", entry.result.seconds);
+    settle(row, entry.attempt, kDone, "", entry.result.seconds, entry.result.measurements.size());
     end(row, entry.attempt, kDone, "");
   }
 
   void put(const RunFailed& entry) {
     const Row row = row_of(entry.attempt.run);
     if (row.state != RunState::kWaiting) return end(row, entry.attempt, kDropped, entry.reason);
-    settle(row, entry.attempt, kFailed, entry.reason, entry.attempt.finished - entry.attempt.started);
+    settle(row, entry.attempt, kFailed, entry.reason, entry.attempt.finished - entry.attempt.started, 0);
     end(row, entry.attempt, kFailed, entry.reason);
   }
 
   void put(const RunQuarantined& entry) {
     const Row row = row_of(entry.attempt.run);
-    if (row.state == RunState::kWaiting) settle(row, entry.attempt, kInQuarantine, entry.reason, entry.attempt.finished - entry.attempt.started);
+    if (row.state == RunState::kWaiting) settle(row, entry.attempt, kInQuarantine, entry.reason, entry.attempt.finished - entry.attempt.started, 0);
   }
 
   void put(const AttemptsEnded& ended) {
@@ -114,8 +117,8 @@ struct LedgerWriter::State {
     run(attach_, row.number, attachment.name, attachment.media_type);
   }
 
-  void settle(const Row& row, const Attempt& attempt, int state, const std::string& reason, double seconds) {
-    run(settle_, state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, row.number);
+  void settle(const Row& row, const Attempt& attempt, int state, const std::string& reason, double seconds, std::size_t results) {
+    run(settle_, state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results), row.number);
     in_flight_.erase(attempt.run);
   }
 

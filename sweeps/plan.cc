@@ -157,6 +157,7 @@ RunSpec Plan::run_at(std::int64_t number) const {
   const Place place = place_of(number);
   RunSpec run{{}, settings_at(place), place.seed, place.image_set, definition_.image_sets};
   const Inputs& inputs = inputs_[inputs_row(place)][static_cast<std::size_t>(place.image_set)];
+  run.inputs = inputs.hashes;
   run.id = run_id(*definition_.study, run.settings, run.seed, run.image_set, inputs);
   return run;
 }

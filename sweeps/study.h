@@ -24,6 +24,7 @@ struct RunSpec {
   std::int64_t seed = 0;
   std::int64_t image_set = 0;
   std::int64_t image_sets = 1;   // how many the sweep has: the novel images of a set are those of the next
+  std::map<std::string, std::string> inputs = {};   // hashes of what it reads, by name (Inputs); a worker does without
 };
 
 /// What came of a run: its measurements, or why it failed.

@@ -359,7 +359,7 @@ TEST_F(LedgerIn, AFolderIsRefusedWhenAnotherVersionWroteIt) {
   { started(folder.path(), planned); }
   SQLite::Database(folder / "ledger.sqlite", SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 9");
   EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_reading(folder.path()); }),
-              HasSubstr("written by version 9 of the ledger's format, this program reads version 1"));
+              HasSubstr("written by version 9 of the ledger's format, this program reads version 2"));
 }
 
 TEST_F(LedgerIn, AFolderWithDamagedPagesIsNamedAndNothingIsMadeUp) {
@@ -415,6 +415,23 @@ TEST_F(LedgerIn, AFolderExportsTidyTablesWithShortestNumbers) {
   const std::string begin = run.id + ",0," + std::to_string(run.image_set) + "," + run.settings.string("planted.condition") + ",loss,";
   EXPECT_EQ(read_file(folder / "export" / "loss.csv"),
             "run,seed,image_set,planted.condition,metric,epoch,value\n" + begin + "0,0.1\n" + begin + "1,nan\n");
+}
+
+TEST_F(LedgerIn, AFolderExportsNoFormulaAndNoFileElsewhere) {
+  {
+    Planned hostile;
+    for (RunSpec& run : hostile.runs) run.settings.set("planted.condition", std::string("=HYPERLINK(\"http://a.example\")"));
+    Ledger ledger = started(folder.path(), hostile);
+    RunSucceeded entry = success(hostile.runs[0]);
+    entry.result.measurements = {{"../../escape", {{"@axis", {"+cmd|' /C calc'!A0", "-0.5"}}}, {1, 2}}};
+    commit(ledger, entry);
+  }
+  export_csv(Ledger::open_for_reading(folder.path()), folder / "export");
+  EXPECT_FALSE(std::filesystem::exists(folder.path().parent_path() / "escape.csv"));
+  const std::string table = read_file(folder / "export" / ".._.._escape.csv");
+  EXPECT_THAT(table, HasSubstr(",'@axis,value\n"));
+  EXPECT_THAT(table, HasSubstr(",\"'=HYPERLINK(\"\"http://a.example\"\")\",../../escape,'+cmd|' /C calc'!A0,1\n"));
+  EXPECT_THAT(table, HasSubstr(",-0.5,2\n"));   // a number stays one
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // kill -9 of rank 0, of a worker and of mpirun: nothing is lost, nothing counted twice, nobody is left behind.
 //
-// Each test kills the same sweep several times (PALIMPSEST_KILLS, 5 without it), starting it again each time, and compares the export of
+// Each test kills the same sweep several times (PALIMPSEST_KILLS, 10 without it), starting it again each time, and compares the export of
 // what is finished at last with an undisturbed one. Moments are drawn from a visible seed; what they fell on is printed.
 
 #include <gmock/gmock.h>
@@ -30,7 +30,7 @@ constexpr double kStarting = 60;    // a rank whose libraries are still being lo
 
 int kills_wanted() {
   const char* text = std::getenv("PALIMPSEST_KILLS");
-  return text ? std::atoi(text) : 5;
+  return text ? std::atoi(text) : 10;
 }
 
 enum class Victim { kRank0, kWorker, kMpirun };

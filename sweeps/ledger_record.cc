@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "sweeps/ledger_json.h"
+#include "sweeps/ledger_schema.h"
+#include "sweeps/ledger_state.h"
+#include "sweeps/run_record.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr int kTwinsNamed = 4;
+
+std::vector<RunId> ids(SQLite::Statement& rows) {
+  std::vector<RunId> found;
+  while (rows.executeStep()) found.push_back(rows.getColumn(0).getString());
+  return found;
+}
+
+std::vector<RunId> with_number(SQLite::Database& db, std::string_view words) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(words.data(), words.data() + words.size(), number);
+  if (error != std::errc{} || end != words.data() + words.size()) return {};
+  SQLite::Statement rows(db, "SELECT id FROM runs WHERE row = ?");
+  rows.bind(1, number);
+  return ids(rows);
+}
+
+std::vector<RunId> with_prefix(SQLite::Database& db, const std::string& words) {
+  SQLite::Statement rows(db, "SELECT id FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT ?2");
+  rows.bind(1, words);
+  rows.bind(2, kTwinsNamed + 1);
+  return ids(rows);
+}
+
+std::string listed(const std::vector<RunId>& runs) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(runs.size(), kTwinsNamed); ++i) text += (text.empty() ? "" : ", ") + runs[i];
+  return text + (runs.size() > kTwinsNamed ? ", ..." : "");
+}
+
+Attempt attempt_of(const RunId& run, const SQLite::Statement& row) {
+  return {run, row.getColumn("number").getInt(), row.getColumn("pack").getInt64(), row.getColumn("host").getString(), row.getColumn("device").getString(),
+          row.getColumn("rank").getInt(), row.getColumn("started").getDouble(), row.getColumn("finished").getDouble()};
+}
+
+std::vector<PastAttempt> attempts_of(SQLite::Database& db, const RunId& run, std::int64_t number) {
+  std::vector<PastAttempt> attempts;
+  SQLite::Statement row(db, "SELECT * FROM attempts WHERE run = ? ORDER BY number");
+  row.bind(1, number);
+  while (row.executeStep())
+    attempts.push_back({attempt_of(run, row), row.getColumn("epoch").getInt64(), static_cast<Outcome>(std::clamp(row.getColumn("outcome").getInt(), 0, 3)),
+                        row.getColumn("reason").getString()});
+  return attempts;
+}
+
+std::map<std::int64_t, Session> sessions_of(SQLite::Database& db, const std::vector<PastAttempt>& attempts) {
+  std::map<std::int64_t, Session> sessions;
+  SQLite::Statement row(db, "SELECT epoch, started, provenance FROM sessions ORDER BY epoch DESC");
+  while (row.executeStep()) {
+    const std::int64_t epoch = row.getColumn(0).getInt64();
+    if (sessions.empty() || std::ranges::find(attempts, epoch, &PastAttempt::epoch) != attempts.end())
+      sessions[epoch] = {row.getColumn(1).getDouble(), words_of_json(row.getColumn(2).getString())};
+  }
+  return sessions;
+}
+
+}  // namespace
+
+RunId Ledger::run_named(const std::string& words) const {
+  return guarded(state_->file, [&] {
+    const bool only_number = words.starts_with('#');
+    std::vector<RunId> found = with_number(state_->db, std::string_view(words).substr(only_number));
+    for (RunId& id : only_number || words.empty() ? std::vector<RunId>{} : with_prefix(state_->db, words))
+      if (std::ranges::find(found, id) == found.end()) found.push_back(std::move(id));
+    if (found.empty())
+      throw FormatError(fmt::format("no run here has the number or begins with \"{}\". `palimpsest export {}` lists all runs in runs.csv.", words,
+                                    state_->file.parent_path().string()));
+    if (found.size() > 1)
+      throw FormatError(fmt::format("\"{}\" may mean {}. Write more of its id{}.", words, listed(found),
+                                    std::ranges::all_of(words, [](unsigned char c) { return std::isdigit(c); }) ? ", or #" + words + " for the run of that number" : ""));
+    return found.front();
+  });
+}
+
+RunRecord Ledger::record(const RunId& id) const {
+  RunRecord record;
+  const auto runs = this->runs(true);
+  const auto run = std::ranges::find(runs, id, [](const LedgerRun& one) { return one.spec.id; });
+  if (run == runs.end()) throw InputError(fmt::format("{}: there is no run {}.", state_->file.string(), id));
+  record.run = *run;
+  guarded(state_->file, [&] {
+    SQLite::Statement row(state_->db, "SELECT row, method, inputs.json FROM runs JOIN inputs ON inputs.id = inputs WHERE runs.id = ?");
+    row.bind(1, id);
+    if (!row.executeStep()) throw FormatError("is damaged: the inputs of run " + id + " are not there. See `palimpsest ledger check`.");
+    record.number = row.getColumn(0).getInt64();
+    record.method = row.getColumn(1).getInt();
+    record.run.spec.inputs = words_of_json(row.getColumn(2).getString());
+    record.attempts = attempts_of(state_->db, id, record.number);
+    record.sessions = sessions_of(state_->db, record.attempts);
+  });
+  record.measurements = measurements_of(id);
+  return record;
+}
+
+const PastAttempt* counting_attempt(const RunRecord& record) {
+  const Outcome wanted = record.run.state == RunState::kDone ? Outcome::kDone : Outcome::kFailed;
+  const auto found = std::find_if(record.attempts.rbegin(), record.attempts.rend(), [&](const PastAttempt& one) { return one.outcome == wanted; });
+  return found == record.attempts.rend() ? nullptr : &*found;
+}
+
+}  // namespace palimpsest

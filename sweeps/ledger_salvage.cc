@@ -1,0 +1,182 @@
+#include <set>
+
+#include <fmt/format.h>
+
+#include "sweeps/ledger.h"
+#include "sweeps/ledger_check.h"
+#include "sweeps/ledger_lock.h"
+#include "sweeps/ledger_schema.h"
+#include "sweeps/seal.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr std::int64_t kLeastRow = 16;   // bytes: bounds how many rows are looked for behind a page that cannot be read, where the end is unknown
+
+// A table in the order in which its rows may refer to those before. `order`: its key. `needs`: what must be there of other tables.
+struct Table {
+  const char* name;
+  const char* order;
+  const char* needs = "1";
+};
+constexpr Table kTables[] = {
+    {"meta", "key"},
+    {"sessions", "rowid"},
+    {"settings", "rowid"},
+    {"inputs", "rowid"},
+    {"claims", "hash"},
+    {"metrics", "rowid"},
+    {"shapes", "rowid"},
+    {"runs", "rowid", "settings IN (SELECT id FROM main.settings) AND inputs IN (SELECT id FROM main.inputs)"},
+    {"attempts", "run, number", "run IN (SELECT row FROM main.runs)"},
+    {"measurements", "rowid", "metric IN (SELECT id FROM main.metrics) AND shape IN (SELECT id FROM main.shapes) AND run IN (SELECT row FROM main.runs)"},
+    {"attachments", "rowid", "run IN (SELECT row FROM main.runs)"}};
+
+std::string seal_of(const std::string& table) {
+  for (const SealedTable& one : sealed_tables())
+    if (one.name == table) return "seal IS " + one.seal;
+  return "1";
+}
+
+// Copies a table from the database that is attached as `damaged`, around what cannot be read.
+class Copy {
+ public:
+  Copy(SQLite::Database& db, const Table& table) : db_(db), table_(table), saved_{table.name} {}
+
+  Saved run() {
+    const bool numbered = std::string(table_.order) == "rowid";
+    if (through("ASC")) return saved_;
+    saved_.cut = true;
+    through("DESC");
+    if (numbered) between();
+    return saved_;
+  }
+
+ private:
+  // Row by row, each by itself, until the end or until one cannot be read. Whether it came to the end.
+  bool through(const std::string& direction) {
+    try {
+      SQLite::Statement rows(db_, fmt::format("SELECT *, ({}) AS whole, ({}) AS fits{} FROM damaged.{} NOT INDEXED ORDER BY {}", seal_of(table_.name), table_.needs,
+                                              numbered() ? ", rowid" : "", table_.name, ordered(direction)));
+      while (rows.executeStep()) take(rows, direction == "ASC");
+      return true;
+    } catch (const SQLite::Exception&) {
+      return false;
+    }
+  }
+
+  // What lies between the last row reached from the front and the first reached from behind, number by number.
+  void between() {
+    const std::int64_t end = last_ > first_ ? last_ : first_ + most_rows();
+    SQLite::Statement one(db_, fmt::format("SELECT *, ({}) AS whole, ({}) AS fits, rowid FROM damaged.{} NOT INDEXED WHERE rowid = ?", seal_of(table_.name), table_.needs,
+                                           table_.name));
+    for (std::int64_t row = first_ + 1; row < end; ++row) {
+      one.bind(1, row);
+      try {
+        if (one.executeStep()) take(one, true);
+      } catch (const SQLite::Exception&) {   // on a page that cannot be read
+      }
+      one.tryReset();
+    }
+  }
+
+  // A row takes more than that.
+  std::int64_t most_rows() { return db_.execAndGet("PRAGMA damaged.page_count").getInt64() * db_.execAndGet("PRAGMA damaged.page_size").getInt64() / kLeastRow; }
+
+  void take(SQLite::Statement& row, bool forwards) {
+    const int extra = numbered() ? 3 : 2, columns = row.getColumnCount() - extra;
+    if (numbered()) {
+      const std::int64_t number = row.getColumn(columns + 2).getInt64();
+      if (forwards) first_ = std::max(first_, number);
+      else last_ = number;
+    }
+    if (row.getColumn(columns).getInt() == 0 || row.getColumn(columns + 1).getInt() == 0 || !insert(row, columns)) ++saved_.damaged;
+  }
+
+  // False where the row breaks a rule of its table. One that is there already came from the other side.
+  bool insert(SQLite::Statement& row, int columns) {
+    try {
+      std::string places;
+      for (int i = 0; i < columns; ++i) places += places.empty() ? "?" : ",?";
+      SQLite::Statement put(db_, fmt::format("INSERT OR IGNORE INTO main.{} VALUES ({})", table_.name, places));
+      for (int i = 0; i < columns; ++i) sqlite3_bind(put, i + 1, row.getColumn(i));
+      saved_.rows += put.exec();
+      return true;
+    } catch (const SQLite::Exception&) {
+      return false;
+    }
+  }
+
+  static void sqlite3_bind(SQLite::Statement& put, int place, const SQLite::Column& value) {
+    if (value.isInteger()) put.bind(place, value.getInt64());
+    else if (value.isFloat()) put.bind(place, value.getDouble());
+    else if (value.isText()) put.bind(place, value.getString());
+    else if (value.isBlob()) put.bind(place, value.getBlob(), value.getBytes());
+    else put.bind(place);
+  }
+
+  bool numbered() const { return std::string(table_.order) == "rowid"; }
+  std::string ordered(const std::string& direction) const {
+    return direction == "ASC" ? std::string(table_.order) : std::string(table_.order) == "run, number" ? "run DESC, number DESC" : std::string(table_.order) + " DESC";
+  }
+
+  SQLite::Database& db_;
+  const Table& table_;
+  Saved saved_;
+  std::int64_t first_ = 0, last_ = 0;
+};
+
+// Runs whose results are not all whole wait again; what of them is there goes.
+std::int64_t wait_again(SQLite::Database& db) {
+  const char* const wanting = "state = 1 AND results <> (SELECT count(*) FROM metrics CROSS JOIN measurements ON metric = metrics.id AND run = row)";
+  const auto count = db.execAndGet(fmt::format("SELECT count(*) FROM main.runs WHERE {}", wanting)).getInt64();
+  db.exec(fmt::format("UPDATE main.runs SET state = 0, results = 0, seal = {} WHERE {}", seal_of_run({{"state", "0"}, {"results", "0"}}), wanting));
+  for (const char* table : {"measurements", "attachments"})
+    db.exec(fmt::format("DELETE FROM main.{} WHERE run IN (SELECT row FROM main.runs WHERE state <> 1)", table));
+  return count;
+}
+
+void attach(SQLite::Database& db, const std::filesystem::path& file) {
+  try {
+    SQLite::Statement statement(db, "ATTACH DATABASE ? AS damaged");
+    statement.bind(1, uri_of(file, "mode=ro"));
+    statement.exec();
+    db.execAndGet("SELECT count(*) FROM damaged.sqlite_master");
+  } catch (const SQLite::Exception& error) {
+    throw InputError(fmt::format("{}: its first page, which tells where everything is, cannot be read ({}): nothing can be saved. Put a copy of it back, or sweep anew.",
+                                 file.string(), error.what()));
+  }
+}
+
+Salvage copy_all(SQLite::Database& db) {
+  Salvage salvage;
+  SQLite::Transaction all(db);
+  db.exec("DELETE FROM main.meta");
+  for (const Table& table : kTables) salvage.tables.push_back(Copy(db, table).run());
+  salvage.run_again = wait_again(db);
+  salvage.runs = db.execAndGet("SELECT count(*) FROM main.runs").getInt64();
+  salvage.done = db.execAndGet("SELECT count(*) FROM main.runs WHERE state = 1").getInt64();
+  all.commit();
+  return salvage;
+}
+
+}  // namespace
+
+Salvage salvage_ledger(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const auto file = from / "ledger.sqlite";
+  if (!std::filesystem::exists(file)) open_ledger_for_reading(from);   // says that none is there
+  if (std::filesystem::exists(to / "ledger.sqlite")) throw InputError(fmt::format("{}: there is a ledger already. Name another folder.", to.string()));
+  const LedgerLock lock(to, 0);
+  try {
+    SQLite::Database db = open_ledger_for_writing(to);
+    return guarded(file, [&] {
+      attach(db, file);
+      return copy_all(db);
+    });
+  } catch (...) {
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(to / ("ledger.sqlite" + std::string(end)));
+    throw;
+  }
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,89 @@
+#include "sweeps/seal.h"
+
+#include <sqlite3.h>
+#include <xxhash.h>
+
+#include <array>
+#include <cstring>
+#include <span>
+
+namespace palimpsest {
+namespace {
+
+// type letter, length, bytes: no two lists of values are spelled alike.
+void append(std::string& text, char type, const void* bytes, std::size_t size) {
+  const auto length = static_cast<std::uint64_t>(size);
+  text += type;
+  text.append(reinterpret_cast<const char*>(&length), sizeof length);
+  text.append(static_cast<const char*>(bytes), size);
+}
+
+void append(std::string& text, sqlite3_value* value) {
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER: {
+      const sqlite3_int64 number = sqlite3_value_int64(value);
+      return append(text, 'i', &number, sizeof number);
+    }
+    case SQLITE_FLOAT: {
+      const double number = sqlite3_value_double(value) + 0.0;   // SQLite does not keep the sign of a zero
+      return append(text, 'd', &number, sizeof number);
+    }
+    case SQLITE_NULL: return append(text, 'n', "", 0);
+    case SQLITE_TEXT: {
+      const void* bytes = sqlite3_value_text(value);
+      return append(text, 's', bytes, static_cast<std::size_t>(sqlite3_value_bytes(value)));
+    }
+    default: {   // large: its hash stands for it
+      const void* bytes = sqlite3_value_blob(value);
+      const auto size = static_cast<std::size_t>(sqlite3_value_bytes(value));
+      const XXH64_hash_t hash = XXH3_64bits(bytes, size);
+      append(text, 'b', &hash, sizeof hash);
+      return append(text, 'l', &size, sizeof size);
+    }
+  }
+}
+
+void seal(sqlite3_context* context, int count, sqlite3_value** values) {
+  std::string text;
+  for (sqlite3_value* value : std::span(values, static_cast<std::size_t>(count))) append(text, value);
+  sqlite3_result_int64(context, static_cast<sqlite3_int64>(XXH3_64bits(text.data(), text.size())));
+}
+
+std::string seal_of(std::span<const std::string_view> columns, const std::map<std::string_view, std::string_view>& changed) {
+  std::string text;
+  for (const std::string_view column : columns) {
+    const auto given = changed.find(column);
+    text += (text.empty() ? "seal(" : ", ") + std::string(given == changed.end() ? column : given->second);
+  }
+  return text + ")";
+}
+
+// All but the number of attempts, which says nothing of the result and changes with every hand-out.
+constexpr std::array<std::string_view, 16> kOfRun = {"row",   "id",     "settings", "seed",   "image_set", "method",   "inputs",  "asked",
+                                                     "state", "reason", "host",     "device", "started",   "finished", "seconds", "results"};
+constexpr std::array<std::string_view, 4> kOfClaim = {"hash", "position", "json", "exploratory"};
+
+}  // namespace
+
+void know_seals(SQLite::Database& db) {
+  const int code = sqlite3_create_function(db.getHandle(), "seal", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, seal, nullptr, nullptr);
+  if (code != SQLITE_OK) throw SQLite::Exception(db.getHandle(), code);
+}
+
+std::string seal_of_run(const std::map<std::string_view, std::string_view>& changed) { return seal_of(kOfRun, changed); }
+std::string seal_of_claim(const std::map<std::string_view, std::string_view>& changed) { return seal_of(kOfClaim, changed); }
+
+const std::vector<SealedTable>& sealed_tables() {
+  static const std::vector<SealedTable> tables = {{"meta", "seal(key, value)"},
+                                                  {"settings", "seal(id, json)"},
+                                                  {"inputs", "seal(id, json)"},
+                                                  {"runs", seal_of_run()},
+                                                  {"claims", seal_of_claim()},
+                                                  {"metrics", "seal(id, name)"},
+                                                  {"shapes", "seal(id, axes)"},
+                                                  {"measurements", "seal(metric, run, shape, numbers)"},
+                                                  {"attachments", "seal(run, name, media_type, bytes)"}};
+  return tables;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace palimpsest {
+
+/// A row's seal: XXH3-64 of its values, each with its type, in order. It is written with the row and looked at when the row is read, so that a
+/// bit that changed on disk is found where SQLite's own structure is still sound. This makes the SQL function seal(value, ...) known.
+void know_seals(SQLite::Database&);
+
+/// "seal(id, settings, ...)": the seal of a row of `runs`; columns that the same statement changes are given by their new values, {"asked", "0"}.
+std::string seal_of_run(const std::map<std::string_view, std::string_view>& changed = {});
+/// The same of a claim.
+std::string seal_of_claim(const std::map<std::string_view, std::string_view>& changed = {});
+
+/// A table whose rows are sealed, and the seal of a row.
+struct SealedTable {
+  std::string name, seal;
+};
+const std::vector<SealedTable>& sealed_tables();
+
+}  // namespace palimpsest

@@ -47,8 +47,7 @@ export HOSTFILE=$meeting/hosts
 cat "$meeting"/address-* | sed "s/\$/ slots=$slots/" >"$HOSTFILE"
 (while sleep 10; do touch "$meeting/alive"; done) &
 beat=$!
+trap 'kill "$beat"; touch "$meeting/end"' EXIT   # however it ends, the others go home
 code=0
-eval "$*" || code=$?
-kill "$beat"
-touch "$meeting/end"
+(eval "$*") || code=$?
 exit "$code"

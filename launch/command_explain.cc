@@ -41,7 +41,8 @@ std::string explain_waiting(const RunRecord& record, const SweepStatus& status, 
 
 std::string lost_text(const RunRecord& record, const std::vector<Attempt>& in_flight) {
   const bool flying = std::ranges::find(in_flight, record.run.spec.id, &Attempt::run) != in_flight.end();
-  const auto lost = std::ranges::count(record.attempts, Outcome::kNone, &PastAttempt::outcome) - (flying ? 1 : 0);
+  const auto ended = std::ranges::count_if(record.attempts, [](const PastAttempt& one) { return one.outcome != Outcome::kDone && one.outcome != Outcome::kFailed; });
+  const auto lost = ended - (flying ? 1 : 0);
   if (lost == 0) return "";
   return fmt::format("\nIt was handed out {} before without a result: its worker or its coordinator was stopped or lost.", lost == 1 ? "once" : fmt::format("{} times", lost));
 }
@@ -51,7 +52,8 @@ std::string explanation(const RunRecord& record, const Ledger& ledger, const std
   std::string text = fmt::format("run {}, number {}: ", run.spec.id, record.number);
   if (run.state == RunState::kDone) return text + fmt::format("it has run: done {}, on {}.\n", date_text(run.finished), run.host);
   if (run.state == RunState::kFailed)
-    return text + fmt::format("it has run and failed {}: {}\n  --retry-failed runs it again: {} --retry-failed\n", date_text(run.finished), run.reason, last_command(record));
+    return text + fmt::format("it has run and failed {}: {}\n  to run it again: {} --retry-{}\n", date_text(run.finished), run.reason, last_command(record),
+                              run.quarantined ? "quarantined" : "failed");
   const std::vector<Attempt> in_flight = running ? ledger.in_flight() : std::vector<Attempt>();
   text += explain_waiting(record, status_of(ledger, running, now()), in_flight) + lost_text(record, in_flight) + "\n";
   if (!record.attempts.empty()) text += attempt_lines(record) + fmt::format("More: palimpsest logs {} {}\n", results.string(), run.spec.id.substr(0, 8));

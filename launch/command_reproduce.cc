@@ -8,6 +8,7 @@
 #include "launch/reproduction.h"
 #include "launch/run_story.h"
 #include "launch/stop_signal.h"
+#include "runtime/device.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -52,6 +53,7 @@ int reproduce_in(const std::filesystem::path& results, const std::string& words)
   if (!study) throw InputError(fmt::format("{}: this program has no study \"{}\".", results.string(), ledger.study()));
   fmt::print("run {}, number {}, {} {}\n", record.run.spec.id, record.number, word(record.run.state), date_text(record.run.finished));
   std::fflush(stdout);
+  use_device(record.run.device.starts_with("cuda") ? "auto" : "cpu", 0);
   const Reproduction made = reproduce(record, *study, image_sets_of(ledger));
   tell_metrics(made);
   tell_environment(record);

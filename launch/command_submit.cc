@@ -50,7 +50,7 @@ int submit(Options& options) {
   SubmitRequest& request = options.request;
   const Engine& engine = engine_named(options.engine);
   check_command(request);
-  if (request.hours == 0) request.hours = planned_hours(request);
+  if (request.hours == 0 && options.engine == "slurm") request.hours = planned_hours(request);   // elsewhere the definition may be on a volume
   const Submission submission = engine.render(request);
   if (options.print) {
     fmt::print("{}\n", submission.text);

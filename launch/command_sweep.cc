@@ -6,6 +6,7 @@
 
 #include "launch/commands.h"
 #include "launch/coordinator_loop.h"
+#include "launch/kept_snapshots.h"
 #include "launch/sweep_outcome.h"
 #include "launch/sweep_preparation.h"
 #include "launch/worker_loop.h"
@@ -84,6 +85,7 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
   if (runs_worth_done(sweep.coordinator) > 0) progress.finish();
   write_outcome(request.out, {!why_stopped, sweep.total, sweep.done + sweep.coordinator.done, sweep.failed + sweep.coordinator.failed});
   if (why_stopped) throw_stopped(request, sweep, *why_stopped);
+  tidy_snapshots(request.out, [](const RunId&) { return false; });   // a straggler that came second may have left one
   return say_end(request, sweep);
 }
 

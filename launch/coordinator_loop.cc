@@ -197,6 +197,7 @@ class CoordinatorLoop {
   // Their processes ended, and MPI told us.
   void take_leave_of_the_lost() {
     for (const int rank : mail_.take_lost()) {
+      if (peers_.gone.contains(rank) && !peer_[rank].lost) continue;   // it had said its last word
       log().warn("rank {} ended before its time; its runs go to others", rank);
       peers_.some_lost = peer_[rank].lost = true;
       if (peers_.gone.insert(rank).second) lose(rank);

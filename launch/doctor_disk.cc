@@ -72,7 +72,7 @@ Finding room_found(const FileSystem& system) {
 
 std::vector<Finding> examine_disk(const std::filesystem::path& results) {
   const auto folder = nearest_there(results);
-  const FileSystem system = file_system_of(folder);
+  const FileSystem system = file_system_under(folder);
   std::vector<Finding> findings = {kind_found(system, folder), room_found(system)};
   try {
     findings.push_back(commit_found(folder));

@@ -62,7 +62,7 @@ MpiMail::MpiMail(const MpiWorld& world) : state_(std::make_unique<State>()) {
   state_->world_size = world.world_size();
   if (!state_->there) return;
   MPI_Comm_dup(MPI_COMM_WORLD, &state_->letters);
-  MPI_Comm_set_errhandler(state_->letters, MPI_ERRORS_RETURN);
+  for (const MPI_Comm one : {state_->letters, MPI_COMM_WORLD}) MPI_Comm_set_errhandler(one, MPI_ERRORS_RETURN);
 }
 
 MpiMail::~MpiMail() = default;   // the communicator ends with the world: freeing it would wait for ranks that may be gone

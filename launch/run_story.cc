@@ -47,7 +47,10 @@ const char* word(Outcome outcome) {
     case Outcome::kDone: return "done";
     case Outcome::kFailed: return "failed";
     case Outcome::kDropped: return "dropped, since another result came first";
-    default: return "no result: in flight, or lost with its worker";
+    case Outcome::kStopped: return "stopped before it had a result";
+    case Outcome::kLost: return "lost with its worker";
+    case Outcome::kSpared: return "stopped with all ranks";
+    default: return "no result: in flight, or of a coordinator that was lost";
   }
 }
 

@@ -13,6 +13,7 @@
 #include "launch/cancellation.h"
 #include "launch/provenance.h"
 #include "launch/sweep_standing.h"
+#include "runtime/device.h"
 #include "runtime/durable_file.h"
 #include "runtime/log.h"
 #include "sweeps/claim_check.h"
@@ -42,9 +43,22 @@ void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const
   write_durably(request.out / "resolved.toml", resolved_toml(plan.definition()));
 }
 
+// On a core, larger packs are no faster; on a GPU they are what keeps it busy.
+constexpr std::int64_t kLargestOnCpu = 16, kLargestOnGpu = 4096;
+constexpr double kShareOfGpu = 0.6;   // of what is free on it
+
+// Bytes that a worker may give to its pack: of this host's memory, or of the GPU that it shares with others of the ranks here.
+std::uint64_t memory_for_packs(int ranks_here) {
+  const auto device = compute_device();
+  if (device.is_cpu()) return memory_of_worker(ranks_here);
+  std::string why_none;
+  const int gpus = gpu_count(why_none), ranks_of_one = (ranks_here + gpus - 1) / gpus;
+  return static_cast<std::uint64_t>(kShareOfGpu * static_cast<double>(free_memory(device))) / static_cast<std::uint64_t>(ranks_of_one);
+}
+
 // As memory and what was found out about packs allow. Where there is much to do it is found out now how fast packs are.
 std::map<std::string, std::int64_t> sizes_of(const Plan& plan, const std::vector<std::int64_t>& waiting, const Crew& crew, PackNotes& notes) {
-  auto sizes = pack_sizes(plan, waiting, memory_of_worker(crew.on_this_host));
+  auto sizes = pack_sizes(plan, waiting, memory_for_packs(crew.on_this_host), compute_device().is_cpu() ? kLargestOnCpu : kLargestOnGpu);
   if (plan.definition().pack_size == 0) measure_packs(plan, waiting, sizes, seconds_to_measure(plan, waiting, crew.ranks), notes);
   return within_notes(std::move(sizes), notes, plan.definition().pack_size == 0);
 }

@@ -91,7 +91,7 @@ bool try_lock(int file) {
 
 }  // namespace
 
-FileSystem file_system_of(const std::filesystem::path& folder) {
+FileSystem file_system_under(const std::filesystem::path& folder) {
   struct statfs kind = {};
   struct statvfs room = {};
   if (statfs(folder.c_str(), &kind) != 0 || statvfs(folder.c_str(), &room) != 0)

@@ -15,7 +15,7 @@ struct FileSystem {
 };
 
 /// Throws InputError where the folder is not there.
-FileSystem file_system_of(const std::filesystem::path& folder);
+FileSystem file_system_under(const std::filesystem::path& folder);
 
 /// Seconds that 4 KiB take to be on disk for sure (write, fdatasync), the median of a few. Throws InputError where
 /// nothing can be written.

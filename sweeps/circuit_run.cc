@@ -102,7 +102,7 @@ class CircuitRun {
     put(out, "weights", as_tensor(circuit_.weights()));
     put(out, "threshold", at::tensor(circuit_.threshold(), at::kDouble));
     for (const auto set : {kFamiliar, kNovel})
-      if (pre_[set].defined()) put(out, fmt::format("pre {}", static_cast<int>(set)), pre_[set]);
+      for (std::size_t i = 0; i < seen_[set].size(); ++i) put(out, fmt::format("seen {} {:09}", static_cast<int>(set), i), seen_[set][i]);
     for (const auto& [metric, by_set] : course_)
       for (std::size_t set = 0; set < by_set.size(); ++set)
         for (std::size_t i = 0; i < by_set[set].size(); ++i) put(out, fmt::format("course {} {} {:09}", metric, set, i), by_set[set][i]);
@@ -121,6 +121,7 @@ class CircuitRun {
       log().warn("run {} begins anew: {}", run_.id, error.what());
       circuit_ = Circuit(config_.circuit);
       course_.clear();
+      for (auto& epochs : seen_) epochs.clear();
       at_ = {};
       return false;
     }
@@ -132,7 +133,8 @@ class CircuitRun {
     if (threshold.numel() != neurons() || threshold.scalar_type() != at::kDouble) throw InputError("a snapshot of another circuit");
     std::copy_n(threshold.data_ptr<double>(), neurons(), circuit_.threshold().begin());
     for (const auto set : {kFamiliar, kNovel})
-      if (const auto name = fmt::format("pre {}", static_cast<int>(set)); saved.parts.contains(name)) pre_[set] = get(saved, name);
+      for (const auto& [name, part] : saved.parts)
+        if (name.starts_with(fmt::format("seen {} ", static_cast<int>(set)))) seen_[set].push_back(get(saved, name));
     for (const auto& [name, part] : saved.parts) {   // in order of metric, set and index
       std::istringstream words(name);
       std::string word, metric;

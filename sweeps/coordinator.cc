@@ -31,11 +31,13 @@ void wait_in_halves(Coordinator& coordinator, const Pack& pack) {
   wait_first(coordinator, {{pack.runs.begin(), middle}, pack.signature});
 }
 
-// Of the first pack that waits: all of it, or what fits into memory. In the last round half of it, so that nobody works long after the others.
+// Of the first pack that waits: all of it, or what fits into memory. In the last round, if it is not the only one, half of it, so that nobody works
+// long after the others.
 std::int64_t runs_to_hand_out(const Coordinator& coordinator) {
   const Pack& first = coordinator.waiting.front();
   auto size = static_cast<std::int64_t>(first.runs.size());
-  if (coordinator.crew > 1 && coordinator.runs_waiting <= coordinator.crew * size) size = (size + 1) / 2;
+  const bool first_round = coordinator.done + coordinator.failed + coordinator.quarantined == 0;
+  if (coordinator.crew > 1 && !first_round && coordinator.runs_waiting <= coordinator.crew * size) size = (size + 1) / 2;
   const auto most = coordinator.most.find(first.signature);
   return most == coordinator.most.end() ? size : std::min(size, most->second);
 }
@@ -160,7 +162,7 @@ void out_of_memory(Coordinator& coordinator, PackId id, const HandedOut& pack, d
 void close(Coordinator& coordinator, PackId id, const HandedOut& pack, Leaving leaving, double now, Outbox& outbox) {
   if (leaving == Leaving::kEnded) return fail(coordinator, id, pack, "its pack ended without a result for it", now, outbox);
   if (leaving == Leaving::kOutOfMemory) return out_of_memory(coordinator, id, pack, now, outbox);
-  end_attempts(coordinator, id, pack, Ending::kStopped, now, outbox);
+  end_attempts(coordinator, id, pack, coordinator.stopping ? Ending::kSpared : Ending::kStopped, now, outbox);
   wait_first(coordinator, open_runs(pack));
 }
 
@@ -282,7 +284,7 @@ void on_worker_lost(Coordinator& coordinator, WorkerId id, const std::string& la
 void on_worker_ending(Coordinator& coordinator, WorkerId id, double now, Outbox& outbox) {
   const auto worker = coordinator.workers.find(id);
   if (worker == coordinator.workers.end() || !worker->second.pack) return;
-  end_attempts(coordinator, *worker->second.pack, coordinator.running.at(*worker->second.pack), Ending::kStopped, now, outbox);
+  end_attempts(coordinator, *worker->second.pack, coordinator.running.at(*worker->second.pack), Ending::kSpared, now, outbox);
 }
 
 void on_time_passed(Coordinator& coordinator, double now, Outbox& outbox) {

@@ -24,6 +24,7 @@
 #include "runtime/log.h"
 #include "runtime/tensor_file.h"
 #include "sweeps/alike.h"
+#include "sweeps/attention_picture.h"
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_evoked.h"
 #include "sweeps/familiarity_metric.h"
@@ -51,6 +52,7 @@ class Pack {
       : runs_(runs),
         config_(parse_familiarity(runs_.front().settings)),
         configs_(configs()),
+        read_out_(runs_.front().settings.string("slow.readout")),
         starts_(starts()),
         training_(runs_, configs_, *starts_.front().slow, compute_device()),
         metrics_(chosen_metrics(config_.metrics)) {
@@ -171,8 +173,22 @@ class Pack {
     return rebuilt(training_.network(), at::cat({clean(kFamiliar), clean(kNovel)}, 1)).to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   }
 
-  // Keeps how the untrained networks reconstruct the images, for picture().
-  void take_first_pictures_of(const Pack& untrained) { first_pictures_ = untrained.reconstructions(); }
+  // Attention of the last layer to familiar images, in the read-out that figures use: clean ones and their first version under the noise that is
+  // nearest to 30 %. [R, 2, I, K]
+  at::Tensor attention() const {
+    const c10::InferenceMode no_gradient;
+    Wanted wanted{.features = true, .maps = true};
+    const bool reads_class = read_out_ == "cls" && encoder().class_token;
+    wanted.class_token = reads_class, wanted.patch_mean = !reads_class;
+    const auto shown = at::stack({clean(kFamiliar), noisy()}, 1);
+    return evoked(training_.network(), shown, wanted).maps.select(1, 0).select(1, encoder().depth - 1);
+  }
+
+  // Keeps what the untrained networks make of the images, for pictures().
+  void take_first_pictures_of(const Pack& untrained) {
+    first_pictures_ = untrained.reconstructions();
+    first_attention_ = untrained.attention();
+  }
 
   std::size_t count() const { return runs_.size(); }
   bool trains_two() const { return other_.has_value(); }
@@ -205,7 +221,7 @@ class Pack {
     training_.keep_runs(rest);
     if (other_) other_->keep_runs(rest);
     const auto places = at::tensor(rest, at::kLong);
-    for (auto* own : {&shown_[kFamiliar], &shown_[kNovel], &reference_, &losses_, &first_pictures_})
+    for (auto* own : {&shown_[kFamiliar], &shown_[kNovel], &reference_, &losses_, &first_pictures_, &first_attention_})
       if (own->defined()) *own = own->index_select(0, places.to(own->device()));
     for (auto* course : {&coarse_, &fine_})
       for (auto& [metric, by_set] : *course)
@@ -253,6 +269,15 @@ class Pack {
     write_adapted_weights(file, trained);
   }
 
+  // Rows: clean images before and after training, noisy ones before and after; the figure's outline where there are masks.
+  Attachment attention_over_images(std::size_t run, const at::Tensor& now) const {
+    const auto r = static_cast<std::int64_t>(run);
+    const auto plain = clean(kFamiliar)[r].to(at::kCPU), changed = noisy()[r].to(at::kCPU);
+    return {"attention.png", "image/png",
+            encode_png(attention_picture({{plain, first_attention_[r][0]}, {plain, now[r][0]}, {changed, first_attention_[r][1]}, {changed, now[r][1]}},
+                                         starts_[run].masks))};
+  }
+
   // Rows: the images, their reconstruction before and after training; familiar ones left, novel ones right.
   Attachment picture(std::size_t run, const at::Tensor& now) const {
     const auto r = static_cast<std::int64_t>(run);
@@ -294,6 +319,14 @@ class Pack {
   std::int64_t size() const { return static_cast<std::int64_t>(runs_.size()); }
   const VitConfig& encoder() const { return training_.network().encoder.config(); }
   at::Tensor clean(Set set) const { return shown_[set].select(1, 0); }  // [R, I, 3, S, S]
+
+  // Familiar images under the first pattern of the level nearest to 30 %: variants are level by level. [R, I, 3, S, S]
+  at::Tensor noisy() const {
+    std::size_t nearest = config_.noise.levels.size() > 1 ? 1 : 0;
+    for (std::size_t level = 1; level < config_.noise.levels.size(); ++level)
+      if (std::abs(config_.noise.levels[level] - 0.3) < std::abs(config_.noise.levels[nearest] - 0.3)) nearest = level;
+    return shown_[kFamiliar].select(1, nearest == 0 ? 0 : 1 + (static_cast<std::int64_t>(nearest) - 1) * config_.noise.patterns);
+  }
 
   std::vector<FamiliarityConfig> configs() const {
     std::vector<FamiliarityConfig> out;
@@ -390,11 +423,12 @@ class Pack {
   std::vector<RunSpec> runs_;
   FamiliarityConfig config_;  // of the first run there was: what the signature holds is common to all
   std::vector<FamiliarityConfig> configs_;  // of each run
+  const std::string read_out_;
   std::vector<FamiliarityStart> starts_;
   FamiliarityTraining training_;
   std::optional<FamiliarityTraining> other_;  // learns the novel images, where fast weights are swapped
   std::vector<const FamiliarityMetric*> metrics_;
-  at::Tensor shown_[2], reference_, losses_, first_pictures_;
+  at::Tensor shown_[2], reference_, losses_, first_pictures_, first_attention_;
   std::vector<std::vector<FigureOverlap>> figures_of_[2];
   std::vector<RandomStream> probes_;
   std::vector<std::int64_t> failed_at_;  // step; 0: it has not
@@ -473,14 +507,15 @@ class PackAtWork {
   void take_leave(const std::vector<std::size_t>& leaving) {
     if (leaving.empty()) return;
     pack_.share_time(stopwatch_.lap());
-    at::Tensor pictures;
+    at::Tensor pictures, attention;
     for (const auto run : leaving) {
       auto result = pack_.result(run);
       const auto& spec = pack_.spec(run);
       if (result.failure.empty()) pack_.keep_network(run);
       if (result.failure.empty() && shows(spec)) {
-        if (!pictures.defined()) pictures = pack_.reconstructions();
+        if (!pictures.defined()) pictures = pack_.reconstructions(), attention = pack_.attention();
         result.attachments.push_back(pack_.picture(run, pictures));
+        result.attachments.push_back(pack_.attention_over_images(run, attention));
       }
       context_.report(std::move(result));
     }

@@ -107,6 +107,8 @@ FamiliarityStart start_of(const RunSpec& run, const FamiliarityConfig& config) {
     start.reference = stacked(noisy_variants(*source, sets.reference, clean, side, noise))[0];
   }
   start.figures[0] = figures(*source, sets.familiar, side);
+  if (!start.figures[0].empty())
+    for (const auto index : sets.familiar) start.masks.push_back(square(*source->mask(index), side));
   start.figures[1] = figures(*source, sets.novel, side);
   return start;
 }

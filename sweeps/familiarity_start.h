@@ -16,6 +16,7 @@ struct FamiliarityStart {
   at::Tensor familiar, novel;  // [V, I, 3, S, S] in [0, 1]: variant 0 clean, then level by level the patterns
   at::Tensor reference;        // [n, 3, S, S]; undefined where alignment.reference is 0
   std::vector<FigureOverlap> figures[2];  // familiar, novel: one an image; empty where there are no masks
+  std::vector<Mask> masks;                // of the familiar ones, side x side; empty where there are none
 };
 
 /// The familiar (0) or novel (1) images under the noise of one epoch of training, [I, 3, S, S].

@@ -162,7 +162,7 @@ void Ledger::quarantine(const RunId& id, const std::string& reason) {
 void Ledger::end_left_attempts() {
   in_transaction(state_->file, state_->db, state_->epoch, [&] {
     SQLite::Statement left(state_->db,
-                           "UPDATE attempts SET outcome = CASE WHEN rank = 0 OR epoch IN (SELECT epoch FROM attempts WHERE outcome = 4) THEN 5 ELSE 4 END "
+                           "UPDATE attempts SET outcome = CASE WHEN rank = 0 OR epoch IN (SELECT epoch FROM attempts WHERE outcome = 6) THEN 5 ELSE 4 END "
                            "WHERE outcome = 0 AND epoch < ?");
     run(left, state_->epoch);
   });

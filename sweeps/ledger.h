@@ -30,8 +30,9 @@ struct AttemptStarted { std::vector<Attempt> members; };          // a pack is h
 struct RunSucceeded { Attempt attempt; RunResult result; };
 struct RunFailed { Attempt attempt; std::string reason; };
 struct RunQuarantined { Attempt attempt; std::string reason; };   // it is not handed out again
-/// Attempts that ended without a result: another worker had it first; stopped in order; ended with their worker.
-enum class Ending { kSecond = 3, kStopped, kLost };
+/// Attempts that ended without a result: another worker had it first; stopped in order; ended with their worker; stopped with the whole world, the
+/// worker being well.
+enum class Ending { kSecond = 3, kStopped, kLost, kSpared };
 struct AttemptsEnded { std::vector<Attempt> members; Ending how = Ending::kStopped; };
 using LedgerEntry = std::variant<AttemptStarted, RunSucceeded, RunFailed, RunQuarantined, AttemptsEnded>;
 

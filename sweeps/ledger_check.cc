@@ -34,14 +34,13 @@ class Check {
     const char* rows;
   };
   static constexpr Invariant kInvariants[] = {
-      {"run {} is in a state that there is none of", "SELECT id FROM runs WHERE state NOT IN (0, 1, 2) OR asked NOT IN (0, 1) OR attempts < 0"},
+      {"run {} is in a state that there is none of", "SELECT id FROM runs WHERE state NOT IN (0, 1, 2, 3) OR asked NOT IN (0, 1) OR attempts < 0"},
       {"run {} is done, but not all its measurements are here",
        "SELECT id FROM runs WHERE state = 1 AND results <> (SELECT count(*) FROM metrics CROSS JOIN measurements ON metric = metrics.id AND run = row)"},
       {"run {} is not done, but has measurements",
        "SELECT DISTINCT id FROM measurements JOIN runs ON row = run WHERE state <> 1"},
-      {"run {} is done without having measured anything", "SELECT id FROM runs WHERE state = 1 AND results = 0"},
       {"run {} has an attempt that was never given out, or one in a state that there is none of",
-       "SELECT id FROM attempts JOIN runs ON row = run WHERE number > runs.attempts OR number < 1 OR outcome NOT IN (0, 1, 2, 3)"},
+       "SELECT id FROM attempts JOIN runs ON row = run WHERE number > runs.attempts OR number < 1 OR outcome NOT BETWEEN 0 AND 6"},
       {"run {} has an attempt of a session that is not here",
        "SELECT id FROM attempts JOIN runs ON row = run WHERE epoch NOT IN (SELECT epoch FROM sessions)"},
       {"the fact {} is not here", "SELECT column1 FROM (VALUES ('study'), ('name'), ('definition'), ('axes')) WHERE EXISTS (SELECT 1 FROM runs) AND "

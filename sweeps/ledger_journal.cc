@@ -26,7 +26,7 @@ constexpr std::int64_t kOverNetwork[] = {
 
 }  // namespace
 
-std::int64_t file_system_of(const std::filesystem::path& folder) {
+std::int64_t file_system_type(const std::filesystem::path& folder) {
   if (const char* given = std::getenv("PALIMPSEST_FILE_SYSTEM")) return std::strtoll(given, nullptr, 16);
   struct statfs facts = {};
   if (statfs(folder.c_str(), &facts) != 0) return 0;

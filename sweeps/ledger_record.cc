@@ -12,6 +12,7 @@ namespace palimpsest {
 namespace {
 
 constexpr int kTwinsNamed = 4;
+constexpr std::size_t kLeastOfAnId = 4;   // fewer digits are a number
 
 std::vector<RunId> ids(SQLite::Statement& rows) {
   std::vector<RunId> found;
@@ -51,7 +52,7 @@ std::vector<PastAttempt> attempts_of(SQLite::Database& db, const RunId& run, std
   SQLite::Statement row(db, "SELECT * FROM attempts WHERE run = ? ORDER BY number");
   row.bind(1, number);
   while (row.executeStep())
-    attempts.push_back({attempt_of(run, row), row.getColumn("epoch").getInt64(), static_cast<Outcome>(std::clamp(row.getColumn("outcome").getInt(), 0, 3)),
+    attempts.push_back({attempt_of(run, row), row.getColumn("epoch").getInt64(), static_cast<Outcome>(std::clamp(row.getColumn("outcome").getInt(), 0, 6)),
                         row.getColumn("reason").getString()});
   return attempts;
 }
@@ -71,16 +72,17 @@ std::map<std::int64_t, Session> sessions_of(SQLite::Database& db, const std::vec
 
 RunId Ledger::run_named(const std::string& words) const {
   return guarded(state_->file, [&] {
-    const bool only_number = words.starts_with('#');
-    std::vector<RunId> found = with_number(state_->db, std::string_view(words).substr(only_number));
-    for (RunId& id : only_number || words.empty() ? std::vector<RunId>{} : with_prefix(state_->db, words))
+    const bool digits = !words.empty() && std::ranges::all_of(words, [](unsigned char c) { return std::isdigit(c) != 0; });
+    const bool only_number = words.starts_with('#') || (digits && words.size() < kLeastOfAnId);
+    std::vector<RunId> found = with_number(state_->db, std::string_view(words).substr(words.starts_with('#')));
+    for (RunId& id : only_number ? std::vector<RunId>{} : with_prefix(state_->db, words))
       if (std::ranges::find(found, id) == found.end()) found.push_back(std::move(id));
     if (found.empty())
       throw FormatError(fmt::format("no run here has the number or begins with \"{}\". `palimpsest export {}` lists all runs in runs.csv.", words,
                                     state_->file.parent_path().string()));
     if (found.size() > 1)
       throw FormatError(fmt::format("\"{}\" may mean {}. Write more of its id{}.", words, listed(found),
-                                    std::ranges::all_of(words, [](unsigned char c) { return std::isdigit(c); }) ? ", or #" + words + " for the run of that number" : ""));
+                                    digits ? ", or #" + words + " for the run of that number" : ""));
     return found.front();
   });
 }

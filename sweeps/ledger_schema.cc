@@ -23,7 +23,8 @@ namespace {
 //                 in quarantine; asked: by the definition as it is now; attempts: highest number given out; reason: of the last failure;
 //                 host ... seconds: of the attempt that counts; results: how many measurements it has
 //   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or of a
-//                 session that ended without a word), 1 done, 2 failed, 3 came second and was dropped, 4 stopped with its worker well, 5 lost with it
+//                 session that ended without a word), 1 done, 2 failed, 3 came second and was dropped, 4 stopped, 5 lost with its worker,
+//                 6 stopped with the world while its worker was well
 //   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for
 //   shapes        axes of measurements, shared by all rows with the same ones
 //   measurements  row-major float32, little-endian, one number for each combination of the labels of its shape
@@ -139,7 +140,7 @@ SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder) {
   const auto file = ledger_file(folder);
   return guarded(file, [&] {
     SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI, kBusyMilliseconds);
-    db.exec(journal_for(file_system_of(folder)));
+    db.exec(journal_for(file_system_type(folder)));
     db.exec("PRAGMA foreign_keys = ON");
     know_seals(db);
     if (is_new(db)) create_tables(db, folder);

@@ -4,7 +4,9 @@
 
 namespace palimpsest {
 
-enum class Outcome { kNone, kDone, kFailed, kDropped };   // kNone: in flight, or lost with its worker; kDropped: another result came first
+/// As the ledger numbers them. kNone: in flight, or of a session that ended without a word; kDropped: another result came first; kSpared: stopped
+/// with the world while its worker was well.
+enum class Outcome { kNone, kDone, kFailed, kDropped, kStopped, kLost, kSpared };
 
 /// One execution of a run, as the ledger has it.
 struct PastAttempt {

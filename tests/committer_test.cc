@@ -2,6 +2,7 @@
 
 #include "launch/committer.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "runtime/error.h"
@@ -41,7 +42,7 @@ struct ACommitter : testing::Test {
 
 TEST_F(ACommitter, LetsGoInOrderWhatIsOnDisk) {
   Ledger ledger = started();
-  Committer committer(ledger, [&](Committer::Cleared one) { cleared.put(std::move(one)); });
+  Committer committer(ledger, folder.path(), [&](Committer::Cleared one) { cleared.put(std::move(one)); });
   std::thread submitting([&] {
     for (std::size_t i = 0; i < runs.size(); ++i) committer.submit(effects_of(i));
   });
@@ -63,7 +64,7 @@ TEST_F(ACommitter, LetsNothingGoAfterAFailureAndTellsItOnce) {
   std::vector<Effect> stranger = effects_of(0);
   std::get<RunSucceeded>(std::get<LedgerEntry>(stranger[0])).attempt.run = "never planned";
   {
-    Committer committer(ledger, [&](Committer::Cleared one) { cleared.put(std::move(one)); });
+    Committer committer(ledger, folder.path(), [&](Committer::Cleared one) { cleared.put(std::move(one)); });
     committer.submit(stranger);
     for (std::size_t i = 1; i < 20; ++i) committer.submit(effects_of(i));
   }

@@ -40,7 +40,7 @@ std::string line(const LedgerEntry& entry) {
   if (const auto* ended = std::get_if<AttemptsEnded>(&entry)) {
     std::string text = "ledger:";
     for (const Attempt& one : ended->members) text += " " + one.run + " attempt " + std::to_string(one.number);
-    return text + (ended->how == Ending::kSecond ? " came second" : ended->how == Ending::kStopped ? " stopped" : " lost");
+    return text + (ended->how == Ending::kSecond ? " came second" : ended->how == Ending::kLost ? " lost" : " stopped");
   }
   if (const auto* guilty = std::get_if<RunQuarantined>(&entry)) return "ledger: " + guilty->attempt.run + " " + guilty->reason;
   const auto& failed = std::get<RunFailed>(entry);

@@ -271,7 +271,7 @@ TEST(DefinitionMistakes, OfTheHead) {
 
 TEST(DefinitionMistakes, OfKeepingNetworksOfAStudyThatHasNone) {
   expect_said({
-      {"keep = \"trained\"", "try.toml:3:1: unknown key keep."},
+      {"keep = \"trained\"", "try.toml:3:1: unknown key keep. Did you mean sweep?"},
   });
 }
 

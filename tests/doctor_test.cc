@@ -60,10 +60,10 @@ TEST(AFileSystem, HoldsLocksAndCommitsWhereTemporaryFilesAre) {
 
 TEST(AFileSystem, InMemoryIsKnownToBeLostAtPowerOff) {
   if (!std::filesystem::exists("/dev/shm")) GTEST_SKIP() << "there is no /dev/shm";
-  EXPECT_TRUE(file_system_of("/dev/shm").lost_at_power_off);
+  EXPECT_TRUE(file_system_under("/dev/shm").lost_at_power_off);
 }
 
-TEST(AFileSystem, OfAFolderThatIsNotThereIsRefused) { EXPECT_THROW(file_system_of("/no/such/folder"), InputError); }
+TEST(AFileSystem, OfAFolderThatIsNotThereIsRefused) { EXPECT_THROW(file_system_under("/no/such/folder"), InputError); }
 
 TEST(Doctor, TellsEveryThingItLookedAtInJson) {
   const TemporaryFolder folder;

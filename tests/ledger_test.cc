@@ -242,8 +242,8 @@ TEST_F(LedgerIn, AFolderBlamesTheWorkersThatWereNotWellWhenTheWorldEnded) {
   {
     Ledger ledger = started(folder.path(), planned);
     commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 0, 1), on_rank(planned.runs[1], 1, 2), on_rank(planned.runs[2], 2, 3), on_rank(planned.runs[3], 2, 3)}});
-    commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 0, 1)}, Ending::kStopped});
-    commit(ledger, AttemptsEnded{{on_rank(planned.runs[1], 1, 2)}, Ending::kStopped});
+    commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 0, 1)}, Ending::kSpared});
+    commit(ledger, AttemptsEnded{{on_rank(planned.runs[1], 1, 2)}, Ending::kSpared});
   }
   Ledger ledger = started(folder.path(), planned);
   ledger.end_left_attempts();

@@ -191,10 +191,10 @@ TEST_F(ReportTest, SaysWhyAFigureCannotBeDrawn) {
 TEST(Csv, QuotesWhatItMustAndLetsNoTextBecomeAFormula) {
   Table table({"name", "count", "value"});
   table.add({std::string("a, \"b\"\nc"), std::int64_t{-3}, 0.1});
-  for (const char* formula : {"=1+1", "+1", "-1", "@SUM(A1)", "\t=1"})
+  for (const char* formula : {"=1+1", "+A1", "-A1", "@SUM(A1)", "\t=1"})
     table.add({std::string(formula), std::int64_t{0}, std::nan("")});
   EXPECT_EQ(csv(table),
-            "name,count,value\n\"a, \"\"b\"\"\nc\",-3,0.1\n'=1+1,0,\n'+1,0,\n'-1,0,\n'@SUM(A1),0,\n'\t=1,0,\n");
+            "name,count,value\n\"a, \"\"b\"\"\nc\",-3,0.1\n'=1+1,0,\n'+A1,0,\n'-A1,0,\n'@SUM(A1),0,\n'\t=1,0,\n");
 }
 
 TEST(Html, WritesPicturesAsAddresses) {

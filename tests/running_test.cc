@@ -1,5 +1,6 @@
 // What a sweep that runs on several ranks does about those that are lost, silent, out of memory or killed by a run.
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -155,7 +156,11 @@ TEST_F(Stopped, KilledWithoutAWordLosesNoMoreThanSinceTheLastSnapshot) {
   definition(0.1, "", "size = 4\nsnapshot_every = 0.2\n", 2);
   {
     Process process(palimpsest_command(0, words(file, out)), log());
-    ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(out / "snapshots") && !std::filesystem::is_empty(out / "snapshots"); }));
+    const auto is_whole = [](const auto& entry) { return entry.path().extension() == ".safetensors"; };
+    ASSERT_TRUE(wait_until([&] {
+      return std::filesystem::exists(out / "snapshots") &&
+             std::ranges::any_of(std::filesystem::directory_iterator(out / "snapshots"), is_whole);
+    }));
     process.send(SIGKILL);
     process.wait();
   }

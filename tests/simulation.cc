@@ -53,6 +53,8 @@ struct Table {
     double value = 0;
     int attempts = 0, counted = 0;          // results that were taken
     std::set<int> given_out;                // attempt numbers
+    int kills = 0;                          // workers that were lost with it alone in their hands
+    bool quarantined = false;
   };
   std::vector<Row> rows;
   std::set<std::int64_t> packs;
@@ -175,17 +177,16 @@ class Simulation {
   World& newest() { return *worlds_.back(); }
 
   Coordinator coordinator_from_ledger() {
-    std::vector<std::vector<std::int64_t>> packs;
-    std::vector<int> attempts;
+    Backlog backlog{[this](std::int64_t run) { return ids_[static_cast<std::size_t>(run)]; }, {}, {}, 1, workers_};
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const Table::Row& row = table_.rows[i];
-      attempts.push_back(sweep_.bug == Bug::kForgetAttempts ? 0 : row.attempts);
+      if (sweep_.bug != Bug::kForgetAttempts && row.attempts > 0) backlog.tries[static_cast<std::int64_t>(i)] = {row.attempts, row.kills, 0};
       if (row.state != RunState::kWaiting || (sweep_.bug == Bug::kStartedIsDone && row.attempts > 0)) continue;
-      if (packs.empty() || static_cast<int>(packs.back().size()) == pack_) packs.emplace_back();
-      packs.back().push_back(static_cast<std::int64_t>(i));
+      if (backlog.packs.empty() || static_cast<int>(backlog.packs.back().runs.size()) == pack_) backlog.packs.emplace_back();
+      backlog.packs.back().runs.push_back(static_cast<std::int64_t>(i));
     }
-    const std::int64_t next = table_.packs.empty() || sweep_.bug == Bug::kForgetPackNumbers ? 1 : *table_.packs.rbegin() + 1;
-    return coordinate(ids_, std::move(packs), std::move(attempts), next);
+    backlog.next_pack = table_.packs.empty() || sweep_.bug == Bug::kForgetPackNumbers ? 1 : *table_.packs.rbegin() + 1;
+    return coordinate(std::move(backlog));
   }
 
   // Its workers see within seconds that it is gone.
@@ -339,8 +340,8 @@ class Simulation {
       return;
     }
     if (sweep_.bug == Bug::kCountRepeatedReport)
-      if (const auto pack = world.coordinator.running.find({event.pack}); pack != world.coordinator.running.end() && std::ranges::find(pack->second.open, event.run) == pack->second.open.end())
-        pack->second.open.push_back(event.run);
+      if (const auto pack = world.coordinator.running.find({event.pack}); pack != world.coordinator.running.end() && std::ranges::find(pack->second.open, event.run, &Member::number) == pack->second.open.end())
+        pack->second.open.push_back({event.run, result.id, 1});
     on_run_finished(world.coordinator, {event.worker}, {event.pack}, result, now_, world.outbox);
   }
 
@@ -361,7 +362,7 @@ class Simulation {
     if (sweep_.bug == Bug::kForgetLostPack)
       for (auto& [id, pack] : world.coordinator.running)
         if (pack.worker == WorkerId{event.worker}) pack.open.clear();
-    on_worker_lost(world.coordinator, {event.worker}, now_, world.outbox);
+    on_worker_lost(world.coordinator, {event.worker}, "", now_, world.outbox);
     if (std::ranges::none_of(world.workers, &SimWorker::alive)) crash(world);   // nobody is left: the launcher starts them again
   }
 
@@ -432,10 +433,18 @@ class Simulation {
     if (!world.alive || !finished(world.coordinator) || world.busy || !world.submitted.empty()) return;
     for (std::size_t w = 0; w < world.workers.size(); ++w)
       if (!world.gone[w] && !world.lost[w]) return;   // its greeting or word of its loss is under way
-    expect(world.coordinator.done + world.coordinator.failed == world.settled, "the coordinator counts other results than it wrote into the ledger");
-    if (world.stopping) return end_world(world, 1);
+    expect(world.coordinator.done + world.coordinator.failed + world.coordinator.quarantined == world.settled, "the coordinator counts other results than it wrote into the ledger");
+    if (world.stopping || retry_quarantined()) return end_world(world, 1);
     world.alive = false;
     over_ = &world == &newest();
+  }
+
+  // Workers were lost by chance here, so the user tries again what was set apart; whether there was any.
+  bool retry_quarantined() {
+    bool any = false;
+    for (Table::Row& row : table_.rows)
+      if (row.quarantined) any = true, row.state = RunState::kWaiting, row.quarantined = false, row.kills = 0;
+    return any;
   }
 
   // ---- the ledger
@@ -476,6 +485,18 @@ class Simulation {
     row.state = RunState::kFailed;
     ++row.counted;
     return true;
+  }
+
+  bool enter(const RunQuarantined& entry) {
+    Table::Row& row = table_.rows[row_of(entry.attempt.run)];
+    expect(row.kills >= kKillsToQuarantine, "a run was set apart that was alone with fewer lost workers");
+    if (row.state != RunState::kWaiting) return false;
+    row.state = RunState::kFailed;
+    return row.quarantined = true;
+  }
+  bool enter(const AttemptsEnded& ended) {
+    if (ended.how == Ending::kLost && ended.members.size() == 1) ++table_.rows[row_of(ended.members.front().run)].kills;
+    return false;
   }
 
   // ---- what may happen

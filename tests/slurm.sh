@@ -8,7 +8,7 @@ slurm() { "$PALIMPSEST_TESTBED/slurm" exec "$@"; }
 say() { echo "slurm: $*"; }
 failures=0
 fail() { say "FAILED: $*"; failures=$((failures + 1)); }
-submit() { slurm "$program" submit slurm "$@"; }
+submit() { slurm "$program" submit slurm --memory 0.3 "$@"; }   # nodes of the testbed claim 1 GB
 export_of() { rm -rf "$1.tables" && "$program" export "${@:2}" --out "$1.tables" >/dev/null && (cd "$1.tables" && sha256sum ./*.csv); }
 state_of() { slurm scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z]*\).*/\1/p' | sort -u | tr '\n' ' '; }
 jobs_of() { sed -n 's/^ *"\([0-9][0-9]*\)".*/\1/p' "$1/submitted.json"; }

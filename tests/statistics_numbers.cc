@@ -1,4 +1,4 @@
-// Answers questions about numbers, for statistics_peer_test.py and tests/bench/statistics.py: reads a JSON list of
+// Answers questions about numbers, for statistics_peer_test.py and tests/bench/statistics_peer.py: reads a JSON list of
 // requests, writes a list of answers.
 //   statistics_numbers < REQUESTS.json > ANSWERS.json
 

@@ -6,4 +6,4 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 [ -n "${PALIMPSEST_PYTHON:-}" ] || { echo "skipped: PALIMPSEST_PYTHON is not set"; exit 77; }
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-exec taskset -c 0 "$PALIMPSEST_PYTHON" "$root/tests/bench/statistics.py" "$root/build/tests/statistics_numbers" --cells "${1:-1000}"
+exec taskset -c 0 "$PALIMPSEST_PYTHON" "$root/tests/bench/statistics_peer.py" "$root/build/tests/statistics_numbers" --cells "${1:-1000}"

@@ -9,7 +9,7 @@
 namespace palimpsest {
 namespace {
 
-constexpr std::size_t kMostBytes = 700'000, kMostPictures = 18;  // keeps a report below 2.5 MB
+constexpr std::size_t kMostBytes = 2'000'000, kMostPictures = 18;  // keeps a report below 5 MB
 
 bool is_picture(const Attachment& attachment) {
   return attachment.media_type == "image/png" || attachment.media_type == "image/jpeg";

@@ -12,6 +12,7 @@
 #include "launch/commands.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "sweeps/comparison_page.h"
 #include "sweeps/comparison_table.h"
 #include "sweeps/report.h"
 #include "sweeps/verdict_table.h"
@@ -67,7 +68,8 @@ int compare_two(const Options& options) {
   const auto file = folder / "tables" / "comparison.csv";
   prepare_folder(file.parent_path());
   write_durably(file, csv(comparison_table(compared)));
-  std::fputs((options.json ? comparison_json(compared).dump(2) + "\n" : comparison_text(compared) + "\ntable: " + file.string() + "\n").c_str(), stdout);
+  write_durably(folder / "comparison.html", comparison_page(compared));
+  std::fputs((options.json ? comparison_json(compared).dump(2) + "\n" : comparison_text(compared) + "\npage: " + (folder / "comparison.html").string() + "\ntable: " + file.string() + "\n").c_str(), stdout);
   return 0;
 }
 

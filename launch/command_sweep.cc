@@ -68,10 +68,11 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
   watchdog.set_last_words("a pack did not stop in time; what was committed is safe. " + resume_words(request));
   const Definition& definition = sweep.plan.definition();
   LimitWatch limits(request.limits, request.out, definition.device_hour, world.world_size(), definition.currency);
-  Progress progress("sweep", sweep.total, "runs");
+  std::optional<Progress> progress(std::in_place, "sweep", sweep.total, "runs");
+  const Crew crew{world.world_size(), world.local_size()};
   const std::int64_t before = sweep.done + sweep.failed + sweep.quarantined;
   SweepAtWork work{sweep.plan, sweep.ledger, std::move(sweep.coordinator), request.keep_pictures, request.out, [&](const Coordinator& coordinator) {
-                     progress.update(before + static_cast<std::int64_t>(runs_worth_done(coordinator)));
+                     progress->update(before + static_cast<std::int64_t>(runs_worth_done(coordinator)));
                    },
                    [&](const Shrinkage& shrinkage) {
                      const std::string& signature = sweep.signatures.at(static_cast<std::size_t>(shrinkage.signature));
@@ -79,10 +80,15 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
                      sweep.notes[signature].most = shrinkage.size;
                      write_pack_notes(request.out, sweep.notes);
                    },
-                   [&] { return limits.reached(); }};
+                   [&] { return limits.reached(); },
+                   [&] {
+                     auto packs = next_packs(sweep, crew);
+                     if (!packs.empty()) progress.emplace("sweep", sweep.total, "runs");
+                     return packs;
+                   }};
   const auto why_stopped = run_coordinator(work, mail, peers, watchdog);
   sweep.coordinator = std::move(work.coordinator);
-  if (runs_worth_done(sweep.coordinator) > 0) progress.finish();
+  if (runs_worth_done(sweep.coordinator) > 0) progress->finish();
   write_outcome(request.out, {!why_stopped, sweep.total, sweep.done + sweep.coordinator.done, sweep.failed + sweep.coordinator.failed});
   if (why_stopped) throw_stopped(request, sweep, *why_stopped);
   tidy_snapshots(request.out, [](const RunId&) { return false; });   // a straggler that came second may have left one

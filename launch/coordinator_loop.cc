@@ -69,6 +69,7 @@ class CoordinatorLoop {
     take_leave_of_the_lost();
     look_for_the_lost();
     on_time_passed(sweep_.coordinator, now(), outbox_);
+    grow();
     submit();
     mail_.all_sent();
     sweep_.on_progress(sweep_.coordinator);
@@ -221,6 +222,13 @@ class CoordinatorLoop {
     const std::string words = last_words(sweep_.results, rank);
     on_worker_lost(sweep_.coordinator, {rank}, words, now(), outbox_);
     if (sweep_.coordinator.quarantined > before) log().warn("the run it had is quarantined: {} workers were lost with it. {}", kKillsToQuarantine, words);
+  }
+
+  // The committer has nothing in hand then, so the ledger is free for this thread.
+  void grow() {
+    const Coordinator& coordinator = sweep_.coordinator;
+    if (!coordinator.growing || coordinator.stopping || !drained(coordinator) || !outbox_.effects.empty() || in_ledger_ != submitted_) return;
+    on_more_packs(sweep_.coordinator, sweep_.more_packs(), now(), outbox_);
   }
 
   void submit() {

@@ -22,6 +22,7 @@ struct SweepAtWork {
   std::function<void(const Coordinator&)> on_progress;   // called often
   std::function<void(const Shrinkage&)> on_shrinkage;
   std::function<std::optional<std::string>()> limit_reached;   // called often; in words
+  std::function<std::vector<Pack>()> more_packs;   // of a growing sweep, when all results are in the ledger
 };
 
 /// The other ranks: who is still there.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "launch/kept_snapshots.h"
 #include "launch/cancellation.h"
@@ -17,6 +18,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/log.h"
 #include "sweeps/claim_check.h"
+#include "sweeps/growing.h"
 
 namespace palimpsest {
 namespace {
@@ -25,12 +27,68 @@ constexpr double kPatienceSeconds = 5;     // for a coordinator that ends becaus
 
 bool in_slice(const SweepRequest& request, std::int64_t number) { return number % request.slices == request.slice - 1; }
 
-std::vector<RunSpec> runs_of(const Plan& plan, const SweepRequest& request) {
-  std::vector<RunSpec> runs;
+using Numbers = std::vector<std::int64_t>;   // of runs, ascending
+
+Numbers numbers_of_slice(const Plan& plan, const SweepRequest& request) {
+  Numbers numbers;
   for (std::int64_t number = 0; number < plan.size(); ++number)
-    if (in_slice(request, number)) runs.push_back(plan.run_at(number));
-  if (runs.empty())
+    if (in_slice(request, number)) numbers.push_back(number);
+  if (numbers.empty())
     throw InputError(fmt::format("--slice {}/{}: the sweep has {} runs, so this slice has none. Take fewer slices.", request.slice, request.slices, plan.size()));
+  return numbers;
+}
+
+void refuse_slice_of_growth(const Plan& plan, const SweepRequest& request) {
+  if (plan.definition().replication && request.slices > 1)
+    throw InputError(fmt::format("{}: with [replicate] results decide what is run next, and a slice sees only its own. Leave --slice out, or say sweep.image_sets in "
+                                 "place of [replicate].", plan.definition().file.string()));
+}
+
+/// The claims of the definition, with what the ledger knows of them; in a ledger that has results already, one it does not know is exploratory.
+std::vector<LedgerClaim> claims_of(const Definition& definition, const Ledger& ledger, bool has_results) {
+  std::vector<LedgerClaim> claims;
+  const auto known = has_results ? ledger.claims() : std::vector<LedgerClaim>{};
+  for (const Claim& claim : definition.claims) {
+    const auto found = std::ranges::find(known, claim.hash, [](const LedgerClaim& one) { return one.claim.hash; });
+    claims.push_back({claim, found == known.end() ? has_results : found->exploratory});
+  }
+  return claims;
+}
+
+Growth growth_of(const Plan& plan, const Ledger& ledger) {
+  const Definition& definition = plan.definition();
+  Rows rows;
+  std::vector<LedgerRun> runs = ledger.runs(true);
+  const bool has_results = std::ranges::any_of(runs, [](const LedgerRun& run) { return run.state == RunState::kDone; });
+  if (has_results) rows = rows_of(ledger, *definition.study);
+  rows.unit = definition.study->unit;
+  rows.runs = std::move(runs);
+  rows.axes = swept_keys(definition);
+  rows.claims = claims_of(definition, ledger, has_results);
+  return grown(plan, std::move(rows));
+}
+
+/// What was asked for before stays so: units are added and never taken back, also where failed runs of the first ones run again.
+Numbers with_those_asked_before(Numbers numbers, const Plan& plan, const Ledger& ledger) {
+  std::set<RunId> before;
+  for (const LedgerRun& run : ledger.runs()) before.insert(run.spec.id);
+  Numbers all;
+  for (std::int64_t number = 0; number < plan.size(); ++number)
+    if (std::ranges::binary_search(numbers, number) || before.contains(plan.run_at(number).id)) all.push_back(number);
+  return all;
+}
+
+/// What is asked for: all of the plan, a slice of it, or what the results of a growing sweep ask for so far.
+Numbers asked_numbers(const Plan& plan, const SweepRequest& request, Ledger& ledger) {
+  if (!plan.definition().replication) return numbers_of_slice(plan, request);
+  if (request.retry_failed) ledger.retry_failed();
+  if (request.retry_quarantined) ledger.retry_quarantined();
+  return with_those_asked_before(growth_of(plan, ledger).asked, plan, ledger);
+}
+
+std::vector<RunSpec> runs_of(const Plan& plan, const Numbers& numbers) {
+  std::vector<RunSpec> runs;
+  for (const std::int64_t number : numbers) runs.push_back(plan.run_at(number));
   return runs;
 }
 
@@ -101,6 +159,7 @@ std::function<RunId(std::int64_t)> compact(const std::vector<RunId>& ids) {
 // Packs with the numbers of their signatures, which are listed in `signatures`.
 std::vector<Pack> with_signatures(const Plan& plan, std::vector<std::vector<std::int64_t>> packs, std::vector<std::string>& signatures) {
   std::map<std::string, int> numbers;
+  for (std::size_t i = 0; i < signatures.size(); ++i) numbers[signatures[i]] = static_cast<int>(i);
   std::map<std::int64_t, int> of_cell;
   std::vector<Pack> signed_packs;
   for (auto& runs : packs) {
@@ -115,19 +174,51 @@ std::vector<Pack> with_signatures(const Plan& plan, std::vector<std::vector<std:
   return signed_packs;
 }
 
+/// Runs that a growing sweep may come to ask for are known to the coordinator from the start.
+void name_all(const Plan& plan, Standing& standing) {
+  for (std::int64_t number = 0; number < plan.size(); ++number) standing.ids[static_cast<std::size_t>(number)] = plan.run_at(number).id;
+}
+
+void tell_growth(const Plan& plan, const Growth& growth) {
+  const std::string units = fmt::format("{} {}s", growth.units, plan.definition().study->unit == "seed" ? "seed" : "image set");
+  if (growth.open.empty()) log().info("every claim is decided with {}", units);
+  else if (growth.ended) log().info("no units are left to add after {}; open: {}", units, fmt::join(growth.open, "; "));
+  else log().info("on to {}; open: {}", units, fmt::join(growth.open, "; "));
+}
+
+std::function<bool(std::int64_t)> among(const Numbers& numbers) {
+  return [&numbers](std::int64_t number) { return std::ranges::binary_search(numbers, number); };
+}
+
 }  // namespace
+
+std::vector<Pack> next_packs(PreparedSweep& sweep, const Crew& crew) {
+  const Growth growth = growth_of(sweep.plan, sweep.ledger);
+  tell_growth(sweep.plan, growth);
+  if (growth.ended) return {};
+  const Numbers numbers = with_those_asked_before(growth.asked, sweep.plan, sweep.ledger);
+  const auto runs = runs_of(sweep.plan, numbers);
+  sweep.ledger.record_definition(sweep.plan.definition(), runs, provenance(crew.ranks));
+  Standing standing = standing_of(sweep.ledger, sweep.plan, runs, among(numbers));
+  sweep.total = static_cast<std::int64_t>(runs.size());
+  return with_signatures(sweep.plan, packs_of(sweep.plan, standing, {}, crew, sweep.notes), sweep.signatures);
+}
 
 PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
   Plan plan(read_definition(request.file, request.overrides));
   const auto warnings = warnings_of_claims(plan);
-  const std::vector<RunSpec> runs = runs_of(plan, request);
+  refuse_slice_of_growth(plan, request);
+  if (request.slices > 1) numbers_of_slice(plan, request);   // refuses an empty one before anything is written
   prepare_folder(request.out);
   Ledger ledger = Ledger::open_for_writing(request.out, kPatienceSeconds);
   forget_cancel(request.out);
   open_log(0, request.out);
   for (const std::string& warning : warnings) log().warn("{}", warning);
+  const Numbers numbers = asked_numbers(plan, request, ledger);
+  const std::vector<RunSpec> runs = runs_of(plan, numbers);
   record(ledger, request, plan, runs, crew);
-  Standing standing = standing_of(ledger, plan, runs, [&](std::int64_t number) { return in_slice(request, number); });
+  Standing standing = standing_of(ledger, plan, runs, among(numbers));
+  if (plan.definition().replication) name_all(plan, standing);
   const auto suspected = suspects_of(standing, ledger.lost_packs());
   quarantine_the_guilty(ledger, standing, request.out);
   tidy_snapshots(request.out, [&](const RunId& id) { return standing.numbers.contains(id); });
@@ -139,7 +230,9 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
   std::size_t largest = 0;
   for (const Pack& pack : packs) largest = std::max(largest, pack.runs.size());
   const std::int64_t next_pack = ledger.highest_pack() + 1;
-  return {std::move(plan), std::move(ledger), coordinate({compact(standing.ids), std::move(packs), std::move(standing.tries), next_pack, crew.ranks}), std::move(signatures), std::move(notes),
+  Coordinator coordinator = coordinate({compact(standing.ids), std::move(packs), std::move(standing.tries), next_pack, crew.ranks});
+  coordinator.growing = plan.definition().replication.has_value();
+  return {std::move(plan), std::move(ledger), std::move(coordinator), std::move(signatures), std::move(notes),
           static_cast<std::int64_t>(runs.size()), standing.done, standing.failed, standing.quarantined, static_cast<std::int64_t>(largest)};
 }
 

@@ -36,6 +36,10 @@ struct PreparedSweep {
   std::int64_t total = 0, done = 0, failed = 0, quarantined = 0, largest_pack = 0;   // failed: not in quarantine
 };
 
+/// The packs that the results of a sweep with [replicate] ask for next, once all runs asked for so far are through; recorded in the ledger.
+/// None where every claim is decided or no unit is left. Says which claims are open.
+std::vector<Pack> next_packs(PreparedSweep&, const Crew&);
+
 /// Reads and plans the definition, opens the ledger, records the definition in it and beside it (sweep.toml, resolved.toml), and cuts what is
 /// left to do into packs. Nothing is written before the definition and its inputs were found to be good.
 PreparedSweep prepare_sweep(const SweepRequest&, const Crew&);

@@ -210,7 +210,7 @@ std::vector<Interval> bootstrap_correlations(std::span<const double> x_CN, std::
 
 Interval bca_interval(std::span<const double> values, double confidence) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (values.size() < kBcaFrom) return {-kInfinity, kInfinity};
+  if (values.size() < kBcaFrom || values.size() > kBcaUpTo) return {-kInfinity, kInfinity};
   return bootstrap_means(values, Resamples(values.size(), kResamples), Bootstrap::kBca, confidence).front();
 }
 

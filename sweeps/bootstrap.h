@@ -26,8 +26,9 @@ std::vector<Interval> bootstrap_correlations(std::span<const double> x_CN, std::
 /// exactly (those of infinitely many resamples; Maritz and Jarrett 1978) and shared by all cells.
 std::vector<Interval> bootstrap_medians(std::span<const double> cells_CN, std::size_t n, Bootstrap, double confidence);
 
-/// The BCa interval from 20 values on; without bounds below, where it is not to be trusted.
-inline constexpr std::size_t kBcaFrom = 20;
+/// The BCa interval from 20 values on; without bounds below, where it is not to be trusted, and above 1,000, where it
+/// is the t interval for all that can be seen.
+inline constexpr std::size_t kBcaFrom = 20, kBcaUpTo = 1000;
 Interval bca_interval(std::span<const double> values, double confidence);
 
 }  // namespace palimpsest

@@ -56,6 +56,26 @@ std::string numbers(const PartResult& part, const std::string& unit) {
                      kept_together(joined({g, p, units}), {g, p, units}));
 }
 
+std::string list_words(const std::vector<std::string>& words) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i) out += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  return out;
+}
+
+/// Intervals of another kind, where the units allow them.
+std::string other_intervals(const PartResult& part, const std::string& unit) {
+  std::vector<std::string> words;
+  if (std::isfinite(part.bca.low)) words.push_back("BCa bootstrap " + interval_words(part.bca));
+  if (part.levels.size() > 1 && std::isfinite(part.crossed.interval.low)) {
+    std::vector<std::string> factors = {plain_key(unit) + "s", unit == "seed" ? "image sets" : "seeds"};
+    factors.push_back("slow weights");
+    if (part.levels.size() == 2) factors.pop_back();
+    words.push_back("over " + list_words(factors) + " " + interval_words(part.crossed.interval) + ", " +
+                    number_words(part.crossed.degrees_of_freedom) + " df");
+  }
+  return words.empty() ? "" : "<p class=\"losses\">" + escaped(joined(words)) + "</p>";
+}
+
 std::string losses(const PartResult& part) {
   std::vector<std::string> lost;
   if (part.failed_runs > 0) {
@@ -97,8 +117,8 @@ std::string row(const ClaimResult& claim, const PartResult& part, const Spans& s
     out += fmt::format(R"(<p class="label"><span class="mark">{}</span> {}</p>)", verdict_icon(part.verdict),
                        escaped(name));
   if (part.units.empty()) return out + losses(part) + "</div>";
-  return out + part_plot(part, spans.at(statistic_words(part.part)), with_axis) + numbers(part, unit) + losses(part) +
-         "</div>";
+  return out + part_plot(part, spans.at(statistic_words(part.part)), with_axis) + numbers(part, unit) +
+         other_intervals(part, unit) + losses(part) + "</div>";
 }
 
 /// The part that a reader should see first: the one the verdict hangs on.

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "sweeps/condition.h"
+#include "sweeps/confidence_sequence.h"
 
 namespace palimpsest {
 namespace {
@@ -89,7 +90,10 @@ bool too_few_units(const PartResult& part, std::size_t claims, double alpha) {
 std::string why_part_is_open(const ClaimResult& claim, const PartResult& part, const std::string& unit,
                              std::size_t claims) {
   const double alpha = claim.claim.alpha, smallest = part.part.smallest_effect;
-  if (too_few_units(part, claims, alpha))
+  if (part.sequential && static_cast<std::int64_t>(part.units.size()) < fewest_units(alpha, claims))
+    return "with " + unit_words(unit, part.units.size()) + " nothing can be decided yet; at least " +
+           std::to_string(fewest_units(alpha, claims)) + " are needed";
+  if (!part.sequential && too_few_units(part, claims, alpha))
     return "with " + unit_words(unit, part.units.size()) + " no sign-flip p below " +
            number_words(std::ldexp(1.0, 1 - static_cast<int>(part.units.size()))) + " is possible; more are needed";
   if (part.p_adjusted <= alpha)

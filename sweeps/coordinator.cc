@@ -306,8 +306,21 @@ void on_stop(Coordinator& coordinator, Outbox& outbox) {
   serve_idle(coordinator, 0, outbox);
 }
 
-bool finished(const Coordinator& coordinator) {
+void on_more_packs(Coordinator& coordinator, std::vector<Pack> packs, double now, Outbox& outbox) {
+  coordinator.growing = !packs.empty();
+  for (Pack& pack : packs) {
+    coordinator.runs_waiting += static_cast<std::int64_t>(pack.runs.size());
+    coordinator.waiting.push_back(std::move(pack));
+  }
+  serve_idle(coordinator, now, outbox);
+}
+
+bool drained(const Coordinator& coordinator) {
   return coordinator.running.empty() && (coordinator.stopping || coordinator.waiting.empty());
+}
+
+bool finished(const Coordinator& coordinator) {
+  return drained(coordinator) && (coordinator.stopping || !coordinator.growing);
 }
 
 double runs_worth_done(const Coordinator& coordinator) {

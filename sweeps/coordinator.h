@@ -108,6 +108,7 @@ struct Coordinator {
   std::int64_t done = 0, failed = 0, quarantined = 0;       // since it was made
   std::map<int, std::pair<double, std::int64_t>> pace;      // by signature: seconds workers took, for how many runs
   bool stopping = false;
+  bool growing = false;                                     // more packs may come when these are through: idle workers stay
 };
 
 Coordinator coordinate(Backlog);
@@ -128,10 +129,13 @@ void on_worker_lost(Coordinator&, WorkerId, const std::string& last_words, doubl
 void on_worker_ending(Coordinator&, WorkerId, double now, Outbox&);
 /// From time to time: where a worker waits and nothing else does, a pack that takes far longer than others did is given to it, too.
 void on_time_passed(Coordinator&, double now, Outbox&);
+/// Packs that results asked for. None: nothing more will come.
+void on_more_packs(Coordinator&, std::vector<Pack>, double now, Outbox&);
 /// Hands out nothing more and halts what runs.
 void on_stop(Coordinator&, Outbox&);
 
-bool finished(const Coordinator&);                 // nothing runs, and nothing that waits will be handed out
+bool drained(const Coordinator&);                  // nothing runs, and nothing that waits will be handed out
+bool finished(const Coordinator&);                 // the same, and nothing more will come
 double runs_worth_done(const Coordinator&);        // runs that are through, and the shares of packs in flight
 
 }  // namespace palimpsest

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 namespace palimpsest {
 namespace {
@@ -36,9 +37,35 @@ struct WriteCell {
   }
 };
 
+struct SayCell {
+  std::string operator()(const std::string& text) const {
+    std::string out;
+    for (char c : text) out += c == '|' ? "\\|" : c == '\n' ? " " : std::string(1, c);
+    return out;
+  }
+  std::string operator()(std::int64_t number) const { return std::to_string(number); }
+  std::string operator()(double number) const {
+    if (std::isnan(number)) return {};
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.4g", number);
+    return digits;
+  }
+};
+
 }  // namespace
 
 std::string csv_cell(const std::string& text) { return quoted(looks_like_a_formula(text) ? "'" + text : text); }
+
+std::string markdown(const Table& table) {
+  std::string head = "|", line = "|", out;
+  for (const auto& column : table.columns()) head += " " + SayCell()(column) + " |", line += "---|";
+  for (const auto& row : table.rows()) {
+    out += "|";
+    for (const Cell& cell : row) out += " " + std::visit(SayCell(), cell) + " |";
+    out += "\n";
+  }
+  return head + "\n" + line + "\n" + out;
+}
 
 std::string csv(const Table& table) {
   std::string out;

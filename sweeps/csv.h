@@ -24,6 +24,8 @@ class Table {
   std::vector<std::vector<Cell>> rows_;
 };
 std::string csv(const Table&);
+/// The same for a text: four digits a number, bars within cells escaped.
+std::string markdown(const Table&);
 
 /// One cell of text: quoted as in RFC 4180, and with a ' before it where a spreadsheet would take it for a formula.
 std::string csv_cell(const std::string& text);

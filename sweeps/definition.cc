@@ -19,6 +19,16 @@ const Key kSeeds = {.name = "sweep.seeds", .type = KeyType::kInteger, .default_v
                     .meaning = "Replicates within each unit.", .unit = "seeds", .minimum = 1, .maximum = 1e6};
 const Key kPairs = {.name = "sweep.ablation_pairs", .type = KeyType::kBool, .default_value = false,
                     .meaning = "All pairs of the changes under [[sweep.ablation]] too."};
+const Key kUntil = {.name = "replicate.until", .type = KeyType::kString, .default_value = std::string(),
+                    .meaning = "when units stop being added", .choices = {"every claim decided"}};
+const Key kMin = {.name = "replicate.min", .type = KeyType::kInteger, .default_value = std::int64_t{10},
+                  .meaning = "Units that run in any case.", .minimum = 2, .maximum = 1e6};
+const Key kMax = {.name = "replicate.max", .type = KeyType::kInteger, .default_value = std::int64_t{0},
+                  .meaning = "The most units.", .minimum = 2, .maximum = 1e6};
+const Key kBatch = {.name = "replicate.batch", .type = KeyType::kInteger, .default_value = std::int64_t{5},
+                    .meaning = "Units added at a time.", .minimum = 1, .maximum = 1e6};
+const Key kWidth = {.name = "replicate.width", .type = KeyType::kNumber, .default_value = 0.0,
+                    .meaning = "A claim whose intervals are narrower is left at that.", .minimum = 0};
 const Key kPackSize = {.name = "packs.size", .type = KeyType::kInteger, .default_value = std::int64_t{0},
                        .meaning = "Runs of a pack.", .unit = "runs, or \"auto\"", .minimum = 1, .maximum = 1e6};
 const Key kSnapshotEvery = {.name = "packs.snapshot_every", .type = KeyType::kNumber, .default_value = 300.0,
@@ -47,6 +57,7 @@ class DefinitionReader {
     read_sweep();
     read_packs();
     read_cost();
+    if (definition_.study) read_replicate();
     if (definition_.study) read_what_the_study_declares();
     mistakes_.throw_if_any();
     return std::move(definition_);
@@ -122,6 +133,27 @@ class DefinitionReader {
     if (const auto most = read_one(kMaxRuns)) definition_.max_runs = std::get<std::int64_t>(*most);
   }
 
+  /// [replicate] says how many units there are at most, in place of sweep.image_sets (or seeds, where they are the units).
+  void read_replicate() {
+    const toml::table* table = table_at("replicate");
+    if (!table) return;
+    check_names(*table, "replicate.", {kUntil.name, kMin.name, kMax.name, kBatch.name, kWidth.name});
+    const bool by_seed = definition_.study->unit == "seed";
+    const std::string units = by_seed ? kSeeds.name : kImageSets.name;
+    if (const toml::node* twice = root_.at_path(units).node())
+      mistakes_.add(*twice, fmt::format("{} and [replicate] both say how many units there are. Leave {} out.", units, units));
+    const auto until = read_one(kUntil), min = read_one(kMin), max = read_one(kMax), batch = read_one(kBatch), width = read_one(kWidth);
+    if (!until || !min || !max || !batch || !width) return;
+    const Replication how{std::get<std::int64_t>(*min), std::get<std::int64_t>(*max), std::get<std::int64_t>(*batch), std::get<double>(*width)};
+    for (const Key* key : {&kUntil, &kMax})
+      if (!root_.at_path(key->name)) mistakes_.add(*table, fmt::format("the key {} is missing. Write {} below [replicate].", key->name,
+                                                                        key == &kUntil ? "until = \"every claim decided\"" : "max = 40"));
+    if (how.max > 0 && how.min > how.max) mistakes_.add(*table, fmt::format("replicate.min = {} is above replicate.max = {}. Lower it.", how.min, how.max));
+    if (!root_.get("claim")) mistakes_.add(*table, "there is no claim to decide. Write one under [[claim]], or take [replicate] out.");
+    (by_seed ? definition_.seeds : definition_.image_sets) = std::max<std::int64_t>(how.max, 1);
+    definition_.replication = how;
+  }
+
   void read_packs() {
     const toml::table* packs = table_at("packs");
     if (!packs) return;
@@ -186,7 +218,7 @@ class DefinitionReader {
     KeyTable keys = definition_.study->keys;
     for (Key& key : keys)
       if (const SweepAxis* axis = axis_of(definition_, key.name); axis && !axis->values.empty()) key.default_value = axis->values.front(), key.required = false;
-    const std::vector<std::string> others = {"study", "name", "sweep", "packs", "cost", "claim", "include"};
+    const std::vector<std::string> others = {"study", "name", "sweep", "packs", "cost", "replicate", "claim", "include"};
     return read_keys(root_, keys, others, mistakes_);
   }
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "runtime/settings.h"
 #include "sweeps/claim.h"
+#include "sweeps/replication.h"
 #include "sweeps/study.h"
 
 namespace palimpsest {
@@ -48,6 +50,7 @@ struct Definition {
   double device_hour = 0;             // [cost] device_hour: price of one worker for an hour, in `currency`; 0: none is given
   std::string currency = "USD";
   std::int64_t max_runs = 1'000'000;  // [sweep] max_runs: more are taken for a slip
+  std::optional<Replication> replication;   // image_sets (or seeds, where they are the units) are its max
   std::int64_t pack_size = 0;         // [packs] size: runs that share a device and a launch per operation; 0: sized by the memory probe
 };
 

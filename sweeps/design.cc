@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "sweeps/confidence_sequence.h"
 #include "sweeps/plan.h"
 
 namespace palimpsest {
@@ -24,11 +25,22 @@ std::string too_few_units(const Claim& claim, std::int64_t units, const std::str
                      claims == 1 ? "" : fmt::format(" over {} claims (Holm)", claims), claim.alpha / static_cast<double>(claims));
 }
 
+/// A sweep that grows is judged by a confidence sequence, which asks for more.
+std::vector<std::string> warnings_of_growth(const Definition& definition, std::int64_t units, const std::string& unit) {
+  std::vector<std::string> warnings;
+  for (const Claim& claim : definition.claims)
+    if (const auto needed = fewest_units(claim.alpha, definition.claims.size()); units < needed)
+      warnings.push_back(fmt::format("claim \"{}\" cannot be decided with replicate.max = {} {}s; at least {} are needed for alpha = {} over {} claims.",
+                                     claim.name, units, unit, needed, claim.alpha, definition.claims.size()));
+  return warnings;
+}
+
 }  // namespace
 
 std::vector<std::string> design_warnings(const Definition& definition) {
   const bool by_seed = definition.study->unit == "seed";
   const std::int64_t units = by_seed ? definition.seeds : definition.image_sets;
+  if (definition.replication) return warnings_of_growth(definition, units, by_seed ? "seed" : "image set");
   std::vector<std::string> warnings;
   for (const Claim& claim : definition.claims)
     if (units < units_needed(claim.alpha, definition.claims.size()))

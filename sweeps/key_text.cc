@@ -88,6 +88,16 @@ json sweep_schema(const Study& study) {
   return {{"type", "object"}, {"additionalProperties", false}, {"properties", properties}};
 }
 
+json replicate_schema() {
+  const json count = {{"type", "integer"}, {"minimum", 1}};
+  json properties = {{"min", count}, {"max", count}, {"batch", count}, {"width", {{"type", "number"}, {"minimum", 0}}}};
+  properties["until"] = {{"const", "every claim decided"}};
+  json out = {{"type", "object"}, {"additionalProperties", false}, {"properties", properties}};
+  out["description"] = "units are added until every claim is decided";
+  out["required"] = json::array({"until", "max"});
+  return out;
+}
+
 json claim_schema(const Study& study) {
   json metrics = json::array();
   for (const MetricInfo& metric : study.metrics) metrics.push_back(metric.name);
@@ -164,6 +174,8 @@ seeds = 3         # replicates within each
 # [sweep.random]            count = 50, and "key" = { uniform = [a, b] }, { log_uniform = [a, b] } or { choice = [...] }
 # [[sweep.ablation]]        the base condition, then one change at a time
 # [[sweep.exclude]]         what is not run
+# [replicate]               until = "every claim decided", min = 10, max = 40, batch = 5: units are added where claims are open, in
+#                           place of image_sets; verdicts stand up to looking on the way
 )";
 
 }  // namespace
@@ -186,6 +198,7 @@ json definition_schema(const KeyTable& keys, const Study* study) {
                         {"properties",
                          {{"device_hour", {{"type", "number"}, {"description", "price of one worker for an hour"}}}, {"currency", {{"type", "string"}}}}}};
   properties["sweep"] = sweep_schema(*study);
+  properties["replicate"] = replicate_schema();
   properties["claim"] = claim_schema(*study);
   return out;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <variant>
@@ -106,6 +107,8 @@ class Ledger {
   std::vector<std::string> axes() const;                      // keys of the grid: what distinguishes conditions
   std::vector<LedgerClaim> claims() const;                    // in the order of the definition
   std::vector<LedgerRun> runs(bool all = false) const;
+  /// The same with these keys of their settings alone: many runs are small then.
+  std::vector<LedgerRun> runs_with(const std::set<std::string>& keys, bool all = false) const;
   std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
   std::vector<Measurement> measurements_of(const RunId&) const;   // by metric; also of a run no longer asked for

@@ -116,18 +116,45 @@ std::vector<LedgerClaim> Ledger::claims() const {
   });
 }
 
+namespace {
+
+using SettingsById = std::map<std::int64_t, Settings>;
+
+SettingsById every_setting(SQLite::Database& db) {
+  SettingsById settings;
+  SQLite::Statement one(db, "SELECT id, json, seal = seal(id, json) FROM settings");
+  while (one.executeStep()) check_seal(one, "a row of settings"), settings.emplace(one.getColumn(0).getInt64(), settings_of_json(one.getColumn(1).getString()));
+  return settings;
+}
+
+Settings with_keys(const Settings& settings, const std::set<std::string>& keys) {
+  Settings out;
+  for (const std::string& key : keys)
+    if (settings.has(key)) out.set(key, settings.at(key));
+  return out;
+}
+
+std::vector<LedgerRun> runs_of(SQLite::Database& db, bool all, const SettingsById& settings) {
+  std::vector<LedgerRun> runs;
+  SQLite::Statement row(db, "SELECT *, seal = " + seal_of_run() + " FROM runs ORDER BY id");
+  while (row.executeStep()) {
+    check_seal(row, "the row of run " + row.getColumn("id").getString());
+    if (all || row.getColumn("asked").getInt() != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn("settings").getInt64(), "settings")));
+  }
+  return runs;
+}
+
+}  // namespace
+
 std::vector<LedgerRun> Ledger::runs(bool all) const {
+  return guarded(state_->file, [&] { return runs_of(state_->db, all, every_setting(state_->db)); });
+}
+
+std::vector<LedgerRun> Ledger::runs_with(const std::set<std::string>& keys, bool all) const {
   return guarded(state_->file, [&] {
-    std::map<std::int64_t, Settings> settings;
-    SQLite::Statement one(state_->db, "SELECT id, json, seal = seal(id, json) FROM settings");
-    while (one.executeStep()) check_seal(one, "a row of settings"), settings.emplace(one.getColumn(0).getInt64(), settings_of_json(one.getColumn(1).getString()));
-    std::vector<LedgerRun> runs;
-    SQLite::Statement row(state_->db, "SELECT *, seal = " + seal_of_run() + " FROM runs ORDER BY id");
-    while (row.executeStep()) {
-      check_seal(row, "the row of run " + row.getColumn("id").getString());
-      if (all || row.getColumn("asked").getInt() != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn("settings").getInt64(), "settings")));
-    }
-    return runs;
+    auto settings = every_setting(state_->db);
+    for (auto& [id, one] : settings) one = with_keys(one, keys);
+    return runs_of(state_->db, all, settings);
   });
 }
 
@@ -155,8 +182,9 @@ void Ledger::for_each_measurement(const std::string& metric, const std::function
   guarded(state_->file, [&] {
     const auto shapes = shapes_of(state_->db);
     SQLite::Statement row(state_->db,
-                          "SELECT runs.id, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM measurements JOIN runs ON run = runs.row "
-                          "JOIN metrics ON metric = metrics.id WHERE metrics.name = ? AND asked = 1 ORDER BY runs.id");
+                          // The runs in the order of their ids, each looked up: sorting the rows themselves would write them all out once more.
+                          "SELECT runs.id, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM runs CROSS JOIN measurements "
+                          "ON run = runs.row AND metric = (SELECT id FROM metrics WHERE name = ?) WHERE asked = 1 ORDER BY runs.id");
     row.bind(1, metric);
     while (row.executeStep()) {
       check_seal(row, "what run " + row.getColumn(0).getString() + " measured of " + metric);

@@ -49,7 +49,19 @@ std::string design_text(const ReportSource& source, const Design& design) {
   return text;
 }
 
+/// Of a sweep whose units grow until claims are decided.
+std::string growing_text(const Rows& rows) {
+  const std::string unit = escaped(plain_key(rows.unit));
+  return fmt::format(
+      "The statistic of a claim is computed within each run. Treatment and baseline are paired within the {0}; pairs are averaged within the {0}. "
+      "The number of {0}s was not fixed: after the first {1}, {2} more were run for the claims that were open, until each was decided or {3} were "
+      "reached. Effects are means over {0}s. Intervals are 95 % confidence sequences and p anytime-valid, from a sign-symmetric e-process that bets on "
+      "one {0} after the other (Ramdas et al., arXiv 2009.03167; Waudby-Smith and Ramdas, 2024): they hold however often the results were looked at.",
+      unit, rows.replication->min, rows.replication->batch, rows.replication->max);
+}
+
 std::string statistics_text(const Rows& rows, std::size_t units) {
+  if (rows.replication) return growing_text(rows);
   const std::string unit = escaped(plain_key(rows.unit));
   const std::string flips = units <= 16 ? "over all sign patterns" : "over 10,000 drawn sign patterns";
   return fmt::format(
@@ -59,7 +71,8 @@ std::string statistics_text(const Rows& rows, std::size_t units) {
       "but no units. Effects are means over "
       "{0}s with 95 % t intervals ({0}s minus one degrees of freedom); p is that of the two-sided sign-flip test {1}; "
       "<i>g</i> is Hedges' g of the paired "
-      "differences; equivalence within the smallest effect of interest is shown by two one-sided t tests.",
+      "differences; equivalence within the smallest effect of interest is shown by two one-sided t tests. From 20 {0}s on a BCa bootstrap interval stands "
+      "beside; where replicates are complete, one that generalises over them too (two-way random effects, Satterthwaite's degrees of freedom).",
       unit, flips);
 }
 

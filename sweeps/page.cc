@@ -169,12 +169,19 @@ std::string controls(const ReportSource& source, const std::vector<Figure>& figu
          escaped(plain_key(source.rows.unit)) + "</button></div></div>";
 }
 
+std::string fewer_units(const Figure& figure) {
+  std::size_t most = 0;
+  for (const FigureSeries& series : figure.series) most = std::max(most, series.units.size());
+  const std::size_t drawn = drawn_units(most).size();
+  return drawn == most ? "" : fmt::format("; {} of {} units drawn, mean and interval of all", drawn, most);
+}
+
 std::string figure_block(const Figure& figure, std::size_t number, bool with_svg) {
   std::string out = "<div class=\"figure\" id=\"" + figure.slug + "\"><h3>" + escaped(figure.info.title) + "</h3>";
   const std::string unit = figure.unit_of_values.empty() ? "" : ", " + escaped(figure.unit_of_values);
   const std::string thinned =
       figure.x.size() == figure.places ? "" : fmt::format("; {} of {} places drawn", figure.x.size(), figure.places);
-  out += "<p class=\"metric\"><code>" + escaped(figure.info.metric) + "</code>" + unit + thinned + "</p>";
+  out += "<p class=\"metric\"><code>" + escaped(figure.info.metric) + "</code>" + unit + thinned + fewer_units(figure) + "</p>";
   if (!figure.info.caption.empty()) out += "<p class=\"caption\">" + escaped(figure.info.caption) + "</p>";
   if (!figure.problem.empty()) return out + "<p class=\"problem\">" + escaped(figure.problem) + "</p></div>\n";
   out += fmt::format("<div class=\"panels{}\">", figure.panels.size() == 1 ? " single" : "");

@@ -10,5 +10,6 @@ std::string_view page_template();
 std::string_view page_style();
 std::string_view page_script();
 std::string_view vega_bundle();
+std::string_view watch_page();   // watch_page.html: what `watch --web` shows
 
 }  // namespace palimpsest

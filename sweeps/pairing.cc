@@ -1,12 +1,17 @@
 #include "sweeps/pairing.h"
 
+#include "sweeps/cells.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace palimpsest {
 namespace {
+
+const std::string kSlowWeights = "slow.weights";
 
 enum class Outcome { kWhole, kFailed, kIncomplete };
 
@@ -85,29 +90,92 @@ void count_runs(const std::vector<Pair>& pairs, const RunValues& values, PairedU
       }
 }
 
+struct Sum {
+  double sum = 0;
+  int count = 0;
+};
+
+/// The values of units x replicates x slow weights, where none is missing; what has one level is no factor.
+void cross(const std::vector<Pair>& pairs, const std::vector<Judged>& judged, PairedUnits& out) {
+  std::map<std::tuple<std::int64_t, std::int64_t, std::string>, Sum> cells;
+  std::set<std::int64_t> units, replicates;
+  std::set<std::string> slow;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (judged[i].outcome != Outcome::kWhole) continue;
+    Sum& cell = cells[{pairs[i].unit, pairs[i].replicate, pairs[i].slow_weights}];
+    cell.sum += judged[i].value, ++cell.count;
+    units.insert(pairs[i].unit), replicates.insert(pairs[i].replicate), slow.insert(pairs[i].slow_weights);
+  }
+  if (cells.empty() || cells.size() != units.size() * replicates.size() * slow.size()) return;
+  for (const std::size_t levels : {units.size(), replicates.size(), slow.size()})
+    if (levels > 1) out.levels.push_back(levels);
+  for (const auto& [place, cell] : cells) out.crossing.push_back(cell.sum / cell.count);
+}
+
 bool named(const std::string& key, const ClaimPart& part, const Condition& each) {
   return part.treatment.contains(key) || part.baseline.contains(key) || each.contains(key);
 }
 
+/// What the runs of a cell are to a part of a claim.
+struct Side {
+  enum Which { kNone, kTreatment, kBaseline } which = kNone;
+  std::size_t others = 0;  // the values of the keys that are paired on, numbered
+  std::string slow_weights;
+};
+
+Side::Which side_of(const Settings& settings, const ClaimPart& part, const Condition& each) {
+  if (!holds(settings, each)) return Side::kNone;
+  if (holds(settings, part.treatment)) return Side::kTreatment;
+  return !part.baseline.empty() && holds(settings, part.baseline) ? Side::kBaseline : Side::kNone;
+}
+
+std::vector<Side> sides_of(const Cells& cells, const ClaimPart& part, const Condition& each,
+                           const std::vector<std::string>& others) {
+  const bool several = std::find(others.begin(), others.end(), kSlowWeights) != others.end();
+  std::map<Condition, std::size_t> numbers;
+  std::vector<Side> sides;
+  for (const Settings* settings : cells.settings) {
+    Side side{side_of(*settings, part, each), numbers.try_emplace(condition_of(*settings, others), numbers.size()).first->second, {}};
+    if (several && settings->has(kSlowWeights)) side.slow_weights = plain(settings->at(kSlowWeights));
+    sides.push_back(std::move(side));
+  }
+  return sides;
+}
+
 }  // namespace
 
-std::vector<Pair> pairs_of(const Rows& rows, const ClaimPart& part, const Condition& each) {
+Cells::Cells(const Rows& rows) {
+  std::map<Condition, std::size_t> numbers;
+  for (const LedgerRun& run : rows.runs) {
+    const auto [found, is_new] = numbers.try_emplace(condition_of(run.spec.settings, rows.axes), settings.size());
+    if (is_new) settings.push_back(&run.spec.settings);
+    of.push_back(found->second);
+  }
+}
+
+std::vector<Pair> pairs_of(const Rows& rows, const Cells& cells, const ClaimPart& part, const Condition& each) {
   std::vector<std::string> others;
   for (const auto& key : rows.axes)
     if (!named(key, part, each)) others.push_back(key);
+  const auto sides = sides_of(cells, part, each, others);
 
-  std::map<std::tuple<std::int64_t, std::int64_t, Condition>, Pair> pairs;
-  for (const LedgerRun& run : rows.runs) {
-    if (!holds(run.spec.settings, each)) continue;
-    const bool treated = holds(run.spec.settings, part.treatment);
-    if (!treated && (part.baseline.empty() || !holds(run.spec.settings, part.baseline))) continue;
-    Pair& pair = pairs[{unit_of(rows, run), replicate_of(rows, run), condition_of(run.spec.settings, others)}];
-    pair.unit = unit_of(rows, run);
-    (treated ? pair.treatment : pair.baseline).push_back(&run);
+  std::map<std::tuple<std::int64_t, std::int64_t, std::size_t>, Pair> pairs;
+  for (std::size_t i = 0; i < rows.runs.size(); ++i) {
+    const LedgerRun& run = rows.runs[i];
+    const Side& side = sides[cells.of[i]];
+    if (side.which == Side::kNone) continue;
+    Pair& pair = pairs[{unit_of(rows, run), replicate_of(rows, run), side.others}];
+    pair.unit = unit_of(rows, run), pair.replicate = replicate_of(rows, run);
+    pair.slow_weights = side.slow_weights;
+    (side.which == Side::kTreatment ? pair.treatment : pair.baseline).push_back(&run);
   }
   std::vector<Pair> out;
   for (auto& [key, pair] : pairs) out.push_back(std::move(pair));
   return out;
+}
+
+std::vector<Pair> pairs_of(const Rows& rows, const ClaimPart& part, const Condition& each) {
+  return pairs_of(rows, Cells(rows), part, each);
 }
 
 PairedUnits paired_units(const std::vector<Pair>& pairs, bool has_baseline, const RunValues& values) {
@@ -121,6 +189,7 @@ PairedUnits paired_units(const std::vector<Pair>& pairs, bool has_baseline, cons
   out.units.assign(means.begin(), means.end());
   out.left_out_units = static_cast<std::int64_t>(seen.size() - means.size());
   out.worst_case = worst_case(all);
+  cross(pairs, all, out);
   count_runs(pairs, values, out);
   return out;
 }

@@ -14,7 +14,8 @@ namespace palimpsest {
 /// What is compared within a unit: runs that agree in the replicate and in every key of the grid that the claim does
 /// not name. Without a baseline, the runs of one side alone.
 struct Pair {
-  std::int64_t unit = 0;
+  std::int64_t unit = 0, replicate = 0;
+  std::string slow_weights;  // where the sweep has several and the claim does not name them
   std::vector<const LedgerRun*> treatment, baseline;
 };
 std::vector<Pair> pairs_of(const Rows&, const ClaimPart&, const Condition& each);
@@ -29,6 +30,9 @@ struct PairedUnits {
   std::int64_t missing_runs = 0;                       // not done yet
   std::int64_t unmeasured_runs = 0;                    // done, but without this metric
   std::int64_t left_out_units = 0;                     // without a whole pair
+  // Where every unit has a value for every replicate (and every slow weights): those values, the last factor fastest.
+  std::vector<double> crossing;
+  std::vector<std::size_t> levels;
   Interval
       worst_case;  // of the mean over units, when pairs with failed runs take the lowest, or the highest, value seen
 };

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "runtime/error.h"
+#include "sweeps/part_reader.h"
 #include "sweeps/region.h"
 #include "sweeps/verdict.h"
 
@@ -12,30 +13,21 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-std::vector<double> values_in(const Measurement& measurement, const Region& region) {
-  std::vector<double> values;
-  for (std::size_t offset : offsets_in(measurement.axes, region)) values.push_back(measurement.values.at(offset));
-  return values;
+using Offsets = std::vector<std::size_t>;
+
+double mean_at(const Measurement& measurement, const Offsets& offsets) {
+  double sum = 0;
+  for (std::size_t offset : offsets) sum += measurement.values[offset];
+  return offsets.empty() ? kNaN : sum / static_cast<double>(offsets.size());
 }
 
-Region at_one_place(const Measurement& measurement, Region region, std::size_t axis, const std::string& word) {
-  region[axis] = places_of_words(measurement.axes[axis], word, measurement.metric);
+Region at_one_place(const std::vector<Axis>& axes, const std::string& metric, Region region, std::size_t axis,
+                    const std::string& word) {
+  region[axis] = places_of_words(axes[axis], word, metric);
   if (region[axis].size() != 1)
-    throw InputError("a change of " + measurement.metric + " over " + measurement.axes[axis].name +
-                     " needs one place at each end, but \"" + word + "\" means " + std::to_string(region[axis].size()) +
-                     ".");
+    throw InputError("a change of " + metric + " over " + axes[axis].name + " needs one place at each end, but \"" + word +
+                     "\" means " + std::to_string(region[axis].size()) + ".");
   return region;
-}
-
-// Differences and log-ratios are formed at each place of the other axes, and averaged after that.
-double change(const ClaimPart& part, const Measurement& measurement, const Region& region) {
-  const std::size_t axis = axis_named(part.change_axis, measurement.axes, measurement.metric);
-  const auto from = values_in(measurement, at_one_place(measurement, region, axis, part.change_from));
-  const auto to = values_in(measurement, at_one_place(measurement, region, axis, part.change_to));
-  std::vector<double> changes;
-  for (std::size_t i = 0; i < from.size(); ++i)
-    changes.push_back(part.log_ratio ? std::log(to[i] / from[i]) : to[i] - from[i]);
-  return mean(changes);
 }
 
 double label_number(const Axis& axis, std::size_t place) {
@@ -54,26 +46,54 @@ double slope(const std::vector<double>& x, const std::vector<double>& y) {
   return xy / xx;
 }
 
-double trend(const ClaimPart& part, const Measurement& measurement, const Region& region) {
-  const std::size_t axis = axis_named(part.trend_axis, measurement.axes, measurement.metric);
+// Differences and log-ratios are formed at each place of the other axes, and averaged after that.
+StatisticPlaces change(const ClaimPart& part, const std::vector<Axis>& axes, const Region& region) {
+  const std::size_t axis = axis_named(part.change_axis, axes, part.metric);
+  StatisticPlaces out;
+  out.kind = part.log_ratio ? StatisticPlaces::kLogRatio : StatisticPlaces::kDifference;
+  for (const auto& word : {part.change_from, part.change_to})
+    out.offsets.push_back(offsets_in(axes, at_one_place(axes, part.metric, region, axis, word)));
+  return out;
+}
+
+StatisticPlaces trend(const ClaimPart& part, const std::vector<Axis>& axes, const Region& region) {
+  const std::size_t axis = axis_named(part.trend_axis, axes, part.metric);
   if (region[axis].size() < 2)
-    throw InputError("a trend of " + measurement.metric + " over " + measurement.axes[axis].name +
-                     " needs two places or more, but there is one.");
-  std::vector<double> x, y;
+    throw InputError("a trend of " + part.metric + " over " + axes[axis].name + " needs two places or more, but there is one.");
+  StatisticPlaces out;
+  out.kind = StatisticPlaces::kSlope;
   for (std::size_t place : region[axis]) {
     Region here = region;
     here[axis] = {place};
-    x.push_back(label_number(measurement.axes[axis], place));
-    y.push_back(mean(values_in(measurement, here)));
+    out.x.push_back(label_number(axes[axis], place));
+    out.offsets.push_back(offsets_in(axes, here));
   }
-  return slope(x, y);
+  return out;
 }
 
-double statistic(const ClaimPart& part, const Measurement& measurement, const Selection& at) {
-  const Region region = region_of(measurement.axes, at, measurement.metric);
-  if (!part.change_axis.empty()) return change(part, measurement, region);
-  if (!part.trend_axis.empty()) return trend(part, measurement, region);
-  return mean(values_in(measurement, region));
+StatisticPlaces statistic(const ClaimPart& part, const std::vector<Axis>& axes, const Selection& at) {
+  const Region region = region_of(axes, at, part.metric);
+  if (!part.change_axis.empty()) return change(part, axes, region);
+  if (!part.trend_axis.empty()) return trend(part, axes, region);
+  StatisticPlaces out;
+  out.offsets.push_back(offsets_in(axes, region));
+  return out;
+}
+
+double value_at(const StatisticPlaces& places, const Measurement& measurement) {
+  if (places.kind == StatisticPlaces::kMean) return mean_at(measurement, places.offsets[0]);
+  if (places.kind == StatisticPlaces::kSlope) {
+    std::vector<double> y;
+    for (const Offsets& offsets : places.offsets) y.push_back(mean_at(measurement, offsets));
+    return slope(places.x, y);
+  }
+  const Offsets &from = places.offsets[0], &to = places.offsets[1];
+  double sum = 0;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const double first = measurement.values[from[i]], last = measurement.values[to[i]];
+    sum += places.kind == StatisticPlaces::kLogRatio ? std::log(last / first) : last - first;
+  }
+  return from.empty() ? kNaN : sum / static_cast<double>(from.size());
 }
 
 bool names(const Selection& selection, const std::string& axis) {
@@ -91,10 +111,30 @@ Selection laid_over(const Selection& at, const Selection& minus, const std::vect
 
 }  // namespace
 
-double part_value(const ClaimPart& part, const Measurement& measurement) {
-  double value = statistic(part, measurement, part.at);
-  if (!part.minus.empty()) value -= statistic(part, measurement, laid_over(part.at, part.minus, measurement.axes));
+PartReader::PartReader(ClaimPart part) : part_(std::move(part)) {}
+
+void PartReader::prepare(const std::vector<Axis>& axes, const Selection& chosen) {
+  ClaimPart part = part_;
+  for (const auto& [axis, place] : chosen) {
+    const bool free = !names(part.at, axis) && !names(part.minus, axis) && !names_axis(part.change_axis, axis) &&
+                      !names_axis(part.trend_axis, axis);
+    if (free) part.at[axis] = place;
+  }
+  value_ = statistic(part, axes, part.at);
+  subtracted_.reset();
+  if (!part.minus.empty()) subtracted_ = statistic(part, axes, laid_over(part.at, part.minus, axes));
+}
+
+double PartReader::operator()(const Measurement& measurement) const {
+  double value = value_at(value_, measurement);
+  if (subtracted_) value -= value_at(*subtracted_, measurement);
   return std::isfinite(value) ? value : kNaN;
+}
+
+double part_value(const ClaimPart& part, const Measurement& measurement) {
+  PartReader reader(part);
+  reader.prepare(measurement.axes, {});
+  return reader(measurement);
 }
 
 Selection chosen_places(const std::map<std::string, std::string>& axis_keys, const Settings& settings,
@@ -111,12 +151,9 @@ Selection chosen_places(const std::map<std::string, std::string>& axis_keys, con
 
 double run_value(ClaimPart part, const Settings& settings, const Measurement& measurement,
                  const std::map<std::string, std::string>& axis_keys) {
-  for (const auto& [axis, place] : chosen_places(axis_keys, settings, measurement.axes)) {
-    const bool free = !names(part.at, axis) && !names(part.minus, axis) && !names_axis(part.change_axis, axis) &&
-                      !names_axis(part.trend_axis, axis);
-    if (free) part.at[axis] = place;
-  }
-  return part_value(part, measurement);
+  PartReader reader(std::move(part));
+  reader.prepare(measurement.axes, chosen_places(axis_keys, settings, measurement.axes));
+  return reader(measurement);
 }
 
 }  // namespace palimpsest

@@ -44,6 +44,7 @@ std::string write_figures(const std::vector<Figure>& figures, const FigureCondit
 void write_tables(const std::map<std::string, Table>& tables, const std::filesystem::path& folder) {
   prepare_folder(folder);
   for (const auto& [name, table] : tables) write_durably(folder / (name + ".csv"), csv(table));
+  for (const char* name : {"claims", "conditions"}) write_durably(folder / (std::string(name) + ".md"), markdown(tables.at(name)));
 }
 
 }  // namespace
@@ -60,6 +61,14 @@ Report write_report(const ReportSource& source, const std::filesystem::path& fol
       svg == SvgFiles::kWrite ? write_figures(figures, conditions, folder / "figures") : "they were not asked for";
   write_durably(report.page, page(source, report, figures, conditions));
   return report;
+}
+
+std::string report_page(const ReportSource& source) {
+  const FigureConditions conditions = figure_conditions(source.rows);
+  Report report;
+  report.claims = judge(source.rows);
+  report.no_svg = "this page is made anew whenever it is asked for";
+  return page(source, report, read_figures(source, conditions), conditions);
 }
 
 }  // namespace palimpsest

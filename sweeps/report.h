@@ -39,4 +39,7 @@ enum class SvgFiles { kWrite, kLeaveOut };  // they take most of a report's time
 /// where the disk is full.
 Report write_report(const ReportSource&, const std::filesystem::path& folder, SvgFiles = SvgFiles::kWrite);
 
+/// The page alone, as it stands now, and no file.
+std::string report_page(const ReportSource&);
+
 }  // namespace palimpsest

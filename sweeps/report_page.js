@@ -13,7 +13,7 @@
       const line = { condition: report.colours[series.colour], split: figure.data.splits[series.split] };
       figure.data.x.forEach((x, place) => {
         if (series.mean[place] !== null)
-          means.push({ x, mean: series.mean[place], low: series.low[place], high: series.high[place], units: series.units.length, ...line });
+          means.push({ x, mean: series.mean[place], low: series.low[place], high: series.high[place], units: series.of_units, ...line });
         if (!shown.units) return;
         series.courses.forEach((course, i) => {
           if (course[place] !== null) units.push({ x, y: course[place], unit: series.units[i], ...line });

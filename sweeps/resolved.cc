@@ -50,7 +50,11 @@ std::string zip_toml(const Bundle& bundle) {
 }
 
 std::string sweep_toml(const Definition& definition) {
-  std::string out = "\n[sweep]\nimage_sets = " + std::to_string(definition.image_sets) + "\nseeds = " + std::to_string(definition.seeds) + "\nmax_runs = " + std::to_string(definition.max_runs) + "\n";
+  const bool by_seed = definition.study->unit == "seed", grows = definition.replication.has_value();
+  std::string out = "\n[sweep]\n";
+  if (!grows || by_seed) out += "image_sets = " + std::to_string(definition.image_sets) + "\n";
+  if (!grows || !by_seed) out += "seeds = " + std::to_string(definition.seeds) + "\n";
+  out += "max_runs = " + std::to_string(definition.max_runs) + "\n";
   if (!definition.grid.empty()) out += "\n[sweep.grid]\n";
   for (const SweepAxis& axis : definition.grid) {
     const std::string list = list_of(axis.values), name = text(Value(axis.key));
@@ -65,6 +69,13 @@ std::string sweep_toml(const Definition& definition) {
   return out;
 }
 
+std::string replicate_toml(const Definition& definition) {
+  if (!definition.replication) return "";
+  const Replication& how = *definition.replication;
+  return "\n[replicate]\nuntil = \"every claim decided\"\nmin = " + std::to_string(how.min) + "\nmax = " + std::to_string(how.max) + "\nbatch = " +
+         std::to_string(how.batch) + "\n" + (how.width > 0 ? "width = " + text(Value(how.width)) + "\n" : "");
+}
+
 }  // namespace
 
 std::string resolved_toml(const Definition& definition) {
@@ -72,7 +83,7 @@ std::string resolved_toml(const Definition& definition) {
   out += base_toml(definition);
   out += "\n[packs]\nsize = " + (definition.pack_size == 0 ? "\"auto\"" : std::to_string(definition.pack_size)) + "\nsnapshot_every = " + text(Value(definition.snapshot_every)) + "\n";
   if (definition.device_hour > 0) out += "\n[cost]\ndevice_hour = " + text(Value(definition.device_hour)) + "\ncurrency = " + text(Value(definition.currency)) + "\n";
-  out += sweep_toml(definition);
+  out += sweep_toml(definition) + replicate_toml(definition);
   for (const Claim& claim : definition.claims) out += "\n" + claim_toml(claim);
   return out;
 }

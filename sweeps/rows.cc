@@ -1,13 +1,31 @@
 #include "sweeps/rows.h"
 
 namespace palimpsest {
+namespace {
+
+/// What verdicts and figures look at in a run's settings.
+std::set<std::string> keys_read(const Ledger& ledger, const Study& study) {
+  std::set<std::string> keys = {"slow.weights"};
+  for (const std::string& axis : ledger.axes()) keys.insert(axis);
+  for (const auto& [axis, key] : study.axis_keys) keys.insert(key);
+  for (const LedgerClaim& claim : ledger.claims()) {
+    keys.insert(claim.claim.each.begin(), claim.claim.each.end());
+    for (const ClaimPart& part : claim.claim.parts)
+      for (const auto* side : {&part.treatment, &part.baseline})
+        for (const auto& [key, value] : *side) keys.insert(key);
+  }
+  return keys;
+}
+
+}  // namespace
 
 Rows rows_of(const Ledger& ledger, const Study& study) {
   return {study.unit,
           study.axis_keys,
           ledger.axes(),
-          ledger.runs(),
+          ledger.runs_with(keys_read(ledger, study)),
           ledger.claims(),
+          replication_in(ledger.definition_text()),
           [&ledger](const std::string& metric, const Rows::TakeMeasurement& take) {
             ledger.for_each_measurement(metric, take);
           }};

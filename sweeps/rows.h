@@ -18,6 +18,7 @@ struct Rows {
   std::vector<std::string> axes;                 // keys of the grid: what distinguishes conditions
   std::vector<LedgerRun> runs;                   // those asked for, in whatever state
   std::vector<LedgerClaim> claims;
+  std::optional<Replication> replication;        // units are added until claims are decided: verdicts stand up to looking
   std::function<void(const std::string& metric, const TakeMeasurement&)> for_each_measurement;
 };
 

@@ -32,6 +32,8 @@ with open(sys.argv[1], encoding="utf-8") as file:
 for name, spec in specifications.items():
     with open(os.path.join(sys.argv[2], name + ".svg"), "w", encoding="utf-8") as out:
         out.write(vl_convert.vegalite_to_svg(spec, vl_version="6.4"))
+    with open(os.path.join(sys.argv[2], name + ".pdf"), "wb") as out:
+        out.write(vl_convert.vegalite_to_pdf(spec, vl_version="6.4"))
 )";
 
 /// A folder for the length of a conversion.
@@ -101,7 +103,8 @@ std::string write_svg_files(const std::map<std::string, nlohmann::json>& specifi
   if (run({*python, "-c", kConvert, input.string(), room.folder().string()}, log) != 0)
     return "vl-convert failed: " + last_line(log);
   for (const auto& [name, spec] : specifications)
-    write_durably(folder / (name + ".svg"), read_file(room.folder() / (name + ".svg")));
+    for (const std::string& file : {name + ".svg", name + ".pdf"})
+      write_durably(folder / file, read_file(room.folder() / file));
   return {};
 }
 

@@ -8,7 +8,7 @@
 
 namespace palimpsest {
 
-/// Writes `folder/NAME.svg` for each Vega-Lite specification, by the Python package vl-convert: that of the environment
+/// Writes `folder/NAME.svg` and `NAME.pdf` for each Vega-Lite specification, by the Python package vl-convert: that of the environment
 /// this program was built with, or of the first `python3` on PATH that has it. Returns why none was written; empty when
 /// all were.
 std::string write_svg_files(const std::map<std::string, nlohmann::json>& specifications,

@@ -14,6 +14,7 @@ using nlohmann::json;
 
 constexpr const char* kSchema = "https://vega.github.io/schema/vega-lite/v6.json";  // a name, never fetched
 constexpr const char* kFont = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+constexpr std::size_t kMostUnits = 60;  // drawn one by one: more are a blur, and a page that opens slowly
 constexpr std::size_t kMostTicks = 7;  // few places of an axis are all labelled
 constexpr const char *kInk = "#23272e", *kGrey = "#6a7079", *kHair = "#e6e3dc";
 
@@ -175,7 +176,8 @@ json unit_rows(const Figure& figure, const FigureConditions& conditions, std::si
   json rows = json::array();
   for (const FigureSeries& series : figure.series)
     if (series.panel == panel && series.other == other)
-      for (const auto& [unit, course] : series.units)
+      for (const std::size_t place : drawn_units(series.units.size())) {
+        const auto& [unit, course] = series.units[place];
         for (std::size_t x = 0; x < course.size(); ++x)
           if (std::isfinite(course[x]))
             rows.push_back({{"x", x_of(figure, x)},
@@ -183,6 +185,7 @@ json unit_rows(const Figure& figure, const FigureConditions& conditions, std::si
                             {"unit", unit},
                             {"condition", condition_label(conditions.colours[series.colour])},
                             {"split", figure.splits[series.split]}});
+      }
   return rows;
 }
 
@@ -227,6 +230,13 @@ std::string condition_label(const Condition& condition) {
   return condition.size() == 1 ? plain(condition.begin()->second) : plain(condition);
 }
 
+std::vector<std::size_t> drawn_units(std::size_t units) {
+  const std::size_t drawn = std::min(units, kMostUnits);
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < drawn; ++i) places.push_back(drawn == units ? i : i * (units - 1) / (drawn - 1));
+  return places;
+}
+
 json panel_spec(const Figure& figure, const FigureConditions& conditions) {
   return {{"$schema", kSchema},
           {"width", "container"},
@@ -241,12 +251,14 @@ json compact_data(const Figure& figure) {
   json series = json::array();
   for (const FigureSeries& one : figure.series) {
     json units = json::array(), courses = json::array();
-    for (const auto& [unit, course] : one.units) units.push_back(unit), courses.push_back(rounded(course));
+    for (const std::size_t place : drawn_units(one.units.size()))
+      units.push_back(one.units[place].first), courses.push_back(rounded(one.units[place].second));
     series.push_back({{"colour", one.colour},
                       {"other", one.other},
                       {"panel", one.panel},
                       {"split", one.split},
                       {"units", units},
+                      {"of_units", one.units.size()},
                       {"courses", courses},
                       {"mean", rounded(one.mean)},
                       {"low", rounded(one.low)},

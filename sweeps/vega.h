@@ -20,6 +20,9 @@ nlohmann::json panel_spec(const Figure&, const FigureConditions&);
 /// as rows.
 nlohmann::json compact_data(const Figure&);
 
+/// Which of so many units are drawn one by one: all, or 60 of them, evenly. Their mean and interval are those of all.
+std::vector<std::size_t> drawn_units(std::size_t units);
+
 /// The whole figure with its rows, a row of panels for each of the other conditions: what becomes an SVG file.
 nlohmann::json standalone_spec(const Figure&, const FigureConditions&);
 

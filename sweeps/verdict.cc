@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "runtime/error.h"
+#include "sweeps/bootstrap.h"
+#include "sweeps/cells.h"
 #include "sweeps/claim_words.h"
+#include "sweeps/confidence_sequence.h"
 #include "sweeps/pairing.h"
+#include "sweeps/part_reader.h"
 
 namespace palimpsest {
 namespace {
@@ -24,6 +29,47 @@ double sign(Direction direction) { return direction == Direction::kGreater ? 1 :
 bool as_claimed(const PartResult& part) { return sign(part.part.direction) * part.effect > 0; }
 bool opposite(const PartResult& part) { return sign(part.part.direction) * part.effect < 0; }
 
+/// Reads all parts of one metric, run by run.
+class MetricReader {
+ public:
+  MetricReader(const Rows& rows, const std::vector<ClaimPart>& parts, const std::vector<std::size_t>& members,
+               std::vector<PartValues>& out)
+      : rows_(rows), out_(out) {
+    for (std::size_t i : members) readers_.push_back({i, PartReader(parts[i]), true});
+  }
+
+  void read(const LedgerRun& run, const Measurement& measurement) {
+    const Selection chosen = chosen_places(rows_.axis_keys, run.spec.settings, measurement.axes);
+    if (axes_ != measurement.axes || chosen != chosen_) prepare(measurement.axes, chosen);
+    for (const One& one : readers_)
+      if (one.sound) out_[one.part].values[run.spec.id] = one.read(measurement);
+  }
+
+ private:
+  struct One {
+    std::size_t part;
+    PartReader read;
+    bool sound;
+  };
+
+  void prepare(const std::vector<Axis>& axes, const Selection& chosen) {
+    axes_ = axes, chosen_ = chosen;
+    for (One& one : readers_) try {
+        one.read.prepare(axes, chosen);
+        one.sound = true;
+      } catch (const InputError& error) {
+        out_[one.part].problem = error.what();
+        one.sound = false;
+      }
+  }
+
+  const Rows& rows_;
+  std::vector<PartValues>& out_;
+  std::vector<One> readers_;
+  std::vector<Axis> axes_;
+  Selection chosen_;
+};
+
 /// The value of every run for each part, each metric being read once.
 std::vector<PartValues> read_values(const Rows& rows, const std::vector<ClaimPart>& parts) {
   std::unordered_map<RunId, const LedgerRun*> runs;
@@ -32,40 +78,83 @@ std::vector<PartValues> read_values(const Rows& rows, const std::vector<ClaimPar
   for (std::size_t i = 0; i < parts.size(); ++i) by_metric[parts[i].metric].push_back(i);
 
   std::vector<PartValues> out(parts.size());
-  for (const auto& [metric, members] : by_metric)
+  for (const auto& [metric, members] : by_metric) {
+    MetricReader reader(rows, parts, members, out);
     rows.for_each_measurement(metric, [&](const RunId& id, const Measurement& measurement) {
-      const auto run = runs.find(id);
-      if (run == runs.end()) return;
-      for (std::size_t i : members) try {
-          out[i].values[id] = run_value(parts[i], run->second->spec.settings, measurement, rows.axis_keys);
-        } catch (const InputError& error) {
-          out[i].problem = error.what();
-        }
+      if (const auto run = runs.find(id); run != runs.end()) reader.read(*run->second, measurement);
     });
+  }
   return out;
 }
 
-std::set<Condition> values_of_each(const Rows& rows, const Claim& claim, const ClaimPart& part) {
+std::set<Condition> values_of_each(const Cells& cells, const Claim& claim, const ClaimPart& part) {
   std::set<Condition> found;
-  for (const LedgerRun& run : rows.runs)
-    if (holds(run.spec.settings, part.treatment) || (!part.baseline.empty() && holds(run.spec.settings, part.baseline)))
-      found.insert(condition_of(run.spec.settings, claim.each));
+  for (const Settings* settings : cells.settings)
+    if (holds(*settings, part.treatment) || (!part.baseline.empty() && holds(*settings, part.baseline)))
+      found.insert(condition_of(*settings, claim.each));
   return found.empty() ? std::set<Condition>{{}} : found;
 }
 
-PartResult part_result(const Rows& rows, const ClaimPart& part, const Condition& each, const PartValues& read) {
+void weigh(PartResult& result, const std::vector<double>& values) {
+  result.interval = t_interval(values, kConfidence);
+  result.bca = bca_interval(values, kConfidence);
+  result.p = sign_flip_p(values);
+  result.p_equivalence = equivalence_p(values, result.part.smallest_effect);
+}
+
+void weigh_in_order(PartResult& result, const std::vector<double>& values) {
+  const ConfidenceSequence sequence(values);
+  result.interval = sequence.interval(kConfidence);
+  result.bca = {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+  result.p = sequence.p();
+  result.p_equivalence = sequence.equivalence_p(result.part.smallest_effect);
+}
+
+/// Pairs of which one side alone was asked for belong to another claim.
+std::vector<Pair> whole_pairs(std::vector<Pair> pairs, bool has_baseline) {
+  std::erase_if(pairs,
+                [&](const Pair& pair) { return pair.treatment.empty() || (has_baseline && pair.baseline.empty()); });
+  return pairs;
+}
+
+/// Units count in their order, up to the first that still runs: which runs are through first must not choose the units.
+void keep_in_order(const std::vector<Pair>& pairs, PairedUnits& paired) {
+  std::int64_t end = std::numeric_limits<std::int64_t>::max();
+  for (const Pair& pair : pairs)
+    for (const auto* side : {&pair.treatment, &pair.baseline})
+      for (const LedgerRun* run : *side)
+        if (run->state == RunState::kWaiting) end = std::min(end, pair.unit);
+  std::erase_if(paired.units, [&](const auto& unit) { return unit.first >= end; });
+}
+
+PairedUnits units_of(const Rows& rows, const Cells& cells, const ClaimPart& part, const Condition& each,
+                     const RunValues& values) {
+  const bool has_baseline = !part.baseline.empty();
+  auto pairs = pairs_of(rows, cells, part, each);
+  if (!rows.replication) return paired_units(pairs, has_baseline, values);
+  pairs = whole_pairs(std::move(pairs), has_baseline);
+  auto paired = paired_units(pairs, has_baseline, values);
+  keep_in_order(pairs, paired);
+  return paired;
+}
+
+PartResult part_result(const Rows& rows, const Cells& cells, const ClaimPart& part, const Condition& each,
+                       const PartValues& read) {
   PartResult result;
   result.part = part;
   result.each = each;
-  auto paired = paired_units(pairs_of(rows, part, each), !part.baseline.empty(), read.values);
+  auto paired = units_of(rows, cells, part, each, read.values);
   std::vector<double> values;
   for (const auto& [unit, value] : paired.units) values.push_back(value);
   result.units = std::move(paired.units);
   result.effect = mean(values);
-  result.interval = t_interval(values, kConfidence);
-  result.p = sign_flip_p(values);
-  result.p_equivalence = equivalence_p(values, part.smallest_effect);
+  result.sequential = rows.replication.has_value();
+  result.sequential ? weigh_in_order(result, values) : weigh(result, values);
   result.g = hedges_g(values);
+  if (paired.levels.size() > 1 && !result.sequential) {
+    result.levels = paired.levels;
+    result.crossed = crossed_random_effects(paired.crossing, paired.levels, kConfidence);
+  }
   result.failed_runs = paired.failed_runs;
   result.missing_runs = paired.missing_runs;
   result.unmeasured_runs = paired.unmeasured_runs;
@@ -80,6 +169,7 @@ std::vector<ClaimResult> measured(const Rows& rows) {
   for (const LedgerClaim& claim : rows.claims)
     parts.insert(parts.end(), claim.claim.parts.begin(), claim.claim.parts.end());
   const auto read = read_values(rows, parts);
+  const Cells cells(rows);
 
   std::vector<ClaimResult> results;
   auto values = read.begin();
@@ -88,8 +178,8 @@ std::vector<ClaimResult> measured(const Rows& rows) {
     result.claim = claim.claim;
     result.exploratory = claim.exploratory;
     for (const ClaimPart& part : claim.claim.parts) {
-      for (const Condition& each : values_of_each(rows, claim.claim, part))
-        result.parts.push_back(part_result(rows, part, each, *values));
+      for (const Condition& each : values_of_each(cells, claim.claim, part))
+        result.parts.push_back(part_result(rows, cells, part, each, *values));
       ++values;
     }
     for (const PartResult& part : result.parts) result.provisional |= part.missing_runs > 0;

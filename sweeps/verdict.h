@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sweeps/claim.h"
+#include "sweeps/random_effects.h"
 #include "sweeps/rows.h"
 #include "sweeps/statistics.h"
 
@@ -22,6 +23,10 @@ struct PartResult {
   std::vector<std::pair<std::int64_t, double>> units;
   double effect = 0;                  // their mean; NaN without units
   Interval interval;                  // t, 95 %
+  Interval bca;                       // bootstrap over units, 95 %; infinite below 20 units
+  // Generalised over replicates (and slow weights) too, where there are several and no value is missing: {units, seeds, slow weights}.
+  std::vector<std::size_t> levels;
+  RandomEffectsMean crossed;
   double p = 1;                       // sign-flip, two-sided
   double p_adjusted = 1;              // what the claim's would be if this part decided it
   double p_equivalence = 1;           // within smallest_effect; 1 where none is given
@@ -31,6 +36,7 @@ struct PartResult {
   std::int64_t failed_runs = 0, missing_runs = 0, unmeasured_runs = 0, left_out_units = 0;
   // Of the effect, when pairs with failed runs take either extreme seen; {effect, effect} where none failed.
   Interval worst_case;
+  bool sequential = false;  // interval and p are those of a confidence sequence, valid at every look
   std::string problem;  // why it cannot be computed: an axis or a label that the metric does not have
 };
 

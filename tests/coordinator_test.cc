@@ -128,6 +128,29 @@ TEST_F(Coordinating, SendsEverybodyHomeWhenTheLastPackIsThrough) {
   EXPECT_EQ(take(outbox), "ann goes home\nbob goes home\ncat goes home\n");
 }
 
+TEST_F(Coordinating, KeepsWorkersOfAGrowingSweepUntilNothingMoreComes) {
+  auto coordinator = sweep_of_packs({1, 1});
+  const auto later = coordinator.waiting.back();
+  coordinator.waiting.pop_back();
+  --coordinator.runs_waiting;
+  coordinator.growing = true;
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  on_run_finished(coordinator, kAnn, PackId{1}, well(0), 1, outbox);
+  on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kEnded, 1, outbox);
+  take(outbox);
+  EXPECT_TRUE(drained(coordinator));
+  EXPECT_FALSE(finished(coordinator));
+  on_more_packs(coordinator, {later}, 2, outbox);
+  EXPECT_EQ(take(outbox), "ledger: pack 2 of run 1 attempt 1\n"
+                          "pack 2 -> ann\n");
+  on_run_finished(coordinator, kAnn, PackId{2}, well(1), 3, outbox);
+  on_pack_left(coordinator, kAnn, PackId{2}, Leaving::kEnded, 3, outbox);
+  take(outbox);
+  on_more_packs(coordinator, {}, 4, outbox);
+  EXPECT_EQ(take(outbox), "ann goes home\n");
+  EXPECT_TRUE(finished(coordinator));
+}
+
 TEST_F(Coordinating, CountsAReportMadeTwiceOnce) {
   auto coordinator = sweep_of_packs({2});
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);

@@ -63,6 +63,49 @@ TEST_F(ASweep, ExportsTheSameBytesOnOneTwoAndThreeRanksInPacksOfOneFourAndSixtee
     }
 }
 
+// An effect that ten image sets leave open; the claim about condition a alone stays open to the end.
+std::string growing(const TemporaryFolder& folder, const std::string& name, double seconds) {
+  const auto file = folder / (name + ".toml");
+  std::ofstream(file) << "study = \"planted\"\nname = \"grows\"\n[planted]\neffect = 1\nseconds = " << seconds
+                      << "\n[sweep.grid]\n\"planted.condition\" = [\"a\", \"b\"]\n"
+                         "[replicate]\nuntil = \"every claim decided\"\nmin = 4\nbatch = 4\nmax = 24\n"
+                         "[[claim]]\nname = \"more\"\nmetric = \"planted.score\"\nat = { images = \"familiar\" }\nchange = { epoch = [0, 10] }\n"
+                         "direction = \"greater\"\ntreatment = { \"planted.condition\" = \"b\" }\nbaseline = { \"planted.condition\" = \"a\" }\n"
+                         "[[claim]]\nname = \"grows\"\nmetric = \"planted.score\"\nchange = { epoch = [0, 10] }\ndirection = \"greater\"\n"
+                         "treatment = { \"planted.condition\" = \"a\" }\n";
+  return file;
+}
+
+TEST_F(ASweep, GrowsUntilItsClaimsAreDecidedAlikeOnOneAndThreeRanks) {
+  const std::string file = growing(folder, "grows", 0);
+  ASSERT_EQ(sweep(0, file, "alone"), 0) << output("alone");
+  EXPECT_THAT(output("alone"), HasSubstr("on to 8 image sets; open: more; grows"));
+  EXPECT_THAT(output("alone"), HasSubstr("no units are left to add after 24 image sets; open: grows"));
+  EXPECT_LT(runs_done(folder / "alone"), 48);
+  ASSERT_EQ(sweep(3, file, "three"), 0) << output("three");
+  EXPECT_EQ(table("three"), table("alone"));
+  ASSERT_EQ(sweep(0, file, "alone"), 0) << output("alone");
+  EXPECT_EQ(table("alone"), table("three")) << "swept again there is nothing to do";
+}
+
+TEST_F(ASweep, GrowsOnAfterAKillAsIfThereHadBeenNone) {
+  ASSERT_EQ(sweep(0, growing(folder, "quick", 0), "whole"), 0) << output("whole");
+  const std::string file = growing(folder, "slow", 0.002);
+  {
+    Process killed(palimpsest_command(0, words(file, "killed")), log_of("killed"));
+    ASSERT_TRUE(wait_until([&] { return runs_done(folder / "killed") > 10; }));
+    killed.send(SIGKILL);
+    killed.wait();
+  }
+  ASSERT_EQ(sweep(0, file, "killed"), 0) << output("killed");
+  EXPECT_EQ(runs_done(folder / "killed"), runs_done(folder / "whole"));
+}
+
+TEST_F(ASweep, ThatGrowsIsRefusedInSlices) {
+  EXPECT_EQ(sweep(0, growing(folder, "grows", 0), "slice", {"--slice", "1/2"}), 2);
+  EXPECT_THAT(output("slice"), HasSubstr("Leave --slice out"));
+}
+
 TEST_F(ASweep, InSlicesReadAsOneExportsWhatTheWholeDoes) {
   const std::string file = definition("fast", 0);
   ASSERT_EQ(sweep(0, file, "whole"), 0) << output("whole");

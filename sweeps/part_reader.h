@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "sweeps/claim.h"
+#include "sweeps/verdict.h"
+
+namespace palimpsest {
+
+/// Where in a measurement the numbers of a statistic lie.
+struct StatisticPlaces {
+  enum Kind { kMean, kDifference, kLogRatio, kSlope } kind = kMean;
+  std::vector<std::vector<std::size_t>> offsets;  // one list; {from, to}; or one for each x
+  std::vector<double> x;                          // of a slope
+};
+
+/// Reads a part's statistic off measurements: the places are found once for all runs that measured over the same axes.
+class PartReader {
+ public:
+  explicit PartReader(ClaimPart part);
+  /// chosen: places of axes that the part leaves open (chosen_places). Throws InputError when the measurement has no
+  /// such axis or label.
+  void prepare(const std::vector<Axis>&, const Selection& chosen);
+  double operator()(const Measurement&) const;  // NaN where a number it needs is none
+
+ private:
+  ClaimPart part_;
+  StatisticPlaces value_;
+  std::optional<StatisticPlaces> subtracted_;
+};
+
+}  // namespace palimpsest

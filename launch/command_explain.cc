@@ -6,14 +6,14 @@
 #include <fmt/format.h>
 
 #include "launch/commands.h"
+#include "launch/run_argument.h"
 #include "launch/run_story.h"
 #include "launch/sweep_status.h"
+#include "runtime/clock.h"
 #include "runtime/progress.h"
 
 namespace palimpsest {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 // How the sweep was started last.
 std::string last_command(const RunRecord& record) {
@@ -31,7 +31,7 @@ std::string explain_waiting(const RunRecord& record, const SweepStatus& status, 
   if (mine != in_flight.end()) {
     const auto open = std::ranges::count(in_flight, mine->pack, &Attempt::pack);
     return fmt::format("it is being run: in pack {} with {} runs open, on {}, rank {}, for {}.", mine->pack, open, mine->host, mine->rank,
-                       duration_text(now() - mine->started));
+                       duration_text(unix_time() - mine->started));
   }
   const auto flying = static_cast<std::int64_t>(in_flight.size());
   std::string text = fmt::format("it is in line: {} runs wait, and {} packs with {} runs are at work.", status.runs.waiting - flying, status.packs.size(), flying);
@@ -55,7 +55,7 @@ std::string explanation(const RunRecord& record, const Ledger& ledger, const std
     return text + fmt::format("it has run and failed {}: {}\n  to run it again: {} --retry-{}\n", date_text(run.finished), run.reason, last_command(record),
                               run.quarantined ? "quarantined" : "failed");
   const std::vector<Attempt> in_flight = running ? ledger.in_flight() : std::vector<Attempt>();
-  text += explain_waiting(record, status_of(ledger, running, now()), in_flight) + lost_text(record, in_flight) + "\n";
+  text += explain_waiting(record, status_of(ledger, running, unix_time()), in_flight) + lost_text(record, in_flight) + "\n";
   if (!record.attempts.empty()) text += attempt_lines(record) + fmt::format("More: palimpsest logs {} {}\n", results.string(), run.spec.id.substr(0, 8));
   return text;
 }
@@ -63,17 +63,11 @@ std::string explanation(const RunRecord& record, const Ledger& ledger, const std
 }  // namespace
 
 Run add_explain(CLI::App& command) {
-  struct Options {
-    std::filesystem::path results;
-    std::string run;
-  };
-  auto options = std::make_shared<Options>();
-  command.add_option("DIR", options->results, "the sweep's results folder")->required();
-  command.add_option("RUN", options->run, "the beginning of a run's id, or its number")->required();
-  return [options](MpiWorld&) {
-    const bool running = Ledger::held(options->results);
-    const Ledger ledger = Ledger::open_for_reading(options->results);
-    std::fputs(explanation(ledger.record(ledger.run_named(options->run)), ledger, options->results, running).c_str(), stdout);
+  const auto argument = add_run_argument(command);
+  return [argument](MpiWorld&) {
+    const bool running = Ledger::held(argument->results);
+    const Ledger ledger = Ledger::open_for_reading(argument->results);
+    std::fputs(explanation(argument->record(ledger), ledger, argument->results, running).c_str(), stdout);
     return 0;
   };
 }

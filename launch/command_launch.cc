@@ -20,6 +20,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
+#include "runtime/host_name.h"
 #include "runtime/mpi_world.h"
 
 namespace palimpsest {

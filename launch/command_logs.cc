@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
+#include "launch/run_argument.h"
 #include "launch/run_story.h"
 #include "runtime/error.h"
 
@@ -71,18 +72,12 @@ void print_log(const std::filesystem::path& file, const RunRecord& record) {
 }  // namespace
 
 Run add_logs(CLI::App& command) {
-  struct Options {
-    std::filesystem::path results;
-    std::string run;
-  };
-  auto options = std::make_shared<Options>();
-  command.add_option("DIR", options->results, "the sweep's results folder")->required();
-  command.add_option("RUN", options->run, "the beginning of a run's id, or its number")->required();
-  return [options](MpiWorld&) {
-    const Ledger ledger = Ledger::open_for_reading(options->results);
-    const RunRecord record = ledger.record(ledger.run_named(options->run));
+  const auto argument = add_run_argument(command);
+  return [argument](MpiWorld&) {
+    const Ledger ledger = Ledger::open_for_reading(argument->results);
+    const RunRecord record = argument->record(ledger);
     fmt::print("run {}, number {}: {}\n{}\nlog\n", record.run.spec.id, record.number, word(record.run.state), attempt_lines(record));
-    print_log(options->results / "log.jsonl", record);
+    print_log(argument->results / "log.jsonl", record);
     return 0;
   };
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "launch/commands.h"
+#include "launch/run_argument.h"
 #include "launch/device_text.h"
 #include "launch/provenance.h"
 #include "launch/reproduction.h"
@@ -44,9 +45,10 @@ void tell_environment(const RunRecord& record) {
 // How many image sets the sweep has: the novel images of the last are those of the first.
 std::int64_t image_sets_of(const Ledger& ledger) { return read_definition_text(ledger.definition_text(), "resolved.toml").image_sets; }
 
-int reproduce_in(const std::filesystem::path& results, const std::string& words) {
+int reproduce_in(const RunArgument& argument) {
+  const std::filesystem::path& results = argument.results;
   const Ledger ledger = Ledger::open_for_reading(results);
-  const RunRecord record = ledger.record(ledger.run_named(words));
+  const RunRecord record = argument.record(ledger);
   if (record.run.state == RunState::kWaiting)
     throw InputError(fmt::format("run {} has no result yet to compare with. `palimpsest explain {} {}` says why.", record.run.spec.id, results.string(), words));
   const Study* study = find_study(ledger.study());
@@ -64,17 +66,11 @@ int reproduce_in(const std::filesystem::path& results, const std::string& words)
 }  // namespace
 
 Run add_reproduce(CLI::App& command) {
-  struct Options {
-    std::filesystem::path results;
-    std::string run;
-  };
-  auto options = std::make_shared<Options>();
-  command.add_option("DIR", options->results, "the sweep's results folder")->required();
-  command.add_option("RUN", options->run, "the beginning of a run's id, or its number")->required();
+  const auto argument = add_run_argument(command);
   command.footer("Runs it again, alone, and compares its numbers with the ledger's. Ends with 0 where all bits are the same, with 1 where not.");
-  return [options](MpiWorld&) {
+  return [argument](MpiWorld&) {
     catch_stop_signals();
-    return reproduce_in(options->results, options->run);
+    return reproduce_in(*argument);
   };
 }
 

@@ -5,18 +5,17 @@
 #include "launch/commands.h"
 #include "launch/submitted.h"
 #include "launch/sweep_status.h"
+#include "runtime/clock.h"
 
 namespace palimpsest {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 // The slices of an array are folders in the one it was submitted into.
 void tell_slices(const std::filesystem::path& results) {
   for (int slice = 1; std::filesystem::exists(results / ("slice-" + std::to_string(slice))); ++slice) {
     const auto folder = results / ("slice-" + std::to_string(slice));
     if (!std::filesystem::exists(folder / "ledger.sqlite")) continue;
-    const std::string text = status_text(status_of(Ledger::open_for_reading(folder), Ledger::held(folder), now()));
+    const std::string text = status_text(status_of(Ledger::open_for_reading(folder), Ledger::held(folder), unix_time()));
     std::printf("slice %d: %s", slice, text.substr(0, text.find('\n') + 1).c_str());
   }
 }
@@ -38,7 +37,7 @@ Run add_status(CLI::App& command) {
       if (!std::filesystem::exists(options->results / "ledger.sqlite")) return 0;
     }
     const bool running = Ledger::held(options->results);
-    const SweepStatus status = status_of(Ledger::open_for_reading(options->results), running, now());
+    const SweepStatus status = status_of(Ledger::open_for_reading(options->results), running, unix_time());
     std::fputs((options->json ? status_json(status) : status_text(status)).c_str(), stdout);
     return 0;
   };

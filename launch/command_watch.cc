@@ -12,6 +12,7 @@
 #include "launch/local_server.h"
 #include "launch/stop_signal.h"
 #include "launch/sweep_status.h"
+#include "runtime/clock.h"
 #include "sweeps/claim_card.h"
 #include "sweeps/page_assets.h"
 #include "sweeps/report.h"
@@ -30,11 +31,9 @@ struct Options {
   int port = 0;
 };
 
-double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
 SweepStatus status_now(const std::filesystem::path& results) {
   const bool running = Ledger::held(results);
-  return status_of(Ledger::open_for_reading(results), running, now());
+  return status_of(Ledger::open_for_reading(results), running, unix_time());
 }
 
 bool through(const SweepStatus& status) { return status.runs.waiting == 0 && !status.running; }

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <thread>
 
+#include "launch/execute.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -26,11 +27,8 @@ constexpr std::chrono::milliseconds kLeave{500};
   dup2(input, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(errors, STDERR_FILENO);
-  std::vector<char*> words;
-  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  execvp(words[0], words.data());
-  dprintf(STDERR_FILENO, "%s: cannot be started\n", words[0]);
+  execute(command);
+  dprintf(STDERR_FILENO, "%s: cannot be started\n", command.front().c_str());
   _exit(127);
 }
 

@@ -13,9 +13,11 @@
 #include "launch/peer_clock.h"
 #include "launch/stop_signal.h"
 #include "launch/wire.h"
+#include "runtime/clock.h"
 #include "runtime/crash_point.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/host_name.h"
 #include "runtime/log.h"
 
 namespace palimpsest {
@@ -23,8 +25,6 @@ namespace {
 
 constexpr int kFailuresShown = 10;
 constexpr int kHere = 0;   // this rank; a worker's id is its rank
-
-double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 struct Peer {
   std::optional<Worker> worker;     // as it said in its hello
@@ -48,7 +48,7 @@ class CoordinatorLoop {
   std::optional<std::string> run() {
     log_last_signal(sweep_.results, kHere);
     peer_[kHere].worker = Worker{host_name(), device_text(), kHere, {}};
-    on_worker_ready(sweep_.coordinator, {kHere}, *peer_[kHere].worker, now(), outbox_);
+    on_worker_ready(sweep_.coordinator, {kHere}, *peer_[kHere].worker, unix_time(), outbox_);
     submit();
     while (!through()) step();
     return why_stopped_;
@@ -68,7 +68,7 @@ class CoordinatorLoop {
     heed_stop_signal();
     take_leave_of_the_lost();
     look_for_the_lost();
-    on_time_passed(sweep_.coordinator, now(), outbox_);
+    on_time_passed(sweep_.coordinator, unix_time(), outbox_);
     grow();
     submit();
     mail_.all_sent();
@@ -138,7 +138,7 @@ class CoordinatorLoop {
     if (!peer.lost || !free) return;
     peer.lost = false;
     peers_.gone.erase(rank);
-    on_worker_ready(sweep_.coordinator, {rank}, *peer.worker, now(), outbox_);
+    on_worker_ready(sweep_.coordinator, {rank}, *peer.worker, unix_time(), outbox_);
   }
 
   void on(int rank, const Hello& hello) {
@@ -147,19 +147,19 @@ class CoordinatorLoop {
                                    hello.process.host, PALIMPSEST_VERSION));
     peer_[rank].worker = Worker{hello.process.host, hello.device, rank, {}};
     tell({rank}, welcome_);
-    on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, now(), outbox_);
+    on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, unix_time(), outbox_);
   }
   void on(int rank, const Report& report) {
     if (!report.result.failure.empty()) warn_of_failure(report.result);
-    on_run_finished(sweep_.coordinator, {rank}, report.pack, report.result, now(), outbox_);
+    on_run_finished(sweep_.coordinator, {rank}, report.pack, report.result, unix_time(), outbox_);
   }
-  void on(int rank, const Left& left) { on_pack_left(sweep_.coordinator, {rank}, left.pack, left.leaving, now(), outbox_); }
+  void on(int rank, const Left& left) { on_pack_left(sweep_.coordinator, {rank}, left.pack, left.leaving, unix_time(), outbox_); }
   void on(int rank, const Beat& beat) {
     on_progress(sweep_.coordinator, {rank}, beat.pack, beat.share);
     tell({rank}, Answer{});
   }
   void on(int rank, const AskStop& ask) {
-    on_worker_ending(sweep_.coordinator, {rank}, now(), outbox_);
+    on_worker_ending(sweep_.coordinator, {rank}, unix_time(), outbox_);
     stop(ask.reason);
   }
   void on(int rank, const Bye&) { peers_.gone.insert(rank); }
@@ -191,7 +191,7 @@ class CoordinatorLoop {
     why_stopped_ = why;
     watchdog_.end_within(kStopLimit);
     for (const auto& [rank, peer] : peer_)   // without their launcher all end, and none of them is to blame
-      if (rank == kHere || launcher_gone()) on_worker_ending(sweep_.coordinator, {rank}, now(), outbox_);
+      if (rank == kHere || launcher_gone()) on_worker_ending(sweep_.coordinator, {rank}, unix_time(), outbox_);
     on_stop(sweep_.coordinator, outbox_);
   }
 
@@ -220,7 +220,7 @@ class CoordinatorLoop {
   void lose(int rank) {
     const auto before = sweep_.coordinator.quarantined;
     const std::string words = last_words(sweep_.results, rank);
-    on_worker_lost(sweep_.coordinator, {rank}, words, now(), outbox_);
+    on_worker_lost(sweep_.coordinator, {rank}, words, unix_time(), outbox_);
     if (sweep_.coordinator.quarantined > before) log().warn("the run it had is quarantined: {} workers were lost with it. {}", kKillsToQuarantine, words);
   }
 
@@ -228,7 +228,7 @@ class CoordinatorLoop {
   void grow() {
     const Coordinator& coordinator = sweep_.coordinator;
     if (!coordinator.growing || coordinator.stopping || !drained(coordinator) || !outbox_.effects.empty() || in_ledger_ != submitted_) return;
-    on_more_packs(sweep_.coordinator, sweep_.more_packs(), now(), outbox_);
+    on_more_packs(sweep_.coordinator, sweep_.more_packs(), unix_time(), outbox_);
   }
 
   void submit() {

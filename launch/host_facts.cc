@@ -14,6 +14,7 @@
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
 #include "runtime/host_memory.h"
+#include "runtime/host_name.h"
 
 namespace palimpsest {
 namespace {

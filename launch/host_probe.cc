@@ -10,6 +10,7 @@
 #include "launch/conversation.h"
 #include "launch/process_identity.h"
 #include "runtime/error.h"
+#include "runtime/host_name.h"
 
 namespace palimpsest {
 namespace {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <sstream>
 
+#include "runtime/host_name.h"
+
 namespace palimpsest {
 namespace {
 
@@ -29,12 +31,6 @@ std::optional<Stat> stat_of(std::int64_t pid) {
 }
 
 }  // namespace
-
-std::string host_name() {
-  char name[256] = "";
-  gethostname(name, sizeof name - 1);
-  return name;
-}
 
 std::filesystem::path own_program() {
   const char* script = std::getenv("PALIMPSEST_SELF");

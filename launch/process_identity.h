@@ -15,7 +15,6 @@ struct ProcessIdentity {
 };
 
 ProcessIdentity this_process();
-std::string host_name();
 /// What this program is to be started by again: the script around it where there is one (PALIMPSEST_SELF, set by the bundle), else its file.
 std::filesystem::path own_program();
 /// Whether a process of this host is still there and no zombie.

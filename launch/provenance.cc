@@ -12,6 +12,7 @@
 #include "launch/device_text.h"
 #include "launch/process_identity.h"
 #include "launch/provenance_mpi.h"
+#include "runtime/host_name.h"
 
 namespace palimpsest {
 namespace {

@@ -15,6 +15,7 @@
 #include "launch/wire.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/host_name.h"
 #include "runtime/log.h"
 
 namespace palimpsest {

@@ -11,6 +11,7 @@
 #include "launch/process_identity.h"
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
+#include "runtime/host_name.h"
 
 namespace palimpsest {
 namespace {

@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "launch/execute.h"
 #include "launch/stop_signal.h"
 #include "runtime/error.h"
 
@@ -51,11 +52,8 @@ Pipe make_pipe() {
   if (const int nothing = open("/dev/null", O_RDONLY); nothing >= 0) dup2(nothing, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(errors, STDERR_FILENO);
-  std::vector<char*> words;
-  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  execvp(words[0], words.data());
-  std::fprintf(stderr, "palimpsest: %s: cannot be started: %s. Run launch/setup.sh and build again.\n", words[0],
+  execute(command);
+  std::fprintf(stderr, "palimpsest: %s: cannot be started: %s. Run launch/setup.sh and build again.\n", command.front().c_str(),
                std::strerror(errno));
   _exit(127);
 }

@@ -11,10 +11,6 @@
 namespace palimpsest {
 namespace {
 
-double per_run(const std::vector<double>& values, std::int64_t run) {
-  return values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(run));
-}
-
 // One parameter's runs after another in vectors.
 void step_on_host(AdamW::Slot& slot, const at::Tensor& gradient, const std::vector<AdamWStep>& steps) {
   const auto n = slot.value.numel() / std::ssize(steps);
@@ -73,8 +69,8 @@ std::vector<AdamWStep> AdamW::steps_of(const Slot& slot) const {
   const double correction2 = 1.0 - std::pow(options_.beta2, static_cast<double>(steps_));
   std::vector<AdamWStep> out;
   for (std::int64_t run = 0; run < (slot.own ? slot.value.size(0) : 1); ++run) {
-    const double rate = per_run(options_.learning_rate, run);
-    const double decay = slot.decay ? per_run(options_.weight_decay, run) : 0.0;
+    const double rate = options_.rate_of(run);
+    const double decay = slot.decay ? options_.decay_of(run) : 0.0;
     out.push_back({static_cast<float>(options_.beta1),     static_cast<float>(options_.beta2),
                    static_cast<float>(options_.epsilon),   static_cast<float>(rate / correction1),
                    static_cast<float>(1.0 - rate * decay), static_cast<float>(1.0 / std::sqrt(correction2))});

@@ -17,6 +17,14 @@ class AdamW : public Optimizer {
     std::vector<double> learning_rate;  // [R], or one for all
     std::vector<double> weight_decay;   // [R], or one for all
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+
+    double rate_of(std::int64_t run) const { return of(learning_rate, run); }
+    double decay_of(std::int64_t run) const { return of(weight_decay, run); }
+
+   private:
+    static double of(const std::vector<double>& values, std::int64_t run) {
+      return values.size() == 1 ? values[0] : values.at(static_cast<std::size_t>(run));
+    }
   };
   /// One parameter: its value (a leaf) and whether its first dimension is the run axis.
   struct Slot {

@@ -1,4 +1,5 @@
 #include "runtime/event_file.h"
+#include "runtime/host_name.h"
 
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/clock.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 
@@ -45,12 +47,10 @@ void add_bytes(std::string& out, std::uint64_t field, std::string_view bytes) {
   out += bytes;
 }
 
-double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
 std::string event_at(std::int64_t step) {
   std::string event;
   add_field(event, 1, kFixed64);
-  add_raw(event, now());
+  add_raw(event, unix_time());
   add_integer(event, 2, static_cast<std::uint64_t>(step));
   return event;
 }
@@ -154,14 +154,12 @@ std::vector<fs::path> event_files(const fs::path& folder) {
 
 /// TensorBoard reads the files of a folder in the order of their names: later ones must come later.
 fs::path next_file(const fs::path& folder) {
-  char host[256] = "host";
-  ::gethostname(host, sizeof host - 1);
-  for (auto seconds = static_cast<std::int64_t>(now());; ++seconds) {
+  for (auto seconds = static_cast<std::int64_t>(unix_time());; ++seconds) {
     const std::string start = std::string(kFileStart) + std::to_string(seconds) + ".";
     const auto files = event_files(folder);
     const bool last =
         std::all_of(files.begin(), files.end(), [&](const fs::path& file) { return file.filename().string() < start; });
-    if (last) return folder / (start + host + "." + std::to_string(::getpid()));
+    if (last) return folder / (start + host_name() + "." + std::to_string(::getpid()));
   }
 }
 
@@ -189,7 +187,7 @@ EventFile::EventFile(const fs::path& folder, std::int64_t step) {
   if (!file_) throw InputError(file.string() + ": cannot be written. Name a folder that can be written to.");
   std::string version, started, start = event_at(step + 1);
   add_field(version, 1, kFixed64);
-  add_raw(version, now());
+  add_raw(version, unix_time());
   add_bytes(version, 3, "brain.Event:2");
   write(version);
   add_integer(started, 1, 1);  // tells a TensorBoard that has read the repeated steps already to forget them

@@ -31,6 +31,10 @@ std::uint64_t left_of(const std::filesystem::path& limit, const std::filesystem:
 
 }  // namespace
 
+std::uint64_t peak_memory() { return number_in("/proc/self/status", "VmHWM:").value_or(0) * 1024; }
+
+void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
 std::uint64_t available_memory(const std::filesystem::path& root) {
   const std::uint64_t kernel = number_in(root / "proc/meminfo", "MemAvailable:").value_or(kUnlimited / 1024) * 1024;
   const auto group = root / "sys/fs/cgroup";  // of this process, as containers show it: version 2, then version 1

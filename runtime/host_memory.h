@@ -9,4 +9,8 @@ namespace palimpsest {
 /// less. `root`: where proc and sys are looked for (tests).
 std::uint64_t available_memory(const std::filesystem::path& root = "/");
 
+/// Most bytes this process has held at once since it began, or since they were forgotten.
+std::uint64_t peak_memory();
+void forget_peak_memory();
+
 }  // namespace palimpsest

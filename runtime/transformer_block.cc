@@ -168,6 +168,22 @@ BlockActivations passing(const BlockShape& s, std::int64_t images, Scratch& scra
   return made;
 }
 
+// Calls f(run, packed weights, view) for each run, forward; weights that all runs share are packed once.
+template <class F>
+void for_each_packed(const TransformerBlock& block, std::int64_t runs, Scratch& scratch, const F& f) {
+  const bool own = fused::any_own(parameters_of(block));
+  std::optional<PackedBlock> packed;
+  BlockView view;
+  for (std::int64_t run = 0; run < runs; ++run) {
+    if (own || run == 0) {
+      scratch.restart();
+      view = view_of(block, {run, nullptr, scratch});
+      packed.emplace(view, true, scratch);
+    }
+    f(run, *packed, view);
+  }
+}
+
 // Forward over all runs; `made_at(image, count)` gives the room.
 template <class F>
 at::Tensor forward_runs(const at::Tensor& x, const TransformerBlock& block, const BlockDropout& drop,
@@ -175,25 +191,17 @@ at::Tensor forward_runs(const at::Tensor& x, const TransformerBlock& block, cons
   static thread_local Scratch scratch;
   const auto shape = shape_of(x, block);
   const std::int64_t R = x.size(0), B = x.size(1), per_image = shape.T * shape.C;
-  const bool own = fused::any_own(parameters_of(block));
   auto out = at::empty_like(x);
   const float* from = x.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
-  std::optional<PackedBlock> packed;
-  BlockView view;
-  for (std::int64_t run = 0; run < R; ++run) {
-    if (own || run == 0) {
-      scratch.restart();
-      view = view_of(block, {run, nullptr, scratch});
-      packed.emplace(view, true, scratch);
-    }
+  for_each_packed(block, R, scratch, [&](std::int64_t run, const PackedBlock& packed, const BlockView& view) {
     for_each_piece(run * B, B, shape.T, [&](std::int64_t image, std::int64_t count) {
       const auto made = made_at(image);
       const auto drops = drops_at(drop, R * B, image);
-      forward_attention(shape, *packed, view, count, from + image * per_image, drops, made);
-      forward_rest(shape, *packed, view, count * shape.T, from + image * per_image, drops, made, to + image * per_image);
+      forward_attention(shape, packed, view, count, from + image * per_image, drops, made);
+      forward_rest(shape, packed, view, count * shape.T, from + image * per_image, drops, made, to + image * per_image);
     });
-  }
+  });
   return out;
 }
 
@@ -249,14 +257,11 @@ at::Tensor first_in_kernels(const at::Tensor& x, std::int64_t tokens, const Tran
   auto out = at::empty({R, B, tokens, C}, x.options());
   if (probabilities) *probabilities = at::empty({R, B, block.heads, tokens, T}, x.options());
   FirstTokens first(x, tokens, block, rows);
-  for (std::int64_t run = 0; run < R; ++run) {
-    weights.restart();
-    const auto view = view_of(block, {run, nullptr, weights});
-    const PackedBlock packed(view, true, weights);
+  for_each_packed(block, R, weights, [&](std::int64_t run, const PackedBlock& packed, const BlockView& view) {
     first.compute(packed, view, x.const_data_ptr<float>() + run * B * T * C,
                   probabilities ? probabilities->mutable_data_ptr<float>() + run * B * block.heads * tokens * T : nullptr,
                   out.mutable_data_ptr<float>() + run * B * tokens * C);
-  }
+  });
   return out;
 }
 

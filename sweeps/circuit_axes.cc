@@ -1,17 +1,10 @@
 #include "sweeps/circuit_axes.h"
 
-#include <fmt/format.h>
-
+#include "sweeps/axis_labels.h"
 #include "sweeps/circuit_metrics.h"
 
 namespace palimpsest {
 namespace {
-
-std::vector<std::string> labels(const auto& values) {
-  std::vector<std::string> out;
-  for (const auto value : values) out.push_back(fmt::format("{}", static_cast<double>(value)));
-  return out;
-}
 
 std::vector<std::string> but_the_first(std::vector<std::string> all) { return {all.begin() + 1, all.end()}; }
 
@@ -24,12 +17,6 @@ bool compares_with_clean(const std::string& metric) {
   return metric.starts_with("manifold.") || metric.starts_with("input.") || metric == "linear.increment" || metric == "expansion.angle";
 }
 
-std::vector<std::string> counted(std::int64_t count) {
-  std::vector<std::string> out;
-  for (std::int64_t i = 1; i <= count; ++i) out.push_back(std::to_string(i));
-  return out;
-}
-
 std::vector<std::string> indices() {
   std::vector<std::string> out;
   for (std::int64_t bin = 0; bin < kIndexBins; ++bin) out.push_back(index_label(bin));
@@ -40,16 +27,16 @@ std::vector<std::string> times(const CircuitStudyConfig& config) {
   std::vector<double> out;
   const auto samples = config.steps(config.test_ms) / config.steps(config.sample_ms);
   for (std::int64_t i = 1; i <= samples; ++i) out.push_back(config.sample_ms * static_cast<double>(i));
-  return labels(out);
+  return number_labels(out);
 }
 
 std::vector<std::string> labels_of(const std::string& axis, const std::string& metric, const CircuitStudyConfig& config) {
   if (axis == "images") return {"familiar", "novel"};
-  if (axis == "epoch") return is_change(metric) ? but_the_first(labels(config.schedule)) : labels(config.schedule);
+  if (axis == "epoch") return is_change(metric) ? but_the_first(number_labels(config.schedule)) : number_labels(config.schedule);
   if (axis == "noise")
-    return compares_with_clean(metric) ? but_the_first(labels(config.input.levels)) : labels(config.input.levels);
-  if (axis == "mode") return counted(config.modes);
-  if (axis == "rank") return counted(rank_bins(config.circuit.neurons()));
+    return compares_with_clean(metric) ? but_the_first(number_labels(config.input.levels)) : number_labels(config.input.levels);
+  if (axis == "mode") return counted_labels(1, config.modes);
+  if (axis == "rank") return counted_labels(1, rank_bins(config.circuit.neurons()));
   return axis == "index" ? indices() : times(config);
 }
 

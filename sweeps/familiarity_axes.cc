@@ -5,35 +5,24 @@
 #include <fmt/format.h>
 
 #include "runtime/error.h"
+#include "sweeps/axis_labels.h"
 
 namespace palimpsest {
 namespace {
 
-std::vector<std::string> labels(const auto& values) {
-  std::vector<std::string> out;
-  for (const auto value : values) out.push_back(fmt::format("{}", static_cast<double>(value)));
-  return out;
-}
-
-std::vector<std::string> counted(std::int64_t first, std::int64_t count) {
-  std::vector<std::string> out;
-  for (std::int64_t i = 0; i < count; ++i) out.push_back(fmt::format("{}", first + i));
-  return out;
-}
-
 std::vector<std::string> ranks() {
   std::vector<double> shares;
   for (std::int64_t i = 0; i < kTuningRanks; ++i) shares.push_back(static_cast<double>(i) / static_cast<double>(kTuningRanks - 1));
-  return labels(shares);
+  return number_labels(shares);
 }
 
 std::vector<std::string> labels_of(const std::string& axis, const FamiliarityMetric& file, const FamiliarityConfig& config, const VitConfig& encoder) {
   if (axis == "images") return {"familiar", "novel"};
-  if (axis == "epoch") return labels(file.needs.every_manifold_epoch ? config.fine : config.coarse);
-  if (axis == "layer") return counted(0, encoder.depth);
+  if (axis == "epoch") return number_labels(file.needs.every_manifold_epoch ? config.fine : config.coarse);
+  if (axis == "layer") return counted_labels(0, encoder.depth);
   if (axis == "readout") return measured_readouts(config, encoder);
   if (axis == "rank") return ranks();
-  auto levels = labels(config.noise.levels);
+  auto levels = number_labels(config.noise.levels);
   if (file.needs.above_zero) levels.erase(levels.begin());
   return levels;
 }
@@ -54,7 +43,7 @@ std::vector<Axis> familiarity_axes(const FamiliarityMetric& file, const MetricIn
   return out;
 }
 
-std::vector<Axis> loss_axes(const FamiliarityConfig& config) { return {{"step", counted(1, config.all_epochs())}}; }
+std::vector<Axis> loss_axes(const FamiliarityConfig& config) { return {{"step", counted_labels(1, config.all_epochs())}}; }
 
 std::vector<DeclaredMetric> declare_familiarity(const Settings& settings) {
   const auto config = parse_familiarity(settings);

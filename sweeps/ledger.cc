@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "runtime/clock.h"
 #include "runtime/crash_point.h"
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
@@ -14,8 +15,6 @@
 namespace palimpsest {
 namespace {
 
-double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
 std::int64_t highest_epoch(SQLite::Database& db) {
   return db.execAndGet("SELECT coalesce(max(epoch), 0) FROM sessions").getInt64();
 }
@@ -24,7 +23,7 @@ std::int64_t begin_session(SQLite::Database& db) {
   SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
   const std::int64_t epoch = highest_epoch(db) + 1;
   SQLite::Statement insert(db, "INSERT INTO sessions VALUES (?, ?, '{}')");
-  run(insert, epoch, now());
+  run(insert, epoch, unix_time());
   transaction.commit();
   return epoch;
 }

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "runtime/error.h"
+#include "runtime/host_name.h"
 
 namespace palimpsest {
 namespace {
@@ -39,9 +40,7 @@ std::string holder(const std::filesystem::path& folder) {
 }
 
 void write_holder(int file) {
-  char host[256] = "";
-  gethostname(host, sizeof host - 1);
-  const std::string text = fmt::format("process {} on {}\n", getpid(), host);
+  const std::string text = fmt::format("process {} on {}\n", getpid(), host_name());
   if (ftruncate(file, 0) != 0 || pwrite(file, text.data(), text.size(), 0) < 0) return;  // a courtesy; the lock is what counts
 }
 

@@ -1,0 +1,9 @@
+#pragma once
+
+#include <string>
+
+namespace palimpsest {
+
+std::string host_name();
+
+}  // namespace palimpsest

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "sweeps/ledger.h"
+#include "sweeps/run_record.h"
 
 namespace palimpsest {
 

@@ -16,9 +16,6 @@
 namespace palimpsest {
 namespace {
 
-// Masks for all its images: each run by itself, so that what it measures does not depend on its company.
-bool has_figures(const FamiliarityStart& start) { return !start.figures[FamiliarityPack::kFamiliar].empty() && !start.figures[FamiliarityPack::kNovel].empty(); }
-
 std::vector<std::size_t> those(std::size_t count, const auto& holds) {
   std::vector<std::size_t> out;
   for (std::size_t run = 0; run < count; ++run)

@@ -84,6 +84,8 @@ class FamiliarityPack {
   at::Tensor learned(Set set, std::int64_t epoch) const;
   void note_failures(const at::Tensor& loss, std::int64_t epoch);
   bool is_finite(std::size_t run) const;
+  /// Masks for all its images: each run by itself, so that what it measures does not depend on its company.
+  static bool has_figures(const FamiliarityStart& start) { return !start.figures[kFamiliar].empty() && !start.figures[kNovel].empty(); }
   void choose_readouts(Wanted& wanted) const;
   at::Tensor reference_responses() const;
   Seen look(Set set, const Wanted& needed, const at::Tensor& reference) const;

@@ -50,7 +50,7 @@ int reproduce_in(const RunArgument& argument) {
   const Ledger ledger = Ledger::open_for_reading(results);
   const RunRecord record = argument.record(ledger);
   if (record.run.state == RunState::kWaiting)
-    throw InputError(fmt::format("run {} has no result yet to compare with. `palimpsest explain {} {}` says why.", record.run.spec.id, results.string(), words));
+    throw InputError(fmt::format("run {} has no result yet to compare with. `palimpsest explain {} {}` says why.", record.run.spec.id, results.string(), argument.run));
   const Study* study = find_study(ledger.study());
   if (!study) throw InputError(fmt::format("{}: this program has no study \"{}\".", results.string(), ledger.study()));
   fmt::print("run {}, number {}, {} {}\n", record.run.spec.id, record.number, word(record.run.state), date_text(record.run.finished));

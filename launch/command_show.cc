@@ -9,7 +9,7 @@ namespace palimpsest {
 
 Run add_show(CLI::App& command) {
   const auto argument = add_run_argument(command);
-  const auto* json = command.add_flag("--json", "for scripts");
+  const auto* json = command.add_flag("--json")->description("for scripts");
   return [argument, json](MpiWorld&) {
     const Ledger ledger = Ledger::open_for_reading(argument->results);
     const RunRecord record = argument->record(ledger);

@@ -1,6 +1,5 @@
 #include "runtime/checkpoint.h"
 
-#include <cstdlib>
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -8,6 +7,7 @@
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -20,15 +20,9 @@ namespace fs = std::filesystem;
 
 class Checkpoints : public ::testing::Test {
  protected:
-  Checkpoints() {
-    std::string name = (fs::temp_directory_path() / "palimpsest-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~Checkpoints() override { fs::remove_all(folder_); }
-
   Checkpoint write(std::int64_t step, int keep = 2, const std::string& content = "") {
     return write_checkpoint(
-        folder_, step,
+        folder_.path(), step,
         [&](const fs::path& to) {
           write_durably(to / "weights.safetensors", content.empty() ? "weights of " + std::to_string(step) : content);
           std::ofstream(to / "optimizer.txt") << "moments";
@@ -38,17 +32,17 @@ class Checkpoints : public ::testing::Test {
   /// The step of the newest whole one, -1 where there is none.
   std::int64_t newest() {
     refused_.clear();
-    const auto found = newest_checkpoint(folder_, [this](const std::string& line) { refused_.push_back(line); });
+    const auto found = newest_checkpoint(folder_.path(), [this](const std::string& line) { refused_.push_back(line); });
     return found ? found->step : -1;
   }
   std::vector<std::string> names() const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder_)) names.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(folder_.path())) names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     return names;
   }
 
-  fs::path folder_;
+  TemporaryFolder folder_;
   std::int64_t every_ = 0;
   std::vector<std::string> refused_;
 };
@@ -75,21 +69,21 @@ TEST_F(Checkpoints, OfEveryNthStepStayBesideTheNewest) {
 }
 
 TEST_F(Checkpoints, OfSeveralWritersCountOnceTheyAreSealed) {
-  const fs::path first = start_checkpoint(folder_, 3), second = start_checkpoint(folder_, 3);
+  const fs::path first = start_checkpoint(folder_.path(), 3), second = start_checkpoint(folder_.path(), 3);
   EXPECT_EQ(first, second);
   write_durably(first / "a", "of the first");
   write_durably(second / "b", "of the second");
   EXPECT_EQ(newest(), -1);
-  seal_checkpoint(folder_, 3, {});
+  seal_checkpoint(folder_.path(), 3, {});
   EXPECT_EQ(newest(), 3);
-  write_durably(start_checkpoint(folder_, 4) / "a", "half");
-  abandon_checkpoint(folder_, 4);
+  write_durably(start_checkpoint(folder_.path(), 4) / "a", "half");
+  abandon_checkpoint(folder_.path(), 4);
   EXPECT_THAT(names(), ElementsAre("step-000000003"));
 }
 
 TEST_F(Checkpoints, ThatAreTornAreRefusedByNameAndTheOneBeforeIsUsed) {
   const auto torn = [&](auto tear) {
-    fs::remove_all(folder_);
+    fs::remove_all(folder_.path());
     write(1);
     tear(write(2).folder);
     EXPECT_EQ(newest(), 1);
@@ -144,7 +138,7 @@ TEST_F(Checkpoints, ThatCannotBeWrittenLeaveNothingBehind) {
     write_durably(to / "weights.safetensors", "half");
     throw Interrupted("the disk is full");
   };
-  EXPECT_THROW(write_checkpoint(folder_, 2, fail), Interrupted);
+  EXPECT_THROW(write_checkpoint(folder_.path(), 2, fail), Interrupted);
   EXPECT_THAT(names(), ElementsAre("step-000000001"));
 }
 

@@ -14,29 +14,12 @@
 #include "sweeps/circuit_linear.h"
 #include "sweeps/circuit_metrics.h"
 #include "sweeps/claim_check.h"
+#include "tests/small_studies.h"
 
 namespace palimpsest {
 namespace {
 
 using ::testing::HasSubstr;
-
-Settings settings() {
-  auto s = default_settings(kCircuitStudy.keys);
-  s.set("images.total", std::int64_t{16});
-  s.set("images.side", std::int64_t{32});
-  s.set("images.count", std::int64_t{2});
-  s.set("plasticity.theta_count", std::int64_t{2});
-  s.set("input.side", std::int64_t{20});
-  s.set("filters.orientations", std::int64_t{2});
-  s.set("filters.frequencies", std::vector<double>{0.8});
-  s.set("noise.patterns", std::int64_t{2});
-  s.set("noise.levels", std::vector<double>{0, 0.3, 0.5});
-  s.set("training.epochs", std::int64_t{2});
-  s.set("training.half_ms", 60.0);
-  s.set("plasticity.tau_w", 1e8);
-  s.set("test.ms", 60.0);
-  return s;
-}
 
 RunSpec spec_of(const Settings& settings, std::int64_t seed, std::int64_t image_set) {
   return {
@@ -44,23 +27,9 @@ RunSpec spec_of(const Settings& settings, std::int64_t seed, std::int64_t image_
       settings, seed, image_set, 4};
 }
 
-std::map<RunId, RunResult> run(const std::vector<RunSpec>& pack) {
-  std::map<RunId, RunResult> results;
-  PackContext context;
-  context.report = [&](RunResult result) { results[result.id] = std::move(result); };
-  context.should_stop = [] { return false; };
-  context.progress = [](double) {};
-  kCircuitStudy.run_pack(pack, context);
-  return results;
-}
+std::map<RunId, RunResult> run(const std::vector<RunSpec>& pack) { return results_of(kCircuitStudy, pack); }
 
 RunResult run_alone(const Settings& settings) { return run({spec_of(settings, 1, 0)}).begin()->second; }
-
-const Measurement& metric(const RunResult& result, const std::string& name) {
-  for (const auto& m : result.measurements)
-    if (m.metric == name) return m;
-  throw std::logic_error("no metric " + name);
-}
 
 void expect_equal_bits(const RunResult& a, const RunResult& b) {
   ASSERT_EQ(a.measurements.size(), b.measurements.size());
@@ -74,7 +43,7 @@ void expect_equal_bits(const RunResult& a, const RunResult& b) {
 TEST(Circuit, HasTheSameBitsAloneAndInShuffledPacksOfFourAndSixteen) {
   std::vector<RunSpec> runs;
   for (int i = 0; i < 16; ++i) {
-    auto s = settings();
+    auto s = small_circuit();
     s.set("training.gain", i % 3 == 0 ? 30.0 : 20.0);
     runs.push_back(spec_of(s, i / 4, i % 4));
   }
@@ -88,7 +57,7 @@ TEST(Circuit, HasTheSameBitsAloneAndInShuffledPacksOfFourAndSixteen) {
 }
 
 TEST(Circuit, MeasuresWhatItDeclaresOnTheAxesItDeclares) {
-  auto s = settings();
+  auto s = small_circuit();
   s.set("analysis.modes", std::int64_t{3});
   const auto result = run_alone(s);
   EXPECT_EQ(result.failure, "");
@@ -120,7 +89,7 @@ TEST(Circuit, ClaimsAtEpochsThatAreNotMeasuredAreRefusedBeforeTheFirstRun) {
 }
 
 TEST(Circuit, DoesNotChangeWithoutLearning) {
-  auto s = settings();
+  auto s = small_circuit();
   s.set("plasticity.rule", std::string("frozen"));
   for (const auto& m : run_alone(s).measurements) {
     if (m.axes.size() < 2 || m.axes[1].name != "epoch" || m.axes[1].labels.size() != 3) continue;
@@ -130,18 +99,18 @@ TEST(Circuit, DoesNotChangeWithoutLearning) {
       EXPECT_TRUE(m.values[i] == m.values[first] || std::isnan(m.values[i])) << m.metric;
     }
   }
-  const auto learned = run_alone(settings());
+  const auto learned = run_alone(small_circuit());
   const auto& relative = metric(learned, "manifold.relative").values;
   EXPECT_NE(relative[0], relative[4]);
 }
 
 TEST(Circuit, ThatRunsAwayFailsAloneWithItsReason) {
-  auto wild = settings();
+  auto wild = small_circuit();
   wild.set("circuit.lesion", std::string("inhibition"));
   wild.set("circuit.row_sum", 500.0);
   wild.set("circuit.bound", 1e6);
   wild.set("training.gain", 31.0);
-  const auto away = spec_of(wild, 0, 0), steady = spec_of(settings(), 0, 0);
+  const auto away = spec_of(wild, 0, 0), steady = spec_of(small_circuit(), 0, 0);
   const auto together = run({away, steady});
   EXPECT_THAT(together.at(away.id).failure, HasSubstr("stability.ceiling"));
   EXPECT_TRUE(together.at(away.id).measurements.empty());
@@ -150,7 +119,7 @@ TEST(Circuit, ThatRunsAwayFailsAloneWithItsReason) {
 
 TEST(Circuit, RefusesWhatCannotBe) {
   const auto refused = [](const char* key, Value value, const char* word) {
-    auto s = settings();
+    auto s = small_circuit();
     s.set(key, std::move(value));
     try {
       kCircuitStudy.inspect(s, 0, 4);
@@ -268,10 +237,10 @@ TEST(CircuitMetrics, AreThoseOfAPairOfImagesWorkedOutByHand) {
 }
 
 TEST(Circuit, ManifoldIsTheSameOnAllPrincipalComponentsAndAnotherOnFew) {
-  auto all = settings(), few = settings();
+  auto all = small_circuit(), few = small_circuit();
   all.set("analysis.components", std::int64_t{1000});
   few.set("analysis.components", std::int64_t{2});
-  const auto plain = run_alone(settings()), on_all = run_alone(all), on_few = run_alone(few);
+  const auto plain = run_alone(small_circuit()), on_all = run_alone(all), on_few = run_alone(few);
   for (const char* name : {"manifold.relative", "manifold.alignment", "manifold.increment", "manifold.level"}) {
     const auto &a = metric(plain, name).values, &b = metric(on_all, name).values;
     for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5) << name;

@@ -7,27 +7,16 @@
 
 #include "models/gathering.h"
 #include "models/replicas.h"
-#include "runtime/durable_file.h"
 #include "models/sharding_units.h"
+#include "runtime/durable_file.h"
 #include "runtime/sharded_gradients.h"
+#include "tests/over_ranks.h"
 #include "tests/small_contrastive.h"
 
 namespace palimpsest {
 namespace {
 
-class ContrastiveOverRanks : public testing::Test {
- protected:
-  void TearDown() override { everyone_->barrier(); }
-
-  // A world of the first `ranks` ranks; nothing for the others.
-  std::unique_ptr<Communicator> first(int ranks) {
-    const bool member = everyone_->rank() < ranks;
-    auto group = over_mpi(member ? 0 : 1);
-    return member ? std::move(group) : nullptr;
-  }
-
-  std::unique_ptr<Communicator> everyone_ = over_mpi();
-};
+using ContrastiveOverRanks = OverRanks;
 
 Batch part_of_rank(const Batch& whole, const Communicator& world) {
   const std::int64_t first = world.rank() * whole.global_size / world.world_size(),

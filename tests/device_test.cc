@@ -1,9 +1,5 @@
 #include "runtime/device.h"
 
-#include <unistd.h>
-
-#include <filesystem>
-
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <torch/library.h>
@@ -18,6 +14,8 @@
 #include "sweeps/familiarity.h"
 #include "sweeps/familiarity_evoked.h"
 #include "sweeps/familiarity_training.h"
+#include "tests/small_studies.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -116,12 +114,9 @@ TORCH_LIBRARY_IMPL(aten, Meta, library) {
 // LibTorch's device "meta" computes shapes alone, and refuses to mix with tensors of any other: what runs on it keeps all of a step's tensors
 // where the weights are, as a GPU needs it.
 TEST(FamiliarityTraining, KeepsEveryTensorOfAStepOnTheDeviceOfItsWeights) {
-  const auto folder = std::filesystem::temp_directory_path() / ("device_test." + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  const VitConfig encoder{.width = 32, .depth = 2, .heads = 2, .mlp_width = 64, .patch = 8, .side = 32};
-  write_slow_weights(folder / "slow.safetensors", {.config = encoder, .encoder = initial_vit(encoder, RandomStream(5)), .decoder_config = {}, .decoder = {}, .metadata = {}});
+  const TemporaryFolder folder;
+  write_small_slow_weights(folder / "slow.safetensors");
   const auto slow = read_slow_weights(folder / "slow.safetensors", 2);
-  std::filesystem::remove_all(folder);
   for (const std::string condition : {"adapter", "gain", "full", "frozen"})
     for (const std::string rule : {"adamw", "sgd", "hebbian", "delta"}) {
       if (condition != "adapter" && rule != "adamw") continue;

@@ -12,6 +12,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/image_source.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -53,22 +54,16 @@ Image gradient(int width, int height) {
 
 class Folder : public ::testing::Test {
  protected:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "palimpsest-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Folder() override { fs::remove_all(path_); }
-
   void write(const std::string& name, const std::string& content) const {
-    fs::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name, std::ios::binary) << content;
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name, std::ios::binary) << content;
   }
   void copy(const std::string& from, const std::string& to) const { write(to, read_file(kPillow / from)); }
 
   std::unique_ptr<ImageSource> open(std::map<std::string, Value> given = {}) {
     Settings settings = default_settings(image_keys());
     settings.set("images.source", std::string("folder"));
-    settings.set("images.path", path_.string());
+    settings.set("images.path", folder_.path().string());
     for (const auto& [key, value] : given) settings.set(key, value);
     return open_images(settings, [this](const std::string& warning) { warnings_.push_back(warning); });
   }
@@ -76,7 +71,7 @@ class Folder : public ::testing::Test {
     return refusal([&] { open(given); });
   }
 
-  fs::path path_;
+  TemporaryFolder folder_;
   std::vector<std::string> warnings_;
 };
 using Files = Folder;
@@ -245,22 +240,22 @@ TEST_F(Files, TellsWhatAFileIsThatIsNoImage) {
   write("a.jpg", "hello world, this is text");
   write("b.png", "");
   write("c.jpg", std::string("RIFF\x10\0\0\0WEBPVP8 ", 16));
-  EXPECT_THAT(refusal([&] { decode_image(path_ / "a.jpg"); }), HasSubstr("a.jpg: this is text, not a JPEG or PNG."));
-  EXPECT_THAT(refusal([&] { decode_image(path_ / "b.png"); }), HasSubstr("b.png: this file is empty."));
-  EXPECT_THAT(refusal([&] { decode_image(path_ / "c.jpg"); }), HasSubstr("this is a WebP image"));
-  EXPECT_THAT(refusal([&] { decode_image(path_ / "none.jpg"); }), HasSubstr("none.jpg: cannot be read: No such file"));
+  EXPECT_THAT(refusal([&] { decode_image(folder_ / "a.jpg"); }), HasSubstr("a.jpg: this is text, not a JPEG or PNG."));
+  EXPECT_THAT(refusal([&] { decode_image(folder_ / "b.png"); }), HasSubstr("b.png: this file is empty."));
+  EXPECT_THAT(refusal([&] { decode_image(folder_ / "c.jpg"); }), HasSubstr("this is a WebP image"));
+  EXPECT_THAT(refusal([&] { decode_image(folder_ / "none.jpg"); }), HasSubstr("none.jpg: cannot be read: No such file"));
 }
 
 TEST_F(Files, ReadsAPngThatIsNamedJpg) {
   copy("source.png", "a.jpg");
-  EXPECT_EQ(decode_image(path_ / "a.jpg"), decode_image(kPillow / "source.png"));
+  EXPECT_EQ(decode_image(folder_ / "a.jpg"), decode_image(kPillow / "source.png"));
 }
 
 TEST_F(Files, RefusesAMaskWithoutFigure) {
-  write_png(path_ / "mask.png", Image{2, 1, {1, 1, 1, 0, 0, 0}});
-  EXPECT_THAT(refusal([&] { decode_mask(path_ / "mask.png"); }), HasSubstr("marks no figure"));
-  write_png(path_ / "mask.png", Image{2, 1, {129, 129, 129, 128, 128, 128}});
-  EXPECT_THAT(decode_mask(path_ / "mask.png").figure, ElementsAre(255, 0));
+  write_png(folder_ / "mask.png", Image{2, 1, {1, 1, 1, 0, 0, 0}});
+  EXPECT_THAT(refusal([&] { decode_mask(folder_ / "mask.png"); }), HasSubstr("marks no figure"));
+  write_png(folder_ / "mask.png", Image{2, 1, {129, 129, 129, 128, 128, 128}});
+  EXPECT_THAT(decode_mask(folder_ / "mask.png").figure, ElementsAre(255, 0));
 }
 
 TEST_F(FolderSource, SortsByNameAndPassesOverOtherFiles) {
@@ -309,10 +304,10 @@ TEST_F(FolderSource, SeesThatAFileWasReplaced) {
 
 TEST_F(FolderSource, TellsWhatIsWrongWithAFolder) {
   EXPECT_THAT(refused(), HasSubstr("there is no image in this folder"));
-  EXPECT_THAT(refused({{"images.path", (path_ / "none").string()}}), HasSubstr("none: there is no such folder."));
+  EXPECT_THAT(refused({{"images.path", (folder_ / "none").string()}}), HasSubstr("none: there is no such folder."));
   EXPECT_THAT(refused({{"images.path", std::string()}}), HasSubstr("images.path is not given"));
   copy("source.png", "a.png");
-  EXPECT_THAT(refused({{"images.path", (path_ / "a.png").string()}}), HasSubstr("this is a file"));
+  EXPECT_THAT(refused({{"images.path", (folder_ / "a.png").string()}}), HasSubstr("this is a file"));
   EXPECT_THAT(refused({{"images.total", std::int64_t{2}}}), HasSubstr("1 images, but images.total asks for 2"));
 }
 
@@ -320,19 +315,19 @@ TEST_F(FolderSource, MatchesMasksByStem) {
   copy("source.png", "images/a.png");
   copy("source.png", "images/b.png");
   Image figure = gradient(37, 29);
-  fs::create_directories(path_ / "masks");
-  write_png(path_ / "masks/b.png", figure);
-  const std::map<std::string, Value> given = {{"images.path", (path_ / "images").string()},
-                                              {"images.masks", (path_ / "masks").string()}};
+  fs::create_directories(folder_ / "masks");
+  write_png(folder_ / "masks/b.png", figure);
+  const std::map<std::string, Value> given = {{"images.path", (folder_ / "images").string()},
+                                              {"images.masks", (folder_ / "masks").string()}};
   const auto images = open(given);
   EXPECT_TRUE(images->has_masks());
   EXPECT_FALSE(images->mask(0).has_value());
   EXPECT_EQ(images->mask(1)->width, 37);
   EXPECT_NE(images->hash(0), images->hash(1));  // the mask is part of what a run sees
 
-  write_png(path_ / "masks/b.png", gradient(37, 28));
+  write_png(folder_ / "masks/b.png", gradient(37, 28));
   EXPECT_THAT(refused(given), HasSubstr("b.png: this mask is 37 x 28, but its image b.png is 37 x 29."));
-  fs::rename(path_ / "masks/b.png", path_ / "masks/c.png");
+  fs::rename(folder_ / "masks/b.png", folder_ / "masks/c.png");
   EXPECT_THAT(refused(given), HasSubstr("no mask here bears the name of an image"));
 }
 

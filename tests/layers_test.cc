@@ -9,6 +9,8 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/temporary_folder.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -65,14 +67,10 @@ class PlantedHouse : public testing::Test {
   PlantedHouse() {
     for (const auto& room : kRooms) fs::create_directories(root_ / room);
   }
-  ~PlantedHouse() override { fs::remove_all(root_); }
   void plant(const std::string& file, const std::string& text) { std::ofstream(root_ / file) << text; }
+  std::vector<std::string> found() const { return wrong_includes(root_.path()); }
 
-  static fs::path fresh_folder() {
-    std::string name = fs::temp_directory_path() / "palimpsest-layers-XXXXXX";
-    return mkdtemp(name.data());
-  }
-  fs::path root_ = fresh_folder();
+  palimpsest::TemporaryFolder root_;
 };
 
 TEST(Layers, IncludesPointFromLaunchDownToRuntime) { EXPECT_THAT(wrong_includes(PALIMPSEST_ROOT), IsEmpty()); }
@@ -80,24 +78,24 @@ TEST(Layers, IncludesPointFromLaunchDownToRuntime) { EXPECT_THAT(wrong_includes(
 TEST_F(PlantedHouse, RightIncludesPass) {
   plant("launch/main.cc", "#include \"sweeps/study.h\"\n#include \"models/decoder.h\"\n#include <vector>\n");
   plant("runtime/over_mpi.cc", "#include <mpi.h>\n");
-  EXPECT_THAT(wrong_includes(root_), IsEmpty());
+  EXPECT_THAT(found(), IsEmpty());
 }
 
 TEST_F(PlantedHouse, AnIncludeUpwardsIsNamedWithItsLine) {
   plant("runtime/shard.h", "#pragma once\n#include \"models/decoder.h\"\n");
   plant("sweeps/plan.cc", "#  include <launch/command.h>\n");
-  EXPECT_THAT(wrong_includes(root_), ElementsAre("runtime/shard.h:2: includes models/decoder.h, but runtime must not know of models",
-                                                 "sweeps/plan.cc:1: includes launch/command.h, but sweeps must not know of launch"));
+  EXPECT_THAT(found(), ElementsAre("runtime/shard.h:2: includes models/decoder.h, but runtime must not know of models",
+                                   "sweeps/plan.cc:1: includes launch/command.h, but sweeps must not know of launch"));
 }
 
 TEST_F(PlantedHouse, AnIncludeUpwardsThroughTheParentFolderIsFound) {
   plant("models/decoder.cc", "#include \"../sweeps/study.h\"\n");
-  EXPECT_THAT(wrong_includes(root_), ElementsAre("models/decoder.cc:1: includes ../sweeps/study.h, but models must not know of sweeps"));
+  EXPECT_THAT(found(), ElementsAre("models/decoder.cc:1: includes ../sweeps/study.h, but models must not know of sweeps"));
 }
 
 TEST_F(PlantedHouse, MpiOutsideItsFilesIsFound) {
   plant("runtime/progress.cc", "#include <mpi.h>\n");
-  EXPECT_THAT(wrong_includes(root_), ElementsAre("runtime/progress.cc:1: includes mpi.h, but MPI stays inside files named after it"));
+  EXPECT_THAT(found(), ElementsAre("runtime/progress.cc:1: includes mpi.h, but MPI stays inside files named after it"));
 }
 
 }  // namespace

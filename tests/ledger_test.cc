@@ -1,20 +1,13 @@
 #include "sweeps/ledger.h"
-#include "sweeps/ledger_journal.h"
 
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <cstring>
-#include <fstream>
 
 #include "runtime/durable_file.h"
-#include "sweeps/plan.h"
-#include "tests/temporary_folder.h"
+#include "tests/small_ledger.h"
 
 namespace palimpsest {
 namespace {
@@ -24,15 +17,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const std::string kDefinition = R"(
-study = "planted"
-name = "small"
-[sweep]
-image_sets = 2
-seeds = 1
-[sweep.grid]
-"planted.condition" = ["a", "b"]
-)";
 const std::string kClaim = R"(
 [[claim]]
 name = "b scores higher"
@@ -44,47 +28,7 @@ baseline = { "planted.condition" = "a" }
 direction = "greater"
 )";
 
-// The four runs of the definition, in the order of their ids.
-struct Planned {
-  Definition definition;
-  std::vector<RunSpec> runs;
-  explicit Planned(const std::string& text = kDefinition) : definition(read_definition_text(text, "small.toml")) {
-    const Plan plan(definition);
-    for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
-    std::ranges::sort(runs, {}, &RunSpec::id);
-  }
-};
-
-Attempt attempt(const RunSpec& run, int number = 1) { return {run.id, number, 1, "node1", "cpu", 0, 100, 107}; }
-
-RunSucceeded success(const RunSpec& run, std::vector<float> losses = {1, 0.5f}, int number = 1) {
-  RunSucceeded entry{attempt(run, number), {}};
-  entry.result.id = run.id;
-  entry.result.measurements = {{"loss", {{"epoch", {"0", "1"}}}, std::move(losses)}};
-  entry.result.seconds = 7;
-  return entry;
-}
-
 RunFailed failure(const RunSpec& run, std::string reason = "not a number") { return {attempt(run), std::move(reason)}; }
-
-void commit(Ledger& ledger, LedgerEntry entry) { ledger.commit(std::span(&entry, 1)); }
-
-Ledger started(const std::filesystem::path& folder, const Planned& planned) {
-  Ledger ledger = Ledger::open_for_writing(folder);
-  ledger.record_definition(planned.definition, planned.runs, {{"host", "node1"}});
-  return ledger;
-}
-
-// A line a run: its number in `planned`, state, attempts.
-std::string text(const Ledger& ledger, const Planned& planned, bool all = false) {
-  static const char* const words[] = {"waiting", "done", "failed"};
-  std::string lines;
-  for (const LedgerRun& run : ledger.runs(all)) {
-    const auto at = std::ranges::find(planned.runs, run.spec.id, &RunSpec::id) - planned.runs.begin();
-    lines += std::to_string(at) + " " + words[static_cast<int>(run.state)] + (run.reason.empty() ? "" : " (" + run.reason + ")") + "\n";
-  }
-  return lines;
-}
 
 std::vector<float> losses(const Ledger& ledger, const RunId& wanted) {
   std::vector<float> values;
@@ -93,21 +37,6 @@ std::vector<float> losses(const Ledger& ledger, const RunId& wanted) {
   });
   return values;
 }
-
-template <class ErrorType, class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-struct LedgerIn : testing::Test {
-  TemporaryFolder folder;
-  Planned planned;
-};
 
 TEST_F(LedgerIn, AFolderHoldsWhatWasCommittedAndNothingElse) {
   {
@@ -177,11 +106,11 @@ TEST_F(LedgerIn, AFolderHasNothingInFlightAfterItsCoordinatorCameAnew) {
 TEST_F(LedgerIn, AFolderKeepsRunsTheEditedDefinitionNoLongerAsksFor) {
   Ledger ledger = started(folder.path(), planned);
   for (const RunSpec& run : planned.runs) commit(ledger, success(run));
-  const Planned edited(std::string(kDefinition).replace(kDefinition.find("\"b\"]"), 4, "\"b\"]\n\"planted.size\" = [4, 5]"));
+  const Planned edited(std::string(kSmallDefinition).replace(kSmallDefinition.find("\"b\"]"), 4, "\"b\"]\n\"planted.size\" = [4, 5]"));
   ledger.record_definition(edited.definition, edited.runs, {});
   EXPECT_THAT(ledger.runs(), SizeIs(8));
   EXPECT_EQ(std::ranges::count(ledger.runs(), RunState::kDone, &LedgerRun::state), 4);
-  const Planned fewer(std::string(kDefinition).replace(kDefinition.find("image_sets = 2"), 14, "image_sets = 1"));
+  const Planned fewer(std::string(kSmallDefinition).replace(kSmallDefinition.find("image_sets = 2"), 14, "image_sets = 1"));
   ledger.record_definition(fewer.definition, fewer.runs, {});
   EXPECT_THAT(ledger.runs(), SizeIs(2));
   EXPECT_THAT(ledger.runs(true), SizeIs(8));
@@ -193,7 +122,7 @@ TEST_F(LedgerIn, AFolderKeepsRunsTheEditedDefinitionNoLongerAsksFor) {
 TEST_F(LedgerIn, AFolderMarksClaimsExploratoryThatCameAfterAResult) {
   Ledger ledger = started(folder.path(), planned);
   commit(ledger, success(planned.runs[0]));
-  const Planned late(kDefinition + kClaim);
+  const Planned late(kSmallDefinition + kClaim);
   ledger.record_definition(late.definition, late.runs, {});
   ASSERT_THAT(ledger.claims(), SizeIs(1));
   EXPECT_TRUE(ledger.claims()[0].exploratory);
@@ -201,7 +130,7 @@ TEST_F(LedgerIn, AFolderMarksClaimsExploratoryThatCameAfterAResult) {
 }
 
 TEST_F(LedgerIn, AFolderLetsAClaimKeepTheStatusItWasFirstSeenWith) {
-  const Planned early(kDefinition + kClaim);
+  const Planned early(kSmallDefinition + kClaim);
   Ledger ledger = started(folder.path(), early);
   commit(ledger, success(early.runs[0]));
   ledger.record_definition(planned.definition, planned.runs, {});   // taken out ...
@@ -274,54 +203,6 @@ TEST_F(LedgerIn, AFolderSetsRunsApartUntilTheyAreAskedForByName) {
   EXPECT_EQ(lost(ledger, planned), "") << "the workers it was alone with are forgotten";
 }
 
-TEST(LedgerJournal, IsRolledBackWhereMemoryCannotBeShared) {
-  for (const std::int64_t over_network : {0x6969, 0x0bd00bd0, 0x47504653, 0x65735546, static_cast<int>(0xff534d42)})
-    EXPECT_THAT(journal_for(over_network & 0xffffffff), HasSubstr("DELETE")) << over_network;
-  for (const std::int64_t local : {0xef53, 0x58465342, 0x01021994, 0})   // ext4, XFS, tmpfs, unknown
-    EXPECT_THAT(journal_for(local), HasSubstr("WAL")) << local;
-}
-
-TEST_F(LedgerIn, AFolderOverTheNetworkKeepsWhatWasCommittedThere) {
-  setenv("PALIMPSEST_FILE_SYSTEM", "6969", 1);
-  {
-    Ledger ledger = started(folder.path(), planned);
-    commit(ledger, success(planned.runs[0]));
-    EXPECT_FALSE(std::filesystem::exists(folder / "ledger.sqlite-wal"));
-    EXPECT_THAT(text(Ledger::open_for_reading(folder.path()), planned), HasSubstr("0 done"));
-    commit(ledger, success(planned.runs[1]));
-  }
-  unsetenv("PALIMPSEST_FILE_SYSTEM");
-  EXPECT_THAT(text(started(folder.path(), planned), planned), HasSubstr("0 done\n1 done"));   // copied to a local disk
-}
-
-TEST_F(LedgerIn, AFolderRefusesASecondCoordinatorAndNamesTheFirst) {
-  const Ledger first = started(folder.path(), planned);
-  EXPECT_TRUE(Ledger::held(folder.path()));
-  EXPECT_THAT(message_of<LedgerHeld>([&] { Ledger::open_for_writing(folder.path()); }),
-              HasSubstr("process " + std::to_string(getpid())));
-}
-
-TEST_F(LedgerIn, AFolderIsFreeWhenItsCoordinatorWasKilled) {
-  const pid_t child = fork();
-  if (child == 0) {
-    const Ledger held = started(folder.path(), planned);
-    kill(getpid(), SIGKILL);
-  }
-  waitpid(child, nullptr, 0);
-  EXPECT_FALSE(Ledger::held(folder.path()));
-  EXPECT_EQ(text(Ledger::open_for_writing(folder.path()), planned), "0 waiting\n1 waiting\n2 waiting\n3 waiting\n");
-}
-
-// As on a file system without locks: the newer coordinator wins.
-TEST_F(LedgerIn, AFolderRefusesACoordinatorThatWasThoughtDead) {
-  Ledger stale = started(folder.path(), planned);
-  std::filesystem::remove(folder / "ledger.lock");
-  Ledger fresh = Ledger::open_for_writing(folder.path());
-  EXPECT_THAT(message_of<LedgerHeld>([&] { commit(stale, success(planned.runs[0])); }), HasSubstr("took this sweep over"));
-  EXPECT_EQ(text(fresh, planned), "0 waiting\n1 waiting\n2 waiting\n3 waiting\n");
-  commit(fresh, success(planned.runs[0]));
-}
-
 TEST_F(LedgerIn, AFolderKeepsNothingOfATransactionThatFailed) {
   Ledger ledger = started(folder.path(), planned);
   RunSpec stranger = planned.runs[0];
@@ -329,59 +210,6 @@ TEST_F(LedgerIn, AFolderKeepsNothingOfATransactionThatFailed) {
   const std::vector<LedgerEntry> entries = {success(planned.runs[0]), success(stranger)};
   EXPECT_THAT(message_of<InputError>([&] { ledger.commit(entries); }), HasSubstr("the ledger does not know it"));
   EXPECT_EQ(text(ledger, planned), "0 waiting\n1 waiting\n2 waiting\n3 waiting\n");
-}
-
-TEST_F(LedgerIn, AFolderCanBeReadWhileItIsWritten) {
-  Ledger ledger = started(folder.path(), planned);
-  const Ledger before = Ledger::open_for_reading(folder.path());
-  EXPECT_THAT(text(before, planned), HasSubstr("0 waiting"));
-  commit(ledger, success(planned.runs[0]));
-  EXPECT_THAT(text(before, planned), HasSubstr("0 waiting"));   // one state, as it was when opened
-  EXPECT_THAT(text(Ledger::open_for_reading(folder.path()), planned), HasSubstr("0 done"));
-}
-
-TEST_F(LedgerIn, AFolderWithoutOneIsNamed) {
-  EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_reading(folder.path()); }), HasSubstr("no sweep's results are here"));
-}
-
-TEST_F(LedgerIn, AFolderIsRefusedWhenTheFileIsNoLedger) {
-  std::ofstream(folder / "ledger.sqlite") << std::string(5000, 'x');
-  EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_reading(folder.path()); }), HasSubstr("is damaged, or no ledger"));
-  EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_writing(folder.path()); }), HasSubstr("is damaged, or no ledger"));
-}
-
-TEST_F(LedgerIn, AFolderIsRefusedWhenAnotherProgramMadeTheFile) {
-  SQLite::Database(folder / "ledger.sqlite", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE music (title TEXT)");
-  EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_writing(folder.path()); }), HasSubstr("no ledger of palimpsest"));
-}
-
-TEST_F(LedgerIn, AFolderIsRefusedWhenAnotherVersionWroteIt) {
-  { started(folder.path(), planned); }
-  SQLite::Database(folder / "ledger.sqlite", SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 9");
-  EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_reading(folder.path()); }),
-              HasSubstr("written by version 9 of the ledger's format, this program reads version 2"));
-}
-
-TEST_F(LedgerIn, AFolderWithDamagedPagesIsNamedAndNothingIsMadeUp) {
-  {
-    Ledger ledger = started(folder.path(), planned);
-    for (const RunSpec& run : planned.runs) commit(ledger, success(run));
-  }
-  {
-    std::fstream file(folder / "ledger.sqlite", std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(4096);
-    file << std::string(40000, '\xff');
-  }
-  EXPECT_THAT(message_of<InputError>([&] { text(Ledger::open_for_reading(folder.path()), planned); }), HasSubstr("ledger.sqlite: is damaged"));
-}
-
-TEST_F(LedgerIn, AFolderCutOffIsNamedAndNothingIsMadeUp) {
-  {
-    Ledger ledger = started(folder.path(), planned);
-    for (const RunSpec& run : planned.runs) commit(ledger, success(run));
-  }
-  std::filesystem::resize_file(folder / "ledger.sqlite", 3 * 4096);
-  EXPECT_THAT(message_of<InputError>([&] { text(Ledger::open_for_reading(folder.path()), planned); }), HasSubstr("ledger.sqlite: is damaged"));
 }
 
 TEST_F(LedgerIn, AFolderExportsTheSameBytesHoweverTheSweepRan) {

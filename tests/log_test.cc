@@ -1,6 +1,5 @@
 #include "runtime/log.h"
 
-#include <cstdlib>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -10,6 +9,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/progress.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -21,19 +21,12 @@ namespace fs = std::filesystem;
 
 class Log : public ::testing::Test {
  protected:
-  Log() {
-    std::string name = (fs::temp_directory_path() / "palimpsest-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~Log() override {
-    open_log(0);
-    fs::remove_all(folder_);
-  }
-  fs::path folder_;
+  ~Log() override { open_log(0); }
+  TemporaryFolder folder_;
 };
 
 TEST_F(Log, TellsPeopleShortLinesAndFilesOneObjectALine) {
-  open_log(2, folder_);
+  open_log(2, folder_.path());
   ::testing::internal::CaptureStderr();
   log().info("pack {} done", 7);
   log().warn("a \"quoted\"\nline, and a byte that is no text: \xff");
@@ -54,10 +47,10 @@ TEST_F(Log, TellsPeopleShortLinesAndFilesOneObjectALine) {
 }
 
 TEST_F(Log, AddsToTheFileOfAnEarlierRunAndKeepsLinesOfThreadsWhole) {
-  open_log(0, folder_);
+  open_log(0, folder_.path());
   ::testing::internal::CaptureStderr();
   log().info("first");
-  open_log(0, folder_);
+  open_log(0, folder_.path());
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([] {

@@ -1,12 +1,11 @@
 #include "sweeps/outline.h"
 
-#include <unistd.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "sweeps/ledger.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -104,15 +103,12 @@ TEST(Outline, IsTheSameInJson) {
 
 class Results : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::create_directories(folder_); }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   /// A ledger of the definition in which the first `done` runs succeeded, 9 s each, and the next `failed` failed.
   void record(const Definition& definition, std::int64_t done, std::int64_t failed) {
     const Plan plan(definition);
     std::vector<RunSpec> runs;
     for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
-    Ledger ledger = Ledger::open_for_writing(folder_);
+    Ledger ledger = Ledger::open_for_writing(folder_.path());
     ledger.record_definition(definition, runs, {});
     std::vector<LedgerEntry> entries;
     for (std::int64_t i = 0; i < done + failed; ++i) {
@@ -125,11 +121,11 @@ class Results : public testing::Test {
     ledger.commit(entries);
   }
 
-  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("outline_test." + std::to_string(::getpid()));
+  TemporaryFolder folder_;
 };
 
 TEST_F(Results, OfNoSweepYetAreNone) {
-  EXPECT_FALSE(progressed_in(folder_, Plan(definition_of(kSmall))));
+  EXPECT_FALSE(progressed_in(folder_.path(), Plan(definition_of(kSmall))));
   EXPECT_FALSE(progressed_in(folder_ / "none", Plan(definition_of(kSmall))));
 }
 
@@ -137,24 +133,24 @@ TEST_F(Results, TakeWhatIsDoneOutOfThePlanAndTimeTheRest) {
   const Definition definition = definition_of(kSmall);
   record(definition, 9, 2);
   const Plan plan(definition);
-  const Outline seen = outline(plan, 1, kMemory, progressed_in(folder_, plan));
+  const Outline seen = outline(plan, 1, kMemory, progressed_in(folder_.path(), plan));
   EXPECT_EQ(seen.waiting, 5);
   EXPECT_EQ(seen.from, Outline::From::kLedger);
   EXPECT_DOUBLE_EQ(seen.seconds, 45);
   EXPECT_THAT(seen.progressed->waiting, ElementsAre(11, 12, 13, 14, 15));
   const std::string text = outline_text(plan, seen);
-  EXPECT_THAT(text, HasSubstr("done\n  9 of 16 runs in " + folder_.string() + "; 2 failed (sweep --retry-failed runs them again); 5 to run\n"));
+  EXPECT_THAT(text, HasSubstr("done\n  9 of 16 runs in " + folder_.path().string() + "; 2 failed (sweep --retry-failed runs them again); 5 to run\n"));
   EXPECT_THAT(text, HasSubstr("about 45 s on 1 worker: an estimate from the runs that are done\n"));
 }
 
 TEST_F(Results, KeepRunsOfAnEarlierDefinitionAside) {
   record(definition_of(kSmall), 16, 0);
   const Plan edited(definition_of("[planted]\nseconds = 6\nsteps = 10\n[sweep]\nimage_sets = 4\nseeds = 2\n"));  // condition a alone
-  const Outline seen = outline(edited, 1, kMemory, progressed_in(folder_, edited));
+  const Outline seen = outline(edited, 1, kMemory, progressed_in(folder_.path(), edited));
   EXPECT_EQ(seen.waiting, 0);
   EXPECT_EQ(seen.progressed->not_asked, 8);
   const std::string text = outline_text(edited, seen);
-  EXPECT_THAT(text, HasSubstr("8 of 8 runs in " + folder_.string() + "; nothing to run\n  8 runs of an earlier definition: kept, and left out of the report\n"));
+  EXPECT_THAT(text, HasSubstr("8 of 8 runs in " + folder_.path().string() + "; nothing to run\n  8 runs of an earlier definition: kept, and left out of the report\n"));
   EXPECT_THAT(text, Not(HasSubstr("packs")));
 }
 

@@ -4,12 +4,11 @@
 #include <fstream>
 #include <thread>
 
-#include <unistd.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "sweeps/plan.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -139,7 +138,8 @@ TEST(Planted, FailsTheShareItIsToldToWithAReason) {
 }
 
 TEST(Planted, FailsOnlyWhileItsFileIsThere) {
-  const auto file = std::filesystem::temp_directory_path() / ("planted_test." + std::to_string(::getpid()));
+  const TemporaryFolder folder;
+  const auto file = folder / "fail";
   const std::string rest = "[planted]\nfail_share = 1\nfail_while = \"" + file.string() + "\"\n";
   std::ofstream(file) << "x";
   EXPECT_FALSE(results({plan_of(rest).run_at(0)}).at(0).failure.empty());

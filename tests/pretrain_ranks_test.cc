@@ -8,6 +8,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/tensor_file.h"
+#include "tests/over_ranks.h"
 #include "tests/small_pretraining.h"
 
 // Run by 3 ranks (tests/CMakeLists.txt).
@@ -15,18 +16,8 @@
 namespace palimpsest {
 namespace {
 
-class PretrainOverRanks : public testing::Test {
+class PretrainOverRanks : public OverRanks {
  protected:
-  void TearDown() override { everyone_->barrier(); }
-
-  // A world of the first `ranks` ranks; nothing for the others.
-  std::unique_ptr<Communicator> first(int ranks) {
-    const bool member = everyone_->rank() < ranks;
-    auto group = over_mpi(member ? 0 : 1);
-    return member ? std::move(group) : nullptr;
-  }
-
-  std::unique_ptr<Communicator> everyone_ = over_mpi();
   TemporaryFolder folder_{"ranks", *everyone_};
 };
 

@@ -1,6 +1,5 @@
 #include "sweeps/report.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <regex>
 
@@ -12,6 +11,7 @@
 #include "sweeps/csv.h"
 #include "sweeps/html.h"
 #include "tests/made_up_familiarity.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -24,17 +24,11 @@ using ::testing::Not;
 
 class ReportTest : public testing::Test {
  protected:
-  ReportTest() {
-    std::string name = fs::temp_directory_path() / "palimpsest-report-XXXXXX";
-    folder_ = mkdtemp(name.data());
-  }
-  ~ReportTest() override { fs::remove_all(folder_); }
-
-  Report write(const ReportSource& source) { return write_report(source, folder_, SvgFiles::kLeaveOut); }
+  Report write(const ReportSource& source) { return write_report(source, folder_.path(), SvgFiles::kLeaveOut); }
   std::string page() const { return read_file(folder_ / "report.html"); }
   std::string table(const std::string& name) const { return read_file(folder_ / "tables" / (name + ".csv")); }
 
-  fs::path folder_;
+  TemporaryFolder folder_;
   MadeUpFamiliarity made_up_;
 };
 
@@ -166,7 +160,7 @@ TEST_F(ReportTest, LetsNoNameBecomeMarkup) {
 TEST_F(ReportTest, WritesSvgFilesWhereVlConvertIsFound) {
   auto source = made_up_.source();
   source.figures.resize(1);
-  const Report report = write_report(source, folder_);
+  const Report report = write_report(source, folder_.path());
   if (!report.no_svg.empty()) GTEST_SKIP() << report.no_svg;
   EXPECT_THAT(read_file(folder_ / "figures" / "alignment-over-training.svg"),
               AllOf(HasSubstr("<svg"), HasSubstr("Alignment over training")));

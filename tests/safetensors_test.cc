@@ -1,6 +1,5 @@
 #include "runtime/safetensors.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
@@ -10,6 +9,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/random_stream.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -29,13 +29,6 @@ std::string refusal_of_header(const std::string& header, std::uint64_t data_size
 
 class Safetensors : public ::testing::Test {
  protected:
-  Safetensors() {
-    std::string name = (fs::temp_directory_path() / "palimpsest-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    file_ = folder_ / "f.safetensors";
-  }
-  ~Safetensors() override { fs::remove_all(folder_); }
-
   void write(const std::string& bytes) const { std::ofstream(file_, std::ios::binary) << bytes; }
 
   std::string refusal() const {
@@ -54,7 +47,8 @@ class Safetensors : public ::testing::Test {
     write_safetensors(file_, tensors, {{"made by", "a \"test\"\n"}});
   }
 
-  fs::path folder_, file_;
+  TemporaryFolder folder_;
+  const fs::path file_ = folder_ / "f.safetensors";
   const std::vector<float> floats_ = {1.5f, -2, 3, 4e-20f};
   const std::vector<std::uint8_t> bytes_ = {7, 8, 255};
 };
@@ -112,7 +106,7 @@ TEST_F(Safetensors, LeaveTheOldFileAndNothingElseWhereTheFolderCannotBeWritten) 
   const std::string whole = read_file(file_);
   EXPECT_THROW(write_safetensors(folder_ / "none" / "f", {}, {}), InputError);
   EXPECT_EQ(read_file(file_), whole);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);
 }
 
 TEST_F(Safetensors, AreRefusedWithAWordOnWhatTheFileIs) {

@@ -1,10 +1,11 @@
 #include "runtime/settings.h"
 
-#include <cstdlib>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -52,12 +53,6 @@ const KeyTable kKeys = {
 
 class SettingsFile : public ::testing::Test {
  protected:
-  SettingsFile() {
-    std::string name = (std::filesystem::temp_directory_path() / "palimpsest-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~SettingsFile() override { std::filesystem::remove_all(folder_); }
-
   std::filesystem::path write(const std::string& text) const {
     std::ofstream(folder_ / "a.toml") << text;
     return folder_ / "a.toml";
@@ -74,14 +69,14 @@ class SettingsFile : public ::testing::Test {
     } catch (const DefinitionError& error) {
       std::vector<std::string> lines;
       for (std::string line : error.mistakes()) {
-        if (line.starts_with(folder_.string())) line.erase(0, folder_.string().size() + 1);
+        if (line.starts_with(folder_.path().string())) line.erase(0, folder_.path().string().size() + 1);
         lines.push_back(line);
       }
       return lines;
     }
     return {};
   }
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(SettingsFile, GivesTheDefaultOfEveryKeyThatIsNotWritten) { EXPECT_EQ(read(""), default_settings(kKeys)); }
@@ -148,7 +143,7 @@ TEST_F(SettingsFile, AsksForRequiredKeys) {
 }
 
 TEST_F(SettingsFile, MakesPathsRelativeToTheFileAndThoseOfOverridesToTheWorkingFolder) {
-  EXPECT_EQ(read("[images]\npath = '../photos'\n").string("images.path"), (folder_.parent_path() / "photos").string());
+  EXPECT_EQ(read("[images]\npath = '../photos'\n").string("images.path"), (folder_.path().parent_path() / "photos").string());
   EXPECT_EQ(read("[images]\npath = '/data'\n").string("images.path"), "/data");
   EXPECT_EQ(read("", {{"images.path", "photos"}}).string("images.path"),
             (std::filesystem::current_path() / "photos").string());

@@ -7,12 +7,12 @@
 #include <fstream>
 #include <map>
 
-#include "models/slow_weights.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "sweeps/circuit.h"
 #include "sweeps/familiarity.h"
 #include "sweeps/snapshot.h"
+#include "tests/small_studies.h"
 #include "tests/temporary_folder.h"
 
 namespace palimpsest {
@@ -145,21 +145,8 @@ struct Studies : testing::Test {
   TemporaryFolder folder;
 
   Settings familiarity() {
-    const VitConfig config{.width = 32, .depth = 2, .heads = 2, .mlp_width = 64, .patch = 8, .side = 32};
-    const auto weights = folder / "slow.safetensors";
-    write_slow_weights(weights, {.config = config, .encoder = initial_vit(config, RandomStream(5)), .decoder_config = {}, .decoder = {}, .metadata = {}});
-    auto s = default_settings(familiarity_study().keys);
-    s.set("slow.weights", std::string(weights));
-    s.set("images.source", std::string("dead-leaves"));
-    s.set("images.total", std::int64_t{16});
-    s.set("images.count", std::int64_t{2});
-    s.set("alignment.reference", std::int64_t{8});
-    s.set("training.epochs", std::int64_t{4});
-    s.set("training.learning_rate", 1e-3);
-    s.set("noise.levels", std::vector<double>{0, 0.3});
-    s.set("noise.patterns", std::int64_t{2});
-    s.set("noise.side", std::int64_t{32});
-    return s;
+    write_small_slow_weights(folder / "slow.safetensors");
+    return small_familiarity(folder / "slow.safetensors");
   }
   std::vector<RunSpec> three(const Settings& settings) {
     std::vector<RunSpec> runs;
@@ -200,21 +187,7 @@ TEST_F(Studies, ThatAreSavedAtEveryStepHaveTheSameBits) {
 }
 
 TEST_F(Studies, CircuitStoppedBetweenPresentationsGoesOnToTheSameBits) {
-  auto s = default_settings(kCircuitStudy.keys);
-  s.set("images.total", std::int64_t{16});
-  s.set("images.side", std::int64_t{32});
-  s.set("images.count", std::int64_t{2});
-  s.set("plasticity.theta_count", std::int64_t{2});
-  s.set("input.side", std::int64_t{20});
-  s.set("filters.orientations", std::int64_t{2});
-  s.set("filters.frequencies", std::vector<double>{0.8});
-  s.set("noise.patterns", std::int64_t{2});
-  s.set("noise.levels", std::vector<double>{0, 0.3, 0.5});
-  s.set("training.epochs", std::int64_t{2});
-  s.set("training.half_ms", 60.0);
-  s.set("plasticity.tau_w", 1e8);
-  s.set("test.ms", 60.0);
-  for (const int patience : {2, 7}) expect_same_bits_when_stopped(kCircuitStudy, three(s), patience);
+  for (const int patience : {2, 7}) expect_same_bits_when_stopped(kCircuitStudy, three(small_circuit()), patience);
 }
 
 }  // namespace

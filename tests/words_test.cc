@@ -9,6 +9,8 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/temporary_folder.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -57,11 +59,9 @@ TEST(Words, NothingTrackedSpeaksOfUnfinishedWorkOrThisMachine) {
 }
 
 TEST(Words, APlantedWordIsNamedWithItsLine) {
-  std::string name = fs::temp_directory_path() / "palimpsest-words-XXXXXX";
-  const fs::path folder = mkdtemp(name.data());
+  const palimpsest::TemporaryFolder folder;
   std::ofstream(folder / "a.cc") << "int x = 1;\n// " << kWords[0] << "\n";
-  EXPECT_THAT(found_in(folder, "a.cc"), ElementsAre("a.cc:2: " + kWords[0]));
-  fs::remove_all(folder);
+  EXPECT_THAT(found_in(folder.path(), "a.cc"), ElementsAre("a.cc:2: " + kWords[0]));
 }
 
 }  // namespace

@@ -1,14 +1,13 @@
 """Our encoder is transformers' CLIPVisionModel: any weights, any sizes, equal at every layer."""
 
 import json
-import tempfile
 import unittest
-from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import clip
+from photographs_case import PhotographsCase
 from program import palimpsest
 
 SIZES = {
@@ -25,14 +24,8 @@ def features(weights, photographs, out):
     return load_file(out)
 
 
-class Encoder(unittest.TestCase):
-    def setUp(self):
-        holder = tempfile.TemporaryDirectory()
-        self.addCleanup(holder.cleanup)
-        self.folder = Path(holder.name)
-        self.photographs = self.folder / "photographs"
-        self.photographs.mkdir()
-        clip.save_photographs(self.photographs, seed=7)
+class Encoder(PhotographsCase):
+    SEED = 7
 
     def test_equals_transformers_at_every_layer(self):
         for seed, (name, size) in enumerate(SIZES.items()):

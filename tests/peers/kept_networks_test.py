@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from transformers import CLIPVisionModel
 
 import clip
+from photographs_case import PhotographsCase
 from program import palimpsest
 
 SIZE = dict(width=64, depth=2, heads=4, mlp=128, patch=8, side=32)
@@ -28,14 +29,11 @@ sweep = {{ image_sets = 2, seeds = 1 }}
 """
 
 
-class KeptNetworks(unittest.TestCase):
+class KeptNetworks(PhotographsCase):
+    SEED = 15
+
     def setUp(self):
-        holder = tempfile.TemporaryDirectory()
-        self.addCleanup(holder.cleanup)
-        self.folder = Path(holder.name)
-        self.photographs = self.folder / "photographs"
-        self.photographs.mkdir()
-        clip.save_photographs(self.photographs, seed=15)
+        super().setUp()
         clip.random_model(16, **SIZE).save_pretrained(self.folder / "base")
         palimpsest("weights", "import", self.folder / "base", "--out", self.folder / "slow.safetensors")
         self.results = self.folder / "results"

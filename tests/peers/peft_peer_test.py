@@ -10,6 +10,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 
 import clip
+from imported_weights import IMAGENET, heard, shaken
+from photographs_case import PhotographsCase
 from program import palimpsest
 
 SIZE = dict(width=64, depth=3, heads=4, mlp=256, patch=8, side=64)
@@ -24,14 +26,8 @@ def with_fast_weights(model, seed, **options):
     return model
 
 
-class Peft(unittest.TestCase):
-    def setUp(self):
-        holder = tempfile.TemporaryDirectory()
-        self.addCleanup(holder.cleanup)
-        self.folder = Path(holder.name)
-        self.photographs = self.folder / "photographs"
-        self.photographs.mkdir()
-        clip.save_photographs(self.photographs, seed=5)
+class Peft(PhotographsCase):
+    SEED = 5
 
     def features(self, weights):
         palimpsest("features", weights, "--images", self.photographs, "--out", self.folder / "features.safetensors")
@@ -80,7 +76,6 @@ class PeftOnTimm(unittest.TestCase):
             import timm
         except ImportError:
             self.skipTest("timm is not in this environment; tests/peers/environment.sh makes it anew")
-        from weights_peer_test import IMAGENET, heard, shaken
 
         def build():
             return shaken(timm.models.VisionTransformer(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0), 41)

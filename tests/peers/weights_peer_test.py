@@ -1,11 +1,9 @@
-"""Weights of other libraries go in, compute what the library computes at every layer, and come out again equal."""
+"""Weights of Hugging Face go in, compute what the library computes at every layer, and come out again equal; what is refused, by name."""
 
 import csv
-import functools
 import json
 import math
 import subprocess
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -14,17 +12,10 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import clip
-from program import PROGRAM, palimpsest
-
-try:
-    import open_clip
-    import timm
-except ImportError:
-    open_clip = timm = None
-WHY_NOT = "timm and open_clip are not in this environment; tests/peers/environment.sh makes it anew"
+from imported_weights import CLIP, HALF, IMAGENET, WHY_NOT, ImportedWeightsCase, heard, refused, shaken, timm
+from program import palimpsest
 
 SMALL = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=100, image_size=48, patch_size=8)
-
 
 # What a sweep needs to compute little; "side" is what the weights see.
 SMALL_SWEEP = """
@@ -38,98 +29,8 @@ training = {{ epochs = 2, learning_rate = 1e-4 }}
 sweep = {{ image_sets = 1, seeds = 1 }}
 """
 
-SWEEP = """
-study = "familiarity"
-name = "imported"
-slow = {{ weights = "{weights}" }}
-images = {{ source = "dead-leaves", total = 20, count = 2, side = 48 }}
-alignment = {{ reference = 8 }}
-noise = {{ levels = [0, 0.3], patterns = 2, side = 32 }}
-training = {{ epochs = 2, learning_rate = 1e-3 }}
-sweep = {{ image_sets = 1, seeds = 1 }}
-"""
 
-
-def shaken(model, seed):
-    """Every weight drawn anew, so that none is zero or one and each one matters."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, weight in model.named_parameters():
-        draw = torch.randn(weight.shape, generator=generator)
-        if weight.dim() == 1:
-            weight.data.copy_(0.2 * draw + (1.0 if "norm" in name or "ln_" in name else 0.0) * name.endswith("weight"))
-        elif weight.dim() == 2 or weight.dim() == 4:
-            weight.data.copy_(draw / weight[0].numel() ** 0.5)
-        else:
-            weight.data.copy_(0.5 * draw)
-    return model.eval()
-
-
-def heard(model, blocks, run):
-    """What goes into the first of `blocks` and comes out of each, while `run` runs."""
-    layers = {}
-
-    def first(module, arguments, named):
-        layers["embedding"] = (arguments or tuple(named.values()))[0]
-
-    def after(name, module, arguments, output):
-        layers[name] = output[0] if isinstance(output, tuple) else output
-
-    hooks = [blocks[0].register_forward_pre_hook(first, with_kwargs=True)]
-    hooks += [block.register_forward_hook(functools.partial(after, f"block.{i}")) for i, block in enumerate(blocks)]
-    with torch.no_grad():
-        run()
-    for hook in hooks:
-        hook.remove()
-    return layers
-
-
-def refused(*arguments):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 2, f"{arguments} ended with {done.returncode}, not 2:\n{done.stdout}{done.stderr}"
-    return done.stderr
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        holder = tempfile.TemporaryDirectory()
-        self.addCleanup(holder.cleanup)
-        self.folder = Path(holder.name)
-        self.photographs = self.folder / "photographs"
-        self.photographs.mkdir()
-        clip.save_photographs(self.photographs, seed=3)
-        for file in sorted(self.photographs.glob("*.png"))[3:]:
-            file.unlink()
-
-    def bring_in(self, source, *options):
-        said = json.loads(palimpsest("weights", "import", source, "--out", self.folder / "slow.safetensors", "--json", *options))
-        return self.folder / "slow.safetensors", said
-
-    def pixels(self, side, mean, sd):
-        images = torch.stack([clip.square(file, side) for file in sorted(self.photographs.glob("*.png"))])
-        return (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(sd).view(3, 1, 1)
-
-    def assert_same_layers(self, slow, theirs):
-        out = self.folder / "features.safetensors"
-        palimpsest("features", slow, "--images", self.photographs, "--out", out)
-        clip.assert_equal_layers(load_file(out), theirs)
-
-    def assert_comes_out_equal(self, slow, family, weights, *options):
-        """Every key that comes out has the bits that went in."""
-        out = self.folder / "out" / "model.safetensors"
-        out.parent.mkdir(exist_ok=True)
-        palimpsest("weights", "export", slow, "--family", family, "--out", out, *options)
-        back = load_file(out)
-        for name, value in back.items():
-            self.assertTrue(torch.equal(value, weights[name]), name)
-        return out, set(back)
-
-
-IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-HALF = ([0.5] * 3, [0.5] * 3)
-CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
-
-
-class HuggingFace(Case):
+class HuggingFace(ImportedWeightsCase):
     def test_clip_in_both_spellings_and_within_clip_model(self):
         model = shaken(transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**SMALL, hidden_act="gelu", layer_norm_eps=1e-6)), 1)
         theirs = heard(model, self.clip_blocks(model), lambda: model(self.pixels(48, *CLIP)))
@@ -246,7 +147,7 @@ class HuggingFace(Case):
                 self.assert_same_layers(slow, heard(model, blocks, lambda: model(self.pixels(48, *HALF))))
 
 
-class SlowWeightsOfASweep(Case):
+class SlowWeightsOfASweep(ImportedWeightsCase):
     """Randomly initialised weights go in, are the slow weights of a sweep, and come out again equal."""
 
     def assert_serves_and_comes_out_equal(self, source, family, weights, side):
@@ -281,121 +182,7 @@ class SlowWeightsOfASweep(Case):
         self.assert_serves_and_comes_out_equal(self.folder / "saved", "vit-mae", weights, 48)
 
 
-@unittest.skipIf(timm is None, WHY_NOT)
-class Timm(Case):
-    def test_vit_small_patch16_224(self):
-        model = timm.create_model("vit_small_patch16_224", pretrained=False, num_classes=10)
-        model = shaken(model, 11)
-        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, self.folder / "timm.safetensors")
-        slow, said = self.bring_in(self.folder / "timm.safetensors")
-        self.assertEqual((said["family"], said["heads"], said["activation"], said["norm_epsilon"]), ("timm", 6, "gelu", 1e-6))
-        self.assertEqual(said["left"], ["head.bias", "head.weight"])
-        self.assert_same_layers(slow, heard(model, model.blocks, lambda: model(self.pixels(224, *IMAGENET))))
-        _, keys = self.assert_comes_out_equal(slow, "timm", weights)
-        self.assertEqual(keys, set(weights) - {"head.bias", "head.weight"})
-
-    def test_other_shapes(self):
-        base = dict(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
-        norm = functools.partial(torch.nn.LayerNorm, eps=1e-5)
-        for name, options, flags in [
-            ("without a class token", dict(class_token=False, global_pool="avg"), []),
-            ("positions of patches alone", dict(no_embed_class=True), []),
-            ("of CLIP", dict(pre_norm=True, norm_layer=norm, act_layer="quick_gelu"), ["--activation", "quick_gelu"]),
-            ("without qkv bias", dict(qkv_bias=False), []),
-        ]:
-            with self.subTest(name):
-                model = shaken(timm.models.VisionTransformer(**base, **options), 12)
-                save_file({key: value.contiguous() for key, value in model.state_dict().items()}, self.folder / "timm.safetensors")
-                slow, _ = self.bring_in(self.folder / "timm.safetensors", "--heads", 3, *flags)
-                self.assert_same_layers(slow, heard(model, model.blocks, lambda: model(self.pixels(48, *IMAGENET))))
-
-    def test_positions_at_another_resolution(self):
-        build = functools.partial(timm.models.VisionTransformer, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0)
-        model = shaken(build(img_size=48), 13)
-        save_file(model.state_dict(), self.folder / "timm.safetensors")
-        for side in [80, 24]:
-            with self.subTest(side=side):
-                slow, _ = self.bring_in(self.folder / "timm.safetensors", "--heads", 3, "--resolution", side)
-                other = build(img_size=side).eval()
-                other.load_state_dict(timm.models.vision_transformer.checkpoint_filter_fn(model.state_dict(), other))
-                self.assert_same_layers(slow, heard(other, other.blocks, lambda: other(self.pixels(side, *IMAGENET))))
-
-    def test_what_export_says_loads_it(self):
-        model = shaken(timm.models.VisionTransformer(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0), 14)
-        save_file(model.state_dict(), self.folder / "timm.safetensors")
-        slow, _ = self.bring_in(self.folder / "timm.safetensors", "--heads", 3)
-        said = json.loads(palimpsest("weights", "export", slow, "--family", "timm", "--out", self.folder / "out.safetensors", "--json"))
-        import safetensors.torch
-        names = dict(timm=timm, torch=torch, functools=functools, safetensors=safetensors)
-        self.assertEqual(str(eval(said["load"], names)), "<All keys matched successfully>")
-
-    def test_a_sweep_runs_on_them_at_another_resolution(self):
-        model = shaken(timm.models.VisionTransformer(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0), 15)
-        save_file(model.state_dict(), self.folder / "timm.safetensors")
-        at_start = {}
-        for activation in ["gelu", "relu"]:
-            slow, said = self.bring_in(self.folder / "timm.safetensors", "--heads", 3, "--resolution", 32, "--activation", activation)
-            self.assertEqual((said["side"], said["activation"]), (32, activation))
-            (self.folder / "sweep.toml").write_text(SWEEP.format(weights=slow))
-            said = palimpsest("sweep", self.folder / "sweep.toml", "--out", self.folder / activation)
-            self.assertIn("1 done, 0 failed", said)
-            palimpsest("export", self.folder / activation, "--out", self.folder / f"tables-{activation}")
-            rows = [row for table in (self.folder / f"tables-{activation}").glob("*.csv") for row in csv.DictReader(open(table, newline=""))]
-            at_start[activation] = [row["value"] for row in rows if row.get("metric", "").startswith("alignment") and row.get("epoch") == "0"]
-            self.assertTrue(at_start[activation])
-            self.assertTrue(all(math.isfinite(float(row["value"])) for row in rows if row.get("metric") == "loss"))
-        self.assertNotEqual(at_start["gelu"], at_start["relu"])  # the activation that the file tells is the one that is used
-
-    def test_layer_scale_is_refused_by_name(self):
-        model = timm.models.VisionTransformer(img_size=48, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0, init_values=1e-5)
-        save_file(model.state_dict(), self.folder / "timm.safetensors")
-        self.assertIn("blocks.{0-1}.ls1.gamma", refused("weights", "import", self.folder / "timm.safetensors", "--heads", 3, "--out", self.folder / "out"))
-
-
-@unittest.skipIf(open_clip is None, WHY_NOT)
-class OpenClip(Case):
-    def model(self, quick_gelu):
-        vision = dict(image_size=48, layers=2, width=64, head_width=16, patch_size=8)
-        text = dict(context_length=8, vocab_size=50, width=32, heads=2, layers=1)
-        return shaken(open_clip.model.CLIP(32, vision, text, quick_gelu=quick_gelu), 21)
-
-    def save(self, model):
-        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, self.folder / "open_clip.safetensors")
-        return self.folder / "open_clip.safetensors", weights
-
-    def test_open_clip_and_openai_names(self):
-        for quick in [False, True]:
-            with self.subTest(quick_gelu=quick):
-                model = self.model(quick)
-                file, weights = self.save(model)
-                slow, said = self.bring_in(file, "--heads", 4, "--activation", "quick_gelu" if quick else "gelu")
-                self.assertEqual((said["family"], said["prefix"]), ("openai-clip", "visual."))
-                visual = model.visual
-                self.assert_same_layers(slow, heard(visual, visual.transformer.resblocks, lambda: visual(self.pixels(48, *CLIP))))
-                _, keys = self.assert_comes_out_equal(slow, "openai-clip", weights)
-                self.assertEqual(keys, {key for key in weights if key.startswith("visual.")} - {"visual.proj"})
-
-    def test_open_clip_config_beside_tells_heads_and_activation(self):
-        file, _ = self.save(self.model(False))
-        config = {"model_cfg": {"embed_dim": 32, "vision_cfg": {"image_size": 48, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8}}}
-        (self.folder / "open_clip_config.json").write_text(json.dumps(config))
-        _, said = self.bring_in(file)
-        self.assertEqual((said["heads"], said["activation"]), (4, "gelu"))
-
-    def test_positions_at_another_resolution(self):
-        model = self.model(True)
-        file, weights = self.save(model)
-        slow, _ = self.bring_in(file, "--heads", 4, "--resolution", 80)
-        vision = dict(image_size=80, layers=2, width=64, head_width=16, patch_size=8)
-        other = open_clip.model.CLIP(32, vision, dict(context_length=8, vocab_size=50, width=32, heads=2, layers=1), quick_gelu=True).eval()
-        open_clip.model.resize_pos_embed(weights, other)
-        other.load_state_dict(weights)
-        self.assert_same_layers(slow, heard(other.visual, other.visual.transformer.resblocks, lambda: other.visual(self.pixels(80, *CLIP))))
-
-
-class Refusals(Case):
+class Refusals(ImportedWeightsCase):
     def saved(self, change=lambda weights: weights):
         model = transformers.ViTModel(transformers.ViTConfig(**SMALL))
         model.save_pretrained(self.folder / "saved")

@@ -1,0 +1,174 @@
+// What the familiarity study is given: its images, their noise, and what it refuses before it runs.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "sweeps/claim_check.h"
+#include "sweeps/familiarity.h"
+#include "tests/small_familiarity.h"
+
+namespace palimpsest {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST_F(Familiarity, SetsAreDisjointAndNovelIsTheNextFamiliar) {
+  const auto source = dead_leaves(3, 16, 32);
+  std::set<std::int64_t> seen;
+  for (std::int64_t set = 0; set < 4; ++set) {
+    const auto chosen = choose_images(*source, settings(), set, 4);
+    for (const auto i : chosen.familiar) EXPECT_TRUE(seen.insert(i).second);
+    EXPECT_EQ(chosen.novel, choose_images(*source, settings(), (set + 1) % 4, 4).familiar);
+    EXPECT_EQ(chosen.reference.size(), 8u);
+    for (const auto i : chosen.reference)
+      for (const auto* own : {&chosen.familiar, &chosen.novel}) EXPECT_EQ(std::count(own->begin(), own->end(), i), 0);
+  }
+}
+
+// Twelve images in three folders.
+class Classes : public ImageSource {
+ public:
+  std::int64_t count() const override { return 12; }
+  std::string name(std::int64_t i) const override { return class_of(i) + "/" + std::to_string(i) + ".png"; }
+  static std::string class_of(std::int64_t i) { return i < 5 ? "train/cat" : i < 10 ? "train/dog" : "train/owl"; }
+  Image image(std::int64_t) const override { return {}; }
+  std::optional<Mask> mask(std::int64_t) const override { return {}; }
+  bool has_masks() const override { return false; }
+  std::string hash(std::int64_t) const override { return {}; }
+};
+
+std::vector<std::string> classes_of(const std::vector<std::int64_t>& images) {
+  std::set<std::string> out;
+  for (const auto i : images) out.insert(Classes::class_of(i));
+  return {out.begin(), out.end()};
+}
+
+TEST_F(Familiarity, ImagesOfASetAreOfOneClassOrOfAsManyAsThereAreImages) {
+  const Classes source;
+  for (std::int64_t set = 0; set < 4; ++set) {
+    const auto same = choose_images(source, {2, 2, "", SetClasses::kSame}, 7, set, 4);
+    EXPECT_EQ(classes_of(same.familiar).size(), 1u);
+    EXPECT_EQ(same.novel, choose_images(source, {2, 2, "", SetClasses::kSame}, 7, (set + 1) % 4, 4).familiar);
+    EXPECT_EQ(classes_of(choose_images(source, {2, 2, "", SetClasses::kDifferent}, 7, set, 4).familiar).size(), 2u);
+  }
+  EXPECT_NE(classes_of(choose_images(source, {2, 2, "", SetClasses::kSame}, 7, 0, 4).familiar),
+            classes_of(choose_images(source, {2, 2, "", SetClasses::kSame}, 7, 0, 4).novel));
+  // Of 5, 5 and 2 images: two threes with one of each class; two fours of one class.
+  EXPECT_NO_THROW(choose_images(source, {3, 2, "", SetClasses::kDifferent}, 7, 0, 2));
+  EXPECT_THROW(choose_images(source, {3, 2, "", SetClasses::kDifferent}, 7, 0, 3), InputError);
+  try {
+    choose_images(source, {4, 2, "", SetClasses::kSame}, 7, 0, 3);
+    FAIL() << "three sets of four of one class were found";
+  } catch (const InputError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("3 image sets of 4 images of one class each are asked for, but the 3 classes there are make 2"));
+  }
+  EXPECT_THROW(choose_images(*dead_leaves(3, 16, 32), {2, 2, "", SetClasses::kSame}, 7, 0, 2), InputError);
+}
+
+TEST_F(Familiarity, ClaimsAtEpochsThatAreNotMeasuredAreRefusedBeforeTheFirstRun) {
+  add_network_studies();
+  const auto check = [&](const std::string& keys) {
+    const auto text = "study = \"familiarity\"\nname = \"x\"\nslow = { weights = \"" + weights().string() + "\" }\n" + keys +
+                      "[[claim]]\nname = \"c\"\nmetric = \"attention.scope\"\nchange = { epoch = [0, 30] }\ndirection = \"less\"\n";
+    return check_claims(Plan(read_definition_text(text, folder_ / "sweep.toml")));
+  };
+  EXPECT_THAT(check("").mistakes, ::testing::ElementsAre(HasSubstr("has no place \"30\"")));
+  EXPECT_THAT(check("evaluation = { epochs = [0, 30] }\n").mistakes, ::testing::IsEmpty());
+  EXPECT_THAT(check("evaluation = { metrics = [\"loss\"] }\n").warnings, ::testing::ElementsAre(HasSubstr("evaluation.metrics does not name it")));
+}
+
+TEST_F(Familiarity, SaysHowManyImagesAreNeeded) {
+  auto s = settings();
+  s.set("images.total", std::int64_t{11});
+  try {
+    familiarity_study().inspect(s, 0, 6);
+    FAIL() << "12 images were found among 11";
+  } catch (const InputError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("6 image sets of 2 need 12 images"));
+    EXPECT_THAT(e.what(), HasSubstr("there are 11"));
+  }
+}
+
+TEST_F(Familiarity, RefusesWhatCannotBeBeforeItRuns) {
+  const auto refused = [&](const char* key, Value value, const char* word) {
+    auto s = settings();
+    s.set(key, std::move(value));
+    try {
+      familiarity_study().inspect(s, 0, 4);
+      ADD_FAILURE() << key << " was taken";
+    } catch (const InputError& e) {
+      EXPECT_THAT(e.what(), HasSubstr(word)) << key;
+    }
+  };
+  refused("fast.rank", std::int64_t{33}, "fast.rank = 33 is above the width 32");
+  refused("fast.layers", std::string("0,2"), "there is no block 2; the slow weights have blocks 0 to 1");
+  refused("test.layers_off", std::string("7"), "there is no block 7");
+  refused("test.heads_off", std::string("1.2"), "there is no head 2 of block 1");
+  refused("images.side", std::int64_t{24}, "this image is 24 x 24 pixels, too small for noise.side = 32");
+  refused("images.total", std::int64_t{7}, "4 image sets of 2 need 8 images");
+  refused("images.classes", std::string("same"), "lies in no class");
+  refused("decoder.initial", std::string("slow"), "has no decoder");
+  auto s = settings();
+  s.set("test.swapped", true);
+  s.set("fast.qkv", std::string("full"));
+  EXPECT_THROW(familiarity_study().inspect(s, 0, 4), InputError);
+}
+
+TEST_F(Familiarity, NoisyPixelsOfALevelAreAmongThoseOfTheNext) {
+  const Image clean{4, 5, std::vector<std::uint8_t>(60, 100)};
+  const auto order = RandomStream(1).permutation(20);
+  std::set<int> before;
+  for (const double level : {0.1, 0.3, 0.5}) {
+    Image noisy = clean;
+    salt_and_pepper(noisy, level, order);
+    std::set<int> now;
+    int white = 0;
+    for (int i = 0; i < 20; ++i)
+      if (noisy.rgb[3 * i] != 100) now.insert(i), white += noisy.rgb[3 * i] == 255;
+    const int n = static_cast<int>(level * 20 + 1e-9);
+    EXPECT_EQ(static_cast<int>(now.size()), n);
+    EXPECT_EQ(white, n / 2);
+    EXPECT_TRUE(std::includes(now.begin(), now.end(), before.begin(), before.end()));
+    before = now;
+  }
+}
+
+TEST(FamiliarityNoise, EveryKindLeavesLessOfTheImageAtHigherLevels) {
+  const Image clean = dead_leaves(3, 2, 32)->image(1);
+  for (const auto* kind : noise_kinds()) {
+    const auto noisy = kind->apply(clean, {0.1, 0.3, 0.5}, RandomStream(5));
+    double before = 0;
+    for (const auto& image : noisy) {
+      double off = 0;
+      for (std::size_t i = 0; i < clean.rgb.size(); ++i) off += std::pow(double(image.rgb[i]) - double(clean.rgb[i]), 2);
+      EXPECT_GT(off, before) << kind->name;
+      before = off;
+    }
+    EXPECT_EQ(noisy, kind->apply(clean, {0.1, 0.3, 0.5}, RandomStream(5))) << kind->name;
+  }
+}
+
+TEST(FamiliarityNoise, ATurnOfARightAngleMovesEveryPixelToItsPlaceAndAllOfTheImageIsNoCrop) {
+  const Image clean = dead_leaves(3, 2, 32)->image(1);
+  const Image turned = find_noise_kind("rotation").apply(clean, {1.0}, RandomStream(5)).front();
+  const auto at = [](const Image& image, int x, int y) { return image.rgb[static_cast<std::size_t>(3 * (y * 32 + x))]; };
+  const bool left = at(turned, 0, 0) == at(clean, 31, 0);
+  for (int y = 0; y < 32; ++y)
+    for (int x = 0; x < 32; ++x) ASSERT_EQ(at(turned, x, y), left ? at(clean, 31 - y, x) : at(clean, y, 31 - x)) << x << " " << y;
+  EXPECT_EQ(find_noise_kind("crop").apply(clean, {0.0}, RandomStream(5)).front(), clean);
+}
+
+TEST(FamiliarityLayers, AreWordsOrNumbersOfBlocksThatExist) {
+  EXPECT_EQ(layers_of("early", 4), (std::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(layers_of("late", 4), (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(layers_of("0,3", 4), (std::vector<std::int64_t>{0, 3}));
+  EXPECT_THROW(layers_of("4", 4), InputError);
+  EXPECT_THROW(layers_of("0;1", 4), InputError);
+}
+
+}  // namespace
+}  // namespace palimpsest

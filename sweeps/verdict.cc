@@ -40,7 +40,7 @@ class MetricReader {
 
   void read(const LedgerRun& run, const Measurement& measurement) {
     const Selection chosen = chosen_places(rows_.axis_keys, run.spec.settings, measurement.axes);
-    if (axes_ != measurement.axes || chosen != chosen_) prepare(measurement.axes, chosen);
+    if (!prepared_ || axes_ != measurement.axes || chosen != chosen_) prepare(measurement.axes, chosen);
     for (const One& one : readers_)
       if (one.sound) out_[one.part].values[run.spec.id] = one.read(measurement);
   }
@@ -53,7 +53,7 @@ class MetricReader {
   };
 
   void prepare(const std::vector<Axis>& axes, const Selection& chosen) {
-    axes_ = axes, chosen_ = chosen;
+    axes_ = axes, chosen_ = chosen, prepared_ = true;
     for (One& one : readers_) try {
         one.read.prepare(axes, chosen);
         one.sound = true;
@@ -68,6 +68,7 @@ class MetricReader {
   std::vector<One> readers_;
   std::vector<Axis> axes_;
   Selection chosen_;
+  bool prepared_ = false;
 };
 
 /// The value of every run for each part, each metric being read once.

@@ -66,7 +66,7 @@ TEST_F(ASweep, ExportsTheSameBytesOnOneTwoAndThreeRanksInPacksOfOneFourAndSixtee
 // An effect that ten image sets leave open; the claim about condition a alone stays open to the end.
 std::string growing(const TemporaryFolder& folder, const std::string& name, double seconds) {
   const auto file = folder / (name + ".toml");
-  std::ofstream(file) << "study = \"planted\"\nname = \"grows\"\n[planted]\neffect = 1\nseconds = " << seconds
+  std::ofstream(file) << "study = \"planted\"\nname = \"grows\"\n[planted]\neffect = 1.6\nseconds = " << seconds
                       << "\n[sweep.grid]\n\"planted.condition\" = [\"a\", \"b\"]\n"
                          "[replicate]\nuntil = \"every claim decided\"\nmin = 4\nbatch = 4\nmax = 24\n"
                          "[[claim]]\nname = \"more\"\nmetric = \"planted.score\"\nat = { images = \"familiar\" }\nchange = { epoch = [0, 10] }\n"

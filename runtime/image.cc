@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -42,11 +41,10 @@ struct Size {
   int width, height;
 };
 
-/// Short side to `side`, the long one rounded half to even.
+/// Short side to `side`, the long one cut to whole pixels, as CLIP's libraries do.
 Size scaled_to(int width, int height, int side) {
-  const double scale = static_cast<double>(side) / std::min(width, height);
-  return {std::max(side, static_cast<int>(std::nearbyint(width * scale))),
-          std::max(side, static_cast<int>(std::nearbyint(height * scale)))};
+  const auto scaled = [&, less = std::min(width, height)](std::int64_t length) { return static_cast<int>(side * length / less); };
+  return {scaled(width), scaled(height)};
 }
 
 template <int kChannels>

@@ -58,7 +58,8 @@ struct Box {
 Image decode_part(std::span<const std::byte> bytes, const std::filesystem::path& name, int side,
                   const std::function<Box(ImageSize)>& choose, std::int64_t max_pixels = 200'000'000);
 
-/// CLIP's preprocessing up to the pixels: short side to `side` (bicubic; the long side rounded), centre crop side x side.
+/// CLIP's preprocessing up to the pixels: short side to `side` (bicubic; the long side cut to whole
+/// pixels), centre crop side x side, from the smaller half of an odd margin on.
 Image square(const Image&, int side);
 Mask square(const Mask&, int side);
 

@@ -193,7 +193,7 @@ CircuitStudyConfig parse_circuit(const Settings& s) {
 
 const Study kCircuitStudy = {
     .name = "circuit",
-    .method_version = 1,
+    .method_version = 2,
     .meaning = "familiarity training of a recurrent circuit with BCM plasticity (doi 10.1371/journal.pcbi.1013587)",
     .unit = "image_set",
     .keys = circuit_keys(),

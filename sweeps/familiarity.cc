@@ -349,7 +349,7 @@ const Study& familiarity_study() {
   // Made when first asked for: the measurements' tables, in other files, are there by then.
   static const Study study = {
     .name = "familiarity",
-    .method_version = 1,
+    .method_version = 2,
     .meaning = "familiarity training of a ViT autoencoder with fast weights (arXiv 2508.04988)",
     .unit = "image_set",
     .keys = familiarity_keys(),

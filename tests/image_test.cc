@@ -110,6 +110,15 @@ TEST(Square, TakesTheMiddleOfTheLongSide) {
     for (int x = 0; x < 30; ++x) EXPECT_EQ(middle.rgb[y * 30 + x], whole.rgb[y * 60 + 15 + x]);
 }
 
+TEST(Square, CutsTheLongSideToWholePixelsAsClipDoes) {
+  const Image wide = gradient(101, 80), whole = resize_bicubic(wide, 80, 64), middle = square(wide, 64);  // 64 * 101 / 80 = 80.8
+  for (int y = 0; y < 64; ++y)
+    for (int x = 0; x < 3 * 64; ++x) ASSERT_EQ(middle.rgb[y * 3 * 64 + x], whole.rgb[y * 3 * 80 + 3 * 8 + x]) << x << " " << y;
+  Mask mask{7, 4, std::vector<std::uint8_t>(28)};  // 2 * 7 / 4 = 3.5: of columns 1, 3 and 5 the first two
+  for (int y = 0; y < 4; ++y) mask.figure[y * 7 + 3] = 255;
+  EXPECT_EQ(square(mask, 2).figure, (std::vector<std::uint8_t>{0, 255, 0, 255}));
+}
+
 TEST(Square, CutsAMaskAsItsImage) {
   Mask mask{40, 20, std::vector<std::uint8_t>(800)};
   for (int y = 0; y < 20; ++y)

@@ -4,12 +4,10 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.utils import logging
 
 logging.disable_progress_bar()
-
-MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
-STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 
 
 def random_model(seed, *, width, depth, heads, mlp, patch, side, activation="quick_gelu", epsilon=1e-5):
@@ -34,7 +32,7 @@ def random_model(seed, *, width, depth, heads, mlp, patch, side, activation="qui
 def save_photographs(folder, seed):
     """PNG files of many shapes, colour and grey, smooth parts and noise; their names sort as they were made."""
     random = np.random.default_rng(seed)
-    for number, (width, height) in enumerate([(64, 64), (131, 97), (97, 131), (33, 41), (640, 361), (224, 224), (1000, 83), (72, 90), (120, 64), (300, 200)]):
+    for number, (width, height) in enumerate([(64, 64), (101, 80), (97, 131), (33, 41), (640, 361), (224, 224), (1000, 83), (72, 90), (120, 64), (300, 200)]):
         coarse = Image.fromarray(random.integers(0, 256, (5, 7, 3), dtype=np.uint8)).resize((width, height), Image.BICUBIC)
         noise = random.normal(0, 20, (height, width, 3))
         pixels = np.clip(np.asarray(coarse) + noise, 0, 255).astype(np.uint8)
@@ -42,20 +40,22 @@ def save_photographs(folder, seed):
         (image.convert("L") if number == 3 else image).save(folder / f"photograph-{number}.png")
 
 
+def processed(file, side, **options):
+    """What CLIP's own image processor makes of a file; [3, side, side]."""
+    size = {"shortest_edge": side}
+    processor = CLIPImageProcessorPil(size=size, crop_size={"height": side, "width": side}, **options)
+    return processor(Image.open(file), return_tensors="pt")["pixel_values"][0]
+
+
 def square(file, side):
-    """Short side to `side` by Pillow's bicubic, centre crop; [3, side, side] in 0..1."""
-    image = Image.open(file).convert("RGB")
-    scale = side / min(image.size)
-    image = image.resize((max(side, round(image.width * scale)), max(side, round(image.height * scale))), Image.BICUBIC)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    pixels = np.asarray(image.crop((left, top, left + side, top + side))).copy()
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+    """The same before the normalisation: in 0..1."""
+    return processed(file, side, do_normalize=False)
 
 
 def layers(model, folder):
     """{"embedding": input of block 0, "block.0": output of block 0, ...}, each [images, 1 + patches, width]."""
     side = model.config.image_size
-    pixels = torch.stack([(square(file, side) - MEAN) / STD for file in sorted(folder.glob("*.png"))])
+    pixels = torch.stack([processed(file, side) for file in sorted(folder.glob("*.png"))])
     with torch.no_grad():
         states = model(pixels, output_hidden_states=True).hidden_states
     assert len(states) == model.config.num_hidden_layers + 1

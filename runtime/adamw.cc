@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "runtime/device_kernels.h"
+#include "runtime/device_launch.h"
 #include "runtime/kernels.h"
 
 namespace palimpsest {
@@ -43,10 +43,13 @@ void step_by_operations(AdamW::Slot& slot, const at::Tensor& gradient, const std
 namespace {
 
 void step_on_device(AdamW::Slot& slot, const at::Tensor& gradient, const std::vector<AdamWStep>& steps) {
-  const auto* kernels = slot.value.is_cuda() ? device_kernels() : nullptr;
+  const auto device = slot.value.device();
+  const auto* kernels = kernels_for(device);
   if (!kernels) return step_by_operations(slot, gradient, steps);
-  kernels->adamw(slot.value.data_ptr<float>(), gradient.data_ptr<float>(), slot.first.data_ptr<float>(), slot.second.data_ptr<float>(),
-                 std::ssize(steps), slot.value.numel() / std::ssize(steps), steps.data());
+  launch(*kernels, device, "adamw", [&] {
+    return kernels->adamw(slot.value.data_ptr<float>(), gradient.data_ptr<float>(), slot.first.data_ptr<float>(), slot.second.data_ptr<float>(),
+                          std::ssize(steps), slot.value.numel() / std::ssize(steps), steps.data());
+  });
 }
 
 }  // namespace

@@ -9,10 +9,10 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
 #include "runtime/communicator.h"
+#include "runtime/host_cores.h"
 #include "runtime/mpi_pulse.h"
 #include "runtime/mpi_wait.h"
 
@@ -43,8 +43,13 @@ void check(bool holds, const char* promise) {
   if (!holds) throw std::logic_error(std::string("communicator: ") + promise);
 }
 
-void check_reducible(const at::Tensor& tensor) {
+// MPI reads and writes the tensor's own memory.
+void check_movable(const at::Tensor& tensor) {
   check(tensor.is_contiguous() && tensor.device().is_cpu(), "tensors are contiguous and on the CPU");
+}
+
+void check_reducible(const at::Tensor& tensor) {
+  check_movable(tensor);
   check(tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16, "tensors are float32 or bfloat16");
 }
 
@@ -61,14 +66,14 @@ void reduce_parts(at::Tensor out, const std::vector<at::Tensor>& parts, Reductio
   out.copy_(total);
 }
 
-// A rank that spins while it waits needs a core of its own.
+// A rank that spins while it waits needs a core of its own, of those that affinity and the control group leave.
 bool a_core_for_each_rank() {
   MPI_Comm machine;
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
   int ranks = 1;
   MPI_Comm_size(machine, &ranks);
   MPI_Comm_free(&machine);
-  return static_cast<unsigned>(ranks) <= std::thread::hardware_concurrency();
+  return ranks <= host_cores().usable();
 }
 
 // The ranks of this machine are known by the first of them, or by the number that was given to try several.
@@ -135,14 +140,15 @@ class OverMpi : public Communicator {
   }
 
   void all_gather(at::Tensor& whole, const at::Tensor& part) override {
-    check(whole.is_contiguous() && part.is_contiguous(), "tensors are contiguous");
+    check_movable(whole);
+    check_movable(part);
     check(whole.numel() == world_size_ * part.numel() && whole.dtype() == part.dtype(), "all_gather: the whole is world_size parts");
     const auto by_rank = whole.view({world_size_, part.numel()});
     exchange([&](int) { return bytes_of(part); }, [&](int from) { return bytes_of(by_rank[from]); }, part.nbytes());
   }
 
   void broadcast(at::Tensor& in_place, int root) override {
-    check(in_place.is_contiguous(), "tensors are contiguous");
+    check_movable(in_place);
     std::vector<MPI_Request> requests;
     for_each_piece(bytes_of(in_place), [&](std::byte* piece, int size) { MPI_Ibcast(piece, size, MPI_BYTE, root, ranks_, &requests.emplace_back()); });
     wait(requests, /*spin=*/false);

@@ -4,7 +4,7 @@
 
 #include <ATen/ATen.h>
 
-#include "runtime/device_kernels.h"
+#include "runtime/device_launch.h"
 #include "runtime/fused.h"
 #include "runtime/kernels.h"
 
@@ -88,7 +88,7 @@ at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector
                         at::Device device) {
   std::vector<std::int64_t> whole{static_cast<std::int64_t>(runs.size())};
   whole.insert(whole.end(), shape.begin(), shape.end());
-  const auto* there = device.is_cuda() ? device_kernels() : nullptr;
+  const auto* there = kernels_for(device);
   auto mask = at::empty(whole, at::TensorOptions(at::kFloat).device(there ? device : at::kCPU));
   const std::int64_t n = mask.numel() / whole[0];
   // 16 random bits decide one element: p is met to 1 part in 65,536, and a block of 128 bits serves eight elements.
@@ -98,7 +98,7 @@ at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector
   if (there) {
     std::vector<std::uint64_t> keys;
     for (const auto& run : runs) keys.push_back(run.key());
-    there->dropout(keys.data(), whole[0], threshold, kept, out, n);
+    launch(*there, mask.device(), "dropout", [&] { return there->dropout(keys.data(), whole[0], threshold, kept, out, n); });
     return mask;
   }
   for (std::size_t run = 0; run < runs.size(); ++run)

@@ -152,6 +152,16 @@ TEST_P(Collectives, RefuseWhatTheyCannotAdd) {
   });
 }
 
+TEST_P(Collectives, RefuseMemoryThatIsNotTheHosts) {
+  on_each_rank([](Communicator& world) {
+    auto x = at::zeros({4}, at::kMeta), whole = at::zeros({4 * world.world_size()}, at::kMeta);
+    EXPECT_THROW(world.all_reduce(x, Reduction::kSum), std::logic_error);
+    EXPECT_THROW(world.reduce_scatter(x, whole, Reduction::kSum), std::logic_error);
+    EXPECT_THROW(world.all_gather(whole, x), std::logic_error);
+    EXPECT_THROW(world.broadcast(x, 0), std::logic_error);
+  });
+}
+
 TEST(SingleProcess, LeavesEveryInputAsItIs) {
   const auto world = single_process();
   const auto x = at::rand({3, 2});

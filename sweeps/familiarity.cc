@@ -235,6 +235,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
     throw InputError("decoder.initial = \"slow\": start.file holds the decoder to begin with. Leave one of the two out.");
   c.activation = s.string("model.activation");
   c.double_projection = s.flag("attention.double_projection");
+  c.heads = s.flag("attention.heads");
   c.epochs = s.integer("training.epochs");
   c.second_epochs = s.integer("training.second_epochs");
   c.learning_rate = s.number("training.learning_rate");

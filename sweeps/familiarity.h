@@ -27,7 +27,7 @@ struct FamiliarityConfig {
   std::string slow_weights, start_file;
   std::int64_t slow_heads = 0;
   std::string activation;  // empty: as the weights tell
-  bool double_projection = false;
+  bool double_projection = false, heads = false;  // heads: attention of each, too
 
   std::int64_t epochs = 100, second_epochs = 0;  // on the familiar images, then on the novel ones
   double learning_rate = 1e-4, weight_decay = 0.01, l1 = 0.1;

@@ -20,6 +20,7 @@ std::vector<std::string> labels_of(const std::string& axis, const FamiliarityMet
   if (axis == "images") return {"familiar", "novel"};
   if (axis == "epoch") return number_labels(file.needs.every_manifold_epoch ? config.fine : config.coarse);
   if (axis == "layer") return counted_labels(0, encoder.depth);
+  if (axis == "head") return counted_labels(0, encoder.heads);
   if (axis == "readout") return measured_readouts(config, encoder);
   if (axis == "rank") return ranks();
   auto levels = number_labels(config.noise.levels);
@@ -54,6 +55,7 @@ std::vector<DeclaredMetric> declare_familiarity(const Settings& settings) {
       std::string absent;
       if (!is_chosen(config.metrics, value.name)) absent = "evaluation.metrics does not name it";
       else if (file->needs.figures && config.start_file.empty() && !shared_images(settings)->has_masks()) absent = "the images have no masks: give images.masks";
+      else if (file->needs.heads && !config.heads) absent = "attention.heads is false";
       else if (file->needs.reference && config.reference == 0) absent = "alignment.reference is 0";
       out.push_back({value.name, familiarity_axes(*file, value, config, slow->config), absent});
     }

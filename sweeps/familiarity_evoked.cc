@@ -10,12 +10,12 @@ namespace {
 // Images of one pass through the encoder: few, so that what a block makes of them stays in the cache, whatever the pack.
 constexpr std::int64_t kImagesPerPass = 64;
 
-// Of few images: features [R, Q, L, b, C], maps [R, Q, L, b, K], reconstructions [R, b, 3, S, S].
+// Of few images: features [R, Q, L, b, C], maps [R, Q, L, b, K], of heads [R, Q, L H, b, K], reconstructions [R, b, 3, S, S].
 Evoked pass(const FastNetwork& network, const at::Tensor& images, const Wanted& wanted) {
   const auto& config = network.encoder.config();
   const std::int64_t first_patch = config.class_token ? 1 : 0;
   const bool class_token = config.class_token && wanted.class_token;
-  std::vector<at::Tensor> features, attended;
+  std::vector<at::Tensor> features, attended, by_head;
   // [R, b, T, .] -> [R, Q, b, .]
   const auto read_out = [&](const at::Tensor& tokens) {
     std::vector<at::Tensor> each;
@@ -27,12 +27,14 @@ Evoked pass(const FastNetwork& network, const at::Tensor& images, const Wanted& 
   for (std::int64_t layer = 0; layer < config.depth; ++layer) {
     at::Tensor probabilities;  // [R, b, H, T, T]
     const bool alone = layer + 1 == config.depth && !wanted.patch_mean && !wanted.rebuilt;  // nobody reads the patches
-    auto* const kept = wanted.maps ? &probabilities : nullptr;
+    auto* const kept = wanted.maps || wanted.heads ? &probabilities : nullptr;
     x = alone ? network.encoder.block_of_first(layer, x, 1, kept) : network.encoder.block(layer, x, kept);
     features.push_back(read_out(x));
     if (wanted.maps) attended.push_back(read_out(probabilities.mean(2).slice(3, first_patch)));
+    for (std::int64_t head = 0; wanted.heads && head < config.heads; ++head)
+      by_head.push_back(read_out(probabilities.select(2, head).slice(3, first_patch)));
   }
-  return {at::stack(features, 2), wanted.maps ? at::stack(attended, 2) : at::Tensor(),
+  return {at::stack(features, 2), wanted.maps ? at::stack(attended, 2) : at::Tensor(), wanted.heads ? at::stack(by_head, 2) : at::Tensor(),
           wanted.rebuilt ? unpatchify(at::sigmoid(decoded(network, x, {})), config.patch) : at::Tensor()};
 }
 
@@ -53,6 +55,7 @@ Evoked evoked(const FastNetwork& network, const at::Tensor& images, const Wanted
     return all.to(at::kCPU).to(at::kDouble).reshape({all.size(0), all.size(1), all.size(2), V, I, all.size(4)});
   };
   return {by_variant(joined(&Evoked::features, 3)), wanted.maps ? by_variant(joined(&Evoked::maps, 3)) : at::Tensor(),
+          wanted.heads ? by_variant(joined(&Evoked::head_maps, 3)) : at::Tensor(),
           wanted.rebuilt ? joined(&Evoked::rebuilt, 1).view_as(images).to(at::kCPU) : at::Tensor()};
 }
 

@@ -9,7 +9,7 @@ namespace palimpsest {
 
 /// What of it is wanted; less is quicker.
 struct Wanted {
-  bool features = false, maps = false, rebuilt = false;
+  bool features = false, maps = false, heads = false, rebuilt = false;
   bool class_token = true, patch_mean = true;   // read-outs; the class token where there is one
 };
 
@@ -17,6 +17,7 @@ struct Wanted {
 struct Evoked {
   at::Tensor features;   // [R, Q, L, V, I, C], float64
   at::Tensor maps;       // [R, Q, L, V, I, K], float64: attention to the patches, mean over heads
+  at::Tensor head_maps;  // [R, Q, L H, V, I, K], float64: of each of the H heads of a layer
   at::Tensor rebuilt;    // [R, V, I, 3, S, S] in [0, 1]
 };
 

@@ -2,11 +2,11 @@
 
 namespace palimpsest {
 
-extern const FamiliarityMetric kAlignment, kCka, kAttentionScope, kAttentionMatch, kFigureOverlap, kManifold, kProbes, kReconstruction, kSparseness, kTuning;
+extern const FamiliarityMetric kAlignment, kCka, kAttentionScope, kAttentionMatch, kFigureOverlap, kHeadAttention, kHeadFigures, kManifold, kProbes, kReconstruction, kSparseness, kTuning;
 
 const std::vector<const FamiliarityMetric*>& familiarity_metric_files() {
   static const std::vector<const FamiliarityMetric*> list = {&kAlignment,      &kCka,      &kManifold,       &kAttentionScope, &kAttentionMatch,
-                                                             &kFigureOverlap, &kProbes, &kReconstruction, &kSparseness,     &kTuning};
+                                                             &kFigureOverlap, &kHeadAttention, &kHeadFigures, &kProbes, &kReconstruction, &kSparseness,     &kTuning};
   return list;
 }
 

@@ -19,12 +19,14 @@ namespace palimpsest {
 struct Seen {
   at::Tensor features;   // [R, Q, L, N, P, I, C]; level 0 is the clean images P times
   at::Tensor maps;       // [R, Q, L, N, P, I, K]: attention to the patches, mean over heads, not renormalised
+  at::Tensor head_maps;  // [R, Q, L H, N, P, I, K]: the same for each of the H heads of a layer
   at::Tensor centre;     // [R, Q, L, C]: mean response to the reference images; undefined: each side's mean over its own images
   at::Tensor reference;  // [R, Q, L, n, C]: responses to the reference images; undefined where there are none
   at::Tensor rebuilt;    // [R, V, I, 3, S, S] in [0, 1]: reconstructions of all variants
   at::Tensor clean;      // [R, I, 3, S, S] in [0, 1]
   std::vector<std::vector<FigureOverlap>> const* figures = nullptr;   // [R][I]
   const std::vector<RandomStream>* probes = nullptr;                  // [R]: for first values, the same at every epoch
+  std::int64_t heads = 0;                                             // of a layer
   std::int64_t grid = 0, side = 0;                                    // of the maps and of the images, in one dimension
   bool unbiased = false;                                              // "manifold.unbiased"
   std::int64_t leave_out = 0;                                         // "sparseness.leave_out"
@@ -42,6 +44,7 @@ struct FamiliarityMetric {
   struct Needs {
     bool every_manifold_epoch = false;   // else at evaluation.epochs alone
     bool maps = false, rebuilt = false, figures = false, reference = false;
+    bool heads = false;                  // head_maps; taken where "attention.heads" says so
     bool familiar_only = false;
     bool above_zero = false;             // values are of the noise levels above 0
   } needs;

@@ -76,7 +76,7 @@ void FamiliarityPack::evaluate(std::int64_t epoch) {
   const auto taken = [&](const FamiliarityMetric& metric, Set set) {
     const auto& needs = metric.needs;
     return (needs.every_manifold_epoch ? fine : coarse) && (!needs.figures || std::ranges::any_of(starts_, has_figures)) && (!needs.familiar_only || set == kFamiliar) &&
-           (!needs.reference || reference_.defined());
+           (!needs.reference || reference_.defined()) && (!needs.heads || config_.heads);
   };
   std::vector<Taken> all;   // put down at the end: an evaluation that is left half way leaves nothing
   std::optional<SwappedFastWeights> swapped;
@@ -86,7 +86,7 @@ void FamiliarityPack::evaluate(std::int64_t epoch) {
   for (const auto set : {kFamiliar, kNovel}) {
     Wanted needed;
     for (const auto* metric : metrics_)
-      if (taken(*metric, set)) needed.features = true, needed.maps |= metric->needs.maps, needed.rebuilt |= metric->needs.rebuilt;
+      if (taken(*metric, set)) needed.features = true, needed.maps |= metric->needs.maps, needed.heads |= metric->needs.heads, needed.rebuilt |= metric->needs.rebuilt;
     if (!needed.features) continue;
     choose_readouts(needed);
     const auto seen = look(set, needed, reference);
@@ -189,6 +189,7 @@ Seen FamiliarityPack::look(Set set, const Wanted& needed, const at::Tensor& refe
   Seen seen;
   seen.features = by_level(heard.features, levels, patterns);
   if (needed.maps) seen.maps = by_level(heard.maps, levels, patterns);
+  if (needed.heads) seen.head_maps = by_level(heard.head_maps, levels, patterns), seen.heads = encoder().heads;
   seen.rebuilt = heard.rebuilt;
   seen.clean = clean(set).to(at::kCPU);
   seen.reference = reference;

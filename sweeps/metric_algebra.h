@@ -32,8 +32,13 @@ inline at::Tensor squared_distances(const at::Tensor& a, const at::Tensor& b) {
   return (square - 2 * at::matmul(a, b.transpose(-2, -1))).clamp_min(0);
 }
 
+/// Maps [..., K] of attention, each summing to 1: the effective number of patches, and the share of patches with at least half the largest weight.
+inline at::Tensor effective_patches(const at::Tensor& w) { return (-(w * w.clamp_min(1e-12).log()).sum(-1)).exp(); }
+inline at::Tensor half_max_area(const at::Tensor& w) { return (w >= 0.5 * w.amax(-1, true)).to(at::kDouble).mean(-1); }
+
 /// Axes of measurements.
 inline const std::vector<std::string> kByNoise = {"images", "epoch", "layer", "noise", "readout"};
+inline const std::vector<std::string> kByHead = {"images", "epoch", "layer", "head", "noise", "readout"};
 inline const std::vector<std::string> kByLayer = {"images", "epoch", "layer", "readout"};
 
 }  // namespace palimpsest

@@ -10,9 +10,8 @@ namespace {
 
 MetricValues scope(const Seen& seen) {
   const auto w = seen.maps / seen.maps.sum(-1, true);
-  const auto patches = (-(w * w.clamp_min(1e-12).log()).sum(-1)).exp();  // effective number of patches
-  const auto area = (w >= 0.5 * w.amax(-1, true)).to(at::kDouble).mean(-1);
-  return {{"attention.scope", read_out_last(mean_of_last(patches, 2))}, {"attention.half_max_area", read_out_last(mean_of_last(area, 2))}};
+  return {{"attention.scope", read_out_last(mean_of_last(effective_patches(w), 2))},
+          {"attention.half_max_area", read_out_last(mean_of_last(half_max_area(w), 2))}};
 }
 
 // The weights with which OpenCV's INTER_CUBIC spreads a grid over an image: [side, grid].

@@ -232,7 +232,8 @@ TEST_F(Familiarity, SwappedFastWeightsAreThoseThatTheOtherSetTaught) {
 }
 
 TEST_F(Familiarity, MeasuresWhatItDeclaresOnTheAxesItDeclares) {
-  const auto s = settings();
+  auto s = settings();
+  s.set("attention.heads", true);
   const auto result = run({spec_of(s, 0, 0)}).begin()->second;
   const auto declared = familiarity_study().declare(s);
   ASSERT_EQ(declared.size(), familiarity_study().metrics.size());

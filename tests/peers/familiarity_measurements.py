@@ -154,9 +154,9 @@ def manifold(x, unbiased):
     }
 
 
-def half_max(values):
+def half_max(values, margin=1e-5):
     """Which of them are at least half the largest."""
-    return clear(values / values.max() - 0.5, 1e-5) > 0
+    return clear(values / values.max() - 0.5, margin) > 0
 
 
 def sparseness(x, leave_out):
@@ -219,6 +219,25 @@ def attention(a, side):
         "attention.map_cosine": over(lambda l, n, p, i: cosine(shown[l, n, p, i].ravel(), shown[l, 0, 0, i].ravel())),
         "attention.map_pearson": over(lambda l, n, p, i: pearson(a[l, n, p, i], a[l, 0, 0, i])),
     }
+
+
+def head_attention(a):
+    """a [L, H, N, P, I, K] -> [L, H, N] each."""
+    of_map = {
+        "attention.head_scope": lambda m, clean: numpy.exp(-(m / m.sum() * numpy.log(m / m.sum())).sum()),
+        "attention.head_half_max_area": lambda m, clean: half_max(m, 2e-6).mean(),
+        "attention.head_map_pearson": pearson,
+    }
+    return {name: by_head(a, lambda maps, l, h, p, i, measure=measure: measure(maps[p, i], a[l, h, 0, 0, i])) for name, measure in of_map.items()}
+
+
+def head_figure_auc(a, masks):
+    return by_head(a, lambda maps, l, h, p, i: area_under_curve(masks[i], maps[p, i]))
+
+
+def by_head(a, measure):
+    L, H, N, P, I, _ = a.shape
+    return numpy.array([[[mean_over(measure(a[l, h, n], l, h, p, i) for p in range(P) for i in range(I)) for n in range(N)] for h in range(H)] for l in range(L)])
 
 
 def overlap(masks, bright):

@@ -35,6 +35,7 @@ images.path = "images"
 images.masks = "masks"
 images.seed = {OfAFolder.SEED}
 alignment.reference = {REFERENCE}
+attention.heads = true
 noise.side = {SIDE}
 noise.levels = {OfAFolder.LEVELS}
 noise.patterns = {OfAFolder.PATTERNS}

@@ -10,7 +10,7 @@ WIDTH, DEPTH, HEADS, PATCH, SIDE = 32, 3, 2, 8, 32
 PATCHES = (SIDE // PATCH) ** 2
 DECODER = dict(width=24, depth=2, heads=3)
 COUNT, REFERENCE, TOTAL = 3, 8, 15  # images of a set, of the reference, of a folder
-AXES = ("image_set", "images", "layer", "noise", "readout", "rank", "step")
+AXES = ("image_set", "images", "layer", "head", "noise", "readout", "rank", "step")
 
 
 def rows_of(metric, values, **where):
@@ -36,34 +36,38 @@ class Autoencoder:
     def __init__(self, encoder, decoder, reference):
         """reference [n, 3, S, S]: the other images that alignment is measured with."""
         self.encoder, self.decoder = encoder, Decoder(decoder, DECODER["heads"], PATCH)
-        self.reference = {readout: x for readout, (x, _) in self.look(reference)[0].items()}
+        self.reference = {readout: x for readout, (x, *_) in self.look(reference)[0].items()}
 
     def look(self, images):
-        """[..., 3, S, S] -> {read-out: (responses [L, ..., C], maps [L, ..., K])}, reconstructions."""
+        """[..., 3, S, S] -> {read-out: (responses [L, ..., C], maps [L, ..., K], maps of each head [L, H, ..., K])}, reconstructions."""
         lead = images.shape[:-3]
         states, attention = self.encoder(images.reshape(-1, 3, SIDE, SIDE))
         first = states.shape[2] - PATCHES  # of the patches: a class token goes before them
-        over_heads = attention.mean(2)[..., first:]  # [L, B, T, K]
-        shaped = lambda *by_token: tuple(t.reshape(DEPTH, *lead, t.shape[-1]) for t in by_token)
-        seen = {"mean": shaped(states[:, :, first:].mean(2), over_heads[:, :, first:].mean(2))}
+        by_head = attention.swapaxes(1, 2)[..., first:]  # [L, H, B, T, K]
+        over_heads = by_head.mean(1)
+        shaped = lambda x, a, heads: (x.reshape(DEPTH, *lead, -1), a.reshape(DEPTH, *lead, -1), heads.reshape(DEPTH, HEADS, *lead, PATCHES))
+        seen = {"mean": shaped(states[:, :, first:].mean(2), over_heads[:, :, first:].mean(2), by_head[..., first:, :].mean(-2))}
         if first:
-            seen["cls"] = shaped(states[:, :, 0], over_heads[:, :, 0])
+            seen["cls"] = shaped(states[:, :, 0], over_heads[:, :, 0], by_head[..., 0, :])
         return seen, self.decoder(states[-1][:, first:]).reshape(images.shape)
 
     def loss_rows(self, clean, image_set):
         off = self.look(clean)[1] - clean
         return rows_of("loss", numpy.array((off**2).mean() + 0.1 * abs(off).mean()), image_set=image_set, step=1)
 
-    def rows(self, noisy, levels, where, centre="reference", unbiased=False, leave_out=0):
+    def rows(self, noisy, levels, where, centre="reference", unbiased=False, leave_out=0, heads=False):
         """Of noisy images [N, P, I, 3, S, S], all that needs no masks."""
         seen, rebuilt = self.look(noisy)
         for metric, values in measured.reconstruction(rebuilt, noisy[0, 0]).items():
             yield from rows_of(metric, values, noise=levels, **where)
-        for readout, (x, a) in seen.items():
+        for readout, (x, a, of_heads) in seen.items():
             at = dict(where, layer=range(DEPTH), readout=readout)
             others = self.reference[readout]
             for metric, values in (measured.alignment(x, others if centre == "reference" else None) | measured.attention(a, SIDE)).items():
                 yield from rows_of(metric, values, noise=levels, **at)
+            if heads:
+                for metric, values in measured.head_attention(of_heads).items():
+                    yield from rows_of(metric, values, head=range(HEADS), noise=levels, **at)
             for metric, values in measured.kernel_alignment(x, others).items():
                 yield from rows_of(metric, values, **at)
             for metric, values in measured.manifold(x, unbiased).items():
@@ -76,9 +80,11 @@ class Autoencoder:
                     yield from rows_of(metric, values, noise=levels, **at)
 
     def figure_rows(self, noisy, levels, where, masks, shifts):
-        for readout, (_, a) in self.look(noisy)[0].items():
+        for readout, (_, a, of_heads) in self.look(noisy)[0].items():
+            at = dict(where, layer=range(DEPTH), noise=levels, readout=readout)
             for metric, values in measured.figure(a, masks, shifts).items():
-                yield from rows_of(metric, values, layer=range(DEPTH), noise=levels, readout=readout, **where)
+                yield from rows_of(metric, values, **at)
+            yield from rows_of("attention.head_figure_auc", measured.head_figure_auc(of_heads, masks), head=range(HEADS), **at)
 
 
 def salt_and_pepper(image, level, order):
@@ -125,7 +131,7 @@ class OfAFolder:
         yield from network.loss_rows(self.images[self.of_set(number)], number)
         for name, chosen in (("familiar", self.of_set(number)), ("novel", self.of_set(number + 1))):
             where, noisy = dict(image_set=number, images=name), self.noisy(chosen)
-            yield from network.rows(noisy, self.LEVELS, where)
+            yield from network.rows(noisy, self.LEVELS, where, heads=True)
             yield from network.figure_rows(noisy, self.LEVELS, where, self.masks[chosen], [self.shifts(k) for k in chosen])
 
     def rows(self):

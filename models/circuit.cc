@@ -13,9 +13,16 @@ constexpr double kLeastThreshold = 1e-6;
 
 std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
+// A NaN stays one: it is larger than any number.
+float larger(float a, float b) { return b <= a || std::isnan(a) ? a : b; }
+
+void saturate(std::vector<float>& rates, float most) {
+  for (float& r : rates) r = r > most ? most : r;  // a NaN stays one
+}
+
 float largest_of(const std::vector<float>& rates) {
   float largest = 0;
-  for (const float r : rates) largest = r > largest ? r : largest;
+  for (const float r : rates) largest = larger(largest, r);
   return largest;
 }
 
@@ -115,13 +122,15 @@ void Circuit::begin() {
   const float bound = largest_weight();
   each_neuron([&](const Window& w, float* weights) {
     for (std::int64_t row = 0; row < w.rows; ++row)
-      for (std::int64_t i = 0; i < w.columns * K; ++i, ++weights)
-        *weights = std::min(bound, *weights * sums[w.first_neuron + row * pitch + i]);
+      for (std::int64_t i = 0; i < w.columns * K; ++i, ++weights) {
+        const float scaled = *weights * sums[w.first_neuron + row * pitch + i];
+        *weights = scaled > bound ? bound : scaled;  // a NaN stays one
+      }
   });
 }
 
-void Circuit::drive(Activity& a, const float* drive) const {
-  if (config_.inhibition) kernels().column_means(a.r_i.data(), a.mean_inhibition.data(), config_.neurons(), a.columns);
+void Circuit::drive(Activity& a, const float* drive, const Pathways& open) const {
+  if (open.inhibition) kernels().column_means(a.r_i.data(), a.mean_inhibition.data(), config_.neurons(), a.columns);
   kernels().less_columns(drive, a.mean_inhibition.data(), a.sums.data(), config_.neurons(), a.columns);
 }
 
@@ -228,11 +237,12 @@ float Circuit::present(const Stimulus& stimulus, const Plasticity& plasticity, d
   float largest = 0;
   for (std::int64_t step = 0; step < stimulus.steps; ++step) {
     if (stimulus.noisy_drive) stimulus.noisy_drive(step, noisy);
-    drive(now_, stimulus.noisy_drive ? noisy.data() : stimulus.drive.data());
+    drive(now_, stimulus.noisy_drive ? noisy.data() : stimulus.drive.data(), config_.in_training);
     if (plasticity.rule != PlasticityRule::kFrozen) learn(plasticity, rate);
-    if (config_.excitation) excite(plasticity);
+    if (config_.in_training.excitation) excite(plasticity);
     relax(now_);
-    largest = std::max(largest, largest_of(now_.r_e));
+    if (config_.saturation > 0) saturate(now_.r_e, static_cast<float>(config_.saturation));
+    largest = larger(largest, largest_of(now_.r_e));
   }
   return largest;
 }
@@ -248,7 +258,7 @@ void sample(const std::vector<float>& rates, std::int64_t columns, std::int64_t 
     for (std::int64_t s = 0; s < count; ++s) {
       const float r = rates[i * columns + s];
       const double square = static_cast<double>(r) * r;
-      out.largest = r <= out.largest ? out.largest : r;
+      out.largest = larger(out.largest, r);
       out.course[at] += r;
       out.mean_square[i] += square;
       out.mean_cube[i] += square * r;
@@ -276,8 +286,8 @@ CircuitResponses Circuit::respond(std::span<const float> drives, std::int64_t st
     Activity a(n, rounded_up(count, 16));
     const auto shown = side_by_side(drives.subspan(first * n, count * n), n, a.columns);
     for (std::int64_t step = 1; step <= steps; ++step) {
-      drive(a, shown.data());
-      if (config_.excitation) excite_side_by_side(a, weights_onto);
+      drive(a, shown.data(), config_.in_tests);
+      if (config_.in_tests.excitation) excite_side_by_side(a, weights_onto);
       relax(a);
       if (step % every == 0) sample(a.r_e, a.columns, first, count, step / every - 1, out);
     }

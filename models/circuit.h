@@ -18,6 +18,12 @@
 
 namespace palimpsest {
 
+/// What reaches excitatory neurons from others; false: cut.
+struct Pathways {
+  bool excitation = true, inhibition = true;
+  bool operator==(const Pathways&) const = default;
+};
+
 struct CircuitConfig {
   std::int64_t rows = 8, columns = 8, features = 64;
   std::int64_t excitatory_radius = 2;       // of the window a neuron's excitation comes from, all features
@@ -28,7 +34,8 @@ struct CircuitConfig {
   double row_sum = 5;                         // of the excitation of one neuron
   double bound = 25;                          // of a weight, over the inputs of a whole window
   double inhibitory_weight = 30;              // over 9 + K - 1
-  bool excitation = true, inhibition = true;  // false: lesioned
+  Pathways in_training = {}, in_tests = {};   // of present(); of respond()
+  double saturation = 0;                      // of excitatory rates in present(); 0: none
 
   std::int64_t positions() const { return rows * columns; }
   std::int64_t neurons() const { return positions() * features; }
@@ -107,7 +114,7 @@ class Circuit {
   std::vector<float> transposed() const;
   // A step of the equations in three parts: what comes from outside and from inhibition; from excitation (learning, or
   // for many stimuli at once); and the new potentials.
-  void drive(Activity&, const float* drive) const;
+  void drive(Activity&, const float* drive, const Pathways&) const;
   void learn(const Plasticity&, double rate);
   void excite(const Plasticity&);
   void excite_side_by_side(Activity&, const std::vector<float>& weights_onto) const;

@@ -66,8 +66,8 @@ static void relax(float* __restrict u, const float* __restrict sums, float share
   const float power = f.squared ? 1.0f : 0.0f;
   for (std::int64_t i = 0; i < n; ++i) {
     const float next = u[i] + share * (sums[i] - u[i]);
-    u[i] = next > 0.0f ? next : 0.0f;
-    const float above = u[i] - f.threshold > 0.0f ? u[i] - f.threshold : 0.0f;
+    u[i] = next < 0.0f ? 0.0f : next;  // a NaN is not below 0, and stays
+    const float over = u[i] - f.threshold, above = over < 0.0f ? 0.0f : over;
     rates[i] = f.beta * above * (power * above + (1.0f - power));
   }
 }
@@ -104,7 +104,7 @@ static std::int64_t active_rows(const float* __restrict x, std::int64_t rows, st
       sum = total(lanes);
     }
     active[count] = static_cast<std::int32_t>(row);
-    count += sum > 0.0f ? 1 : 0;
+    count += sum == 0.0f ? 0 : 1;  // a NaN goes on
   }
   return count;
 }

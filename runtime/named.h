@@ -27,4 +27,12 @@ std::vector<std::string> names_of(const std::vector<const Info*>& list) {
   return out;
 }
 
+/// "what: name: meaning; name: meaning", for a key that names one.
+template <class Info>
+std::string meanings(const std::string& what, const std::vector<const Info*>& list) {
+  std::string out = what;
+  for (const Info* entry : list) out += fmt::format("{} {}: {}", entry == list.front() ? ":" : ";", entry->name, entry->meaning);
+  return out;
+}
+
 }  // namespace palimpsest

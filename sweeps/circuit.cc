@@ -29,7 +29,7 @@ CircuitInputConfig input_of(const Settings& s) {
   c.drawn_bank = s.string("filters.bank") == "drawn";
   c.levels = s.numbers("noise.levels");
   c.patterns = s.integer("noise.patterns");
-  c.uniform_noise = s.string("noise.kind") == "uniform";
+  c.noise = &find_noise_kind(s.string("noise.kind"));
   if (c.side < c.filter)
     throw InputError(fmt::format("input.side = {} is smaller than a filter, filters.side = {}. Write at least {}.",
                                  c.side, c.filter, c.filter));
@@ -39,6 +39,26 @@ CircuitInputConfig input_of(const Settings& s) {
         fmt::format("noise.levels = [{}] must begin with 0 (the clean images) and ascend, with one above 0",
                     fmt::join(c.levels, ", ")));
   return c;
+}
+
+// What a lesion leaves open in training, or in tests.
+Pathways pathways(const Settings& s, const std::string& phase) {
+  const auto& where = s.string("circuit.lesion_in");
+  const auto& cut = where == phase || where == "both" ? s.string("circuit.lesion") : "none";
+  return {.excitation = cut != "excitation", .inhibition = cut != "inhibition"};
+}
+
+// A neuron in a corner of the grid has the fewest inputs, and none of them may weigh more than the bound allows.
+void check_row_sum(const CircuitConfig& c) {
+  const auto inputs = c.features * std::min(c.rows, c.excitatory_radius + 1) * std::min(c.columns, c.excitatory_radius + 1);
+  const auto side = 2 * c.excitatory_radius + 1, whole = c.features * side * side;
+  const double share = static_cast<double>(inputs) / static_cast<double>(whole), most = c.bound * share;
+  if (c.row_sum <= most * (1 + 1e-9)) return;
+  throw InputError(
+      fmt::format("circuit.row_sum = {} cannot be had: no weight is above circuit.bound over the inputs of a window, {} / {}, so "
+                  "those onto a neuron in a corner, with {} inputs, sum up to {:.4g} at most. Lower circuit.row_sum to that, or raise "
+                  "circuit.bound to {:.4g}.",
+                  c.row_sum, c.bound, whole, inputs, most, c.row_sum / share));
 }
 
 CircuitConfig circuit_of(const Settings& s, const CircuitInputConfig& input) {
@@ -56,8 +76,10 @@ CircuitConfig circuit_of(const Settings& s, const CircuitInputConfig& input) {
   c.row_sum = s.number("circuit.row_sum");
   c.bound = s.number("circuit.bound");
   c.inhibitory_weight = s.number("circuit.inhibitory_weight");
-  c.excitation = s.string("circuit.lesion") != "excitation";
-  c.inhibition = s.string("circuit.lesion") != "inhibition";
+  c.in_training = pathways(s, "training");
+  c.in_tests = pathways(s, "tests");
+  c.saturation = s.number("training.saturation");
+  check_row_sum(c);
   if (c.step >= c.tau_i || c.step >= c.tau_e)
     throw InputError(fmt::format("circuit.step = {} ms must be below circuit.tau_e = {} and circuit.tau_i = {}", c.step,
                                  c.tau_e, c.tau_i));

@@ -54,13 +54,14 @@ GreyImage grey_image(const Image& image, const CircuitInputConfig& config) {
   return out;
 }
 
-GreyImage noisy(GreyImage image, double level, std::int64_t pattern, bool uniform, const RandomStream& stream) {
-  const auto own = stream.child(static_cast<std::uint64_t>(pattern));
-  const auto order = own.permutation(static_cast<std::int64_t>(image.size()));
-  const auto n = static_cast<std::size_t>(std::floor(level * static_cast<double>(image.size()) + 1e-9));
-  for (std::size_t i = 0; i < n; ++i)
-    image[order[i]] = uniform ? own.child(purpose("grey")).uniform(i) : i < n / 2 ? 1.0 : 0.0;
-  return image;
+std::vector<GreyImage> noisy(const GreyImage& image, const CircuitInputConfig& config, std::int64_t pattern, const RandomStream& stream) {
+  const Pixels clean{.width = config.side, .height = config.side, .channels = 1, .white = 1, .values = image};
+  std::vector<GreyImage> out;
+  for (auto& spoilt : config.noise->spoil(clean, {config.levels.begin() + 1, config.levels.end()}, stream.child(static_cast<std::uint64_t>(pattern)))) {
+    for (double& value : spoilt.values) value = std::clamp(value, 0.0, 1.0);
+    out.push_back(std::move(spoilt.values));
+  }
+  return out;
 }
 
 GreyImage shuffled(const GreyImage& image, const RandomStream& stream) {
@@ -109,9 +110,10 @@ std::vector<float> drives_of(const std::vector<GreyImage>& images, const std::ve
   };
   for (const auto& image : images) {
     add(image);
-    for (std::size_t level = 1; level < config.levels.size(); ++level)
-      for (std::int64_t pattern = 0; pattern < config.patterns; ++pattern)
-        add(noisy(image, config.levels[level], pattern, config.uniform_noise, noise));
+    std::vector<std::vector<GreyImage>> spoilt;  // [pattern][level]
+    for (std::int64_t pattern = 0; pattern < config.patterns; ++pattern) spoilt.push_back(noisy(image, config, pattern, noise));
+    for (std::size_t level = 0; level + 1 < config.levels.size(); ++level)
+      for (const auto& levels : spoilt) add(levels[level]);
   }
   return out;
 }

@@ -7,6 +7,7 @@
 
 #include "runtime/image_source.h"
 #include "runtime/random_stream.h"
+#include "sweeps/image_noise.h"
 
 namespace palimpsest {
 
@@ -17,8 +18,8 @@ struct CircuitInputConfig {
   double contrast = 0.2;                                   // least SD of an image's grey values
   std::vector<double> levels = {0, 0.1, 0.3, 0.5};         // of noise; the first is 0
   std::int64_t patterns = 10;
-  bool uniform_noise = false;  // else salt and pepper
-  bool drawn_bank = true;      // phases and orientations are drawn, else those of the cosine and sine
+  const NoiseKind* noise = &find_noise_kind("salt-and-pepper");
+  bool drawn_bank = true;  // phases and orientations are drawn, else those of the cosine and sine
 
   std::int64_t features() const { return 2 * orientations * static_cast<std::int64_t>(frequencies.size()); }
   std::int64_t grid() const { return (side - filter) / stride + 1; }
@@ -32,8 +33,8 @@ using GreyImage = std::vector<double>;
 /// mean, cut to [0, 1]).
 GreyImage grey_image(const Image&, const CircuitInputConfig&);
 
-/// Noise pattern `pattern` at a level: the same pixels for all images, those of a level among those of the next.
-GreyImage noisy(GreyImage, double level, std::int64_t pattern, bool uniform, const RandomStream& stream);
+/// An image of config.side under noise pattern `pattern`, at each of the levels above 0: the same pattern for all images, cut to [0, 1].
+std::vector<GreyImage> noisy(const GreyImage&, const CircuitInputConfig&, std::int64_t pattern, const RandomStream& stream);
 
 /// The pixels in another order, the same for all images of a stream: what is seen keeps its grey values and no
 /// structure.

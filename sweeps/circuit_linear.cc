@@ -13,7 +13,7 @@ namespace {
 at::Tensor excitation_of(const Circuit& circuit) {
   const auto n = circuit.config().neurons();
   auto out = at::zeros({n, n}, at::kDouble);
-  if (!circuit.config().excitation) return out;
+  if (!circuit.config().in_tests.excitation) return out;
   for (std::int64_t to = 0; to < n; ++to) {
     const auto from = circuit.inputs_of(to);
     const auto weights = circuit.weights_onto(to);
@@ -52,7 +52,7 @@ at::Tensor inhibitory_rates(const at::Tensor& x, const CircuitConfig& c) {
 LinearModes slowest_modes(const Circuit& circuit, const at::Tensor& rates, std::int64_t count) {
   const auto& c = circuit.config();
   const auto n = c.neurons();
-  const auto from_inhibition = at::full({n, n}, c.inhibition ? -1.0 / static_cast<double>(n) : 0.0, at::kDouble);
+  const auto from_inhibition = at::full({n, n}, c.in_tests.inhibition ? -1.0 / static_cast<double>(n) : 0.0, at::kDouble);
   const auto weights = at::cat({at::cat({excitation_of(circuit), from_inhibition}, 1),
                                 at::cat({onto_inhibition(c), at::zeros({n, n}, at::kDouble)}, 1)});
   const auto fast = at::cat({at::full({n}, 1 / c.tau_e, at::kDouble), at::full({n}, 1 / c.tau_i, at::kDouble)});

@@ -222,8 +222,8 @@ class CircuitRun {
     if (!(largest <= 1000 * config_.ceiling))
       throw RanAway{
           fmt::format("a rate reached {:.3g} in training, in epoch {}, presentation {}; that is a thousand times "
-                      "stability.ceiling. Lower training.gain or circuit.row_sum, or raise "
-                      "circuit.inhibitory_weight",
+                      "stability.ceiling. Lower training.gain or circuit.row_sum, raise "
+                      "circuit.inhibitory_weight, or bound rates by training.saturation",
                       largest, epoch, number / 2 + 1)};
   }
 

@@ -1,3 +1,4 @@
+#include "runtime/named.h"
 #include "sweeps/circuit.h"
 
 namespace palimpsest {
@@ -77,8 +78,8 @@ KeyTable circuit_keys() {
       {.name = "noise.kind",
        .type = KeyType::kString,
        .default_value = std::string("salt-and-pepper"),
-       .meaning = "what noise makes of a pixel: white or black, or any grey",
-       .choices = {"salt-and-pepper", "uniform"}},
+       .meaning = noises_meaning(),
+       .choices = names_of(noise_kinds())},
       {.name = "circuit.excitatory_radius",
        .type = KeyType::kInteger,
        .default_value = std::int64_t{2},
@@ -154,8 +155,14 @@ KeyTable circuit_keys() {
       {.name = "circuit.lesion",
        .type = KeyType::kString,
        .default_value = std::string("none"),
-       .meaning = "what is cut, in training and in tests: nothing, excitation between neurons, or inhibition of them",
+       .meaning = "what is cut: nothing, excitation between neurons, or inhibition of them",
        .choices = {"none", "excitation", "inhibition"}},
+      {.name = "circuit.lesion_in",
+       .type = KeyType::kString,
+       .default_value = std::string("training"),
+       .meaning = "when it is cut: in training alone, which is how learning without it is read here (the whole circuit then tells what was "
+                  "learned); in tests alone; or in both",
+       .choices = {"training", "tests", "both"}},
       {.name = "plasticity.rule",
        .type = KeyType::kString,
        .default_value = std::string("bcm"),
@@ -215,6 +222,12 @@ KeyTable circuit_keys() {
        .type = KeyType::kNumber,
        .default_value = 0.0,
        .meaning = "variance of the noise on the drive, fresh each step, over the drive; time grows where it is above 0",
+       .minimum = 0,
+       .maximum = 1000000.0},
+      {.name = "training.saturation",
+       .type = KeyType::kNumber,
+       .default_value = 0.0,
+       .meaning = "largest rate of an excitatory neuron in training; 0: none, as published. Without inhibition nothing else bounds rates there",
        .minimum = 0,
        .maximum = 1000000.0},
       {.name = "training.half_ms",

@@ -1,7 +1,5 @@
 #include "sweeps/familiarity_tables.h"
 
-#include <fmt/format.h>
-
 #include "models/learning_rule.h"
 #include "runtime/image_source.h"
 #include "runtime/named.h"
@@ -11,15 +9,7 @@
 namespace palimpsest {
 namespace {
 
-template <class Info>
-std::string meanings(const std::string& what, const std::vector<const Info*>& list) {
-  std::string out = what;
-  for (const Info* entry : list) out += fmt::format("{} {}: {}", entry == list.front() ? ":" : ";", entry->name, entry->meaning);
-  return out;
-}
-
 std::string rules_meaning() { return meanings("how fast weights learn", learning_rules()); }
-std::string noises_meaning() { return meanings("what spoils test (and training) images", noise_kinds()); }
 
 }  // namespace
 

@@ -12,28 +12,19 @@ namespace {
 
 using Complex = std::complex<double>;
 
-std::uint8_t pixel(double value) { return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0, 255.0))); }
-
-std::vector<Image> salted(const Image& clean, const std::vector<double>& levels, const RandomStream& stream) {
-  const auto order = stream.permutation(std::int64_t{clean.width} * clean.height);
-  std::vector<Image> out(levels.size(), clean);
-  for (std::size_t i = 0; i < levels.size(); ++i) salt_and_pepper(out[i], levels[i], order);
-  return out;
-}
-
 // SD = level x the whole range, each channel by itself.
-std::vector<Image> gaussian(const Image& clean, const std::vector<double>& levels, const RandomStream& stream) {
-  std::vector<Image> out(levels.size(), clean);
-  for (std::size_t place = 0; place < clean.rgb.size(); ++place) {
+std::vector<Pixels> gaussian(const Pixels& clean, const std::vector<double>& levels, const RandomStream& stream) {
+  std::vector<Pixels> out(levels.size(), clean);
+  for (std::size_t place = 0; place < clean.values.size(); ++place) {
     const double z = stream.normal(place);
-    for (std::size_t i = 0; i < levels.size(); ++i) out[i].rgb[place] = pixel(clean.rgb[place] + 255 * levels[i] * z);
+    for (std::size_t i = 0; i < levels.size(); ++i) out[i].values[place] = clean.values[place] + clean.white * levels[i] * z;
   }
   return out;
 }
 
 // A grey square over `level` of the area, around one centre.
-std::vector<Image> occlusion(const Image& clean, const std::vector<double>& levels, const RandomStream& stream) {
-  std::vector<Image> out(levels.size(), clean);
+std::vector<Pixels> occlusion(const Pixels& clean, const std::vector<double>& levels, const RandomStream& stream) {
+  std::vector<Pixels> out(levels.size(), clean);
   for (std::size_t i = 0; i < levels.size(); ++i) {
     const auto side = static_cast<int>(std::lround(std::sqrt(levels[i] * clean.width * clean.height)));
     const auto begin = [&](std::uint64_t draw, int length) {
@@ -43,36 +34,35 @@ std::vector<Image> occlusion(const Image& clean, const std::vector<double>& leve
     const int left = begin(0, clean.width), top = begin(1, clean.height);
     for (int y = top; y < std::min(top + side, clean.height); ++y)
       for (int x = left; x < std::min(left + side, clean.width); ++x)
-        for (int c = 0; c < 3; ++c) out[i].rgb[static_cast<std::size_t>(3 * (y * clean.width + x) + c)] = 128;
+        for (int c = 0; c < clean.channels; ++c) out[i].values[clean.place(x, y, c)] = clean.white * 128 / 255;
   }
   return out;
 }
 
 // Gaussian, SD = level x an eighth of the width; the border is repeated. There is nothing random in it.
-std::vector<Image> blur(const Image& clean, const std::vector<double>& levels, const RandomStream&) {
-  std::vector<Image> out;
+std::vector<Pixels> blur(const Pixels& clean, const std::vector<double>& levels, const RandomStream&) {
+  std::vector<Pixels> out;
   for (const double level : levels) {
     const double sd = std::max(1e-3, level * clean.width / 8);
     const int reach = static_cast<int>(std::ceil(3 * sd));
     std::vector<double> kernel(static_cast<std::size_t>(2 * reach + 1));
     double sum = 0;
     for (int k = -reach; k <= reach; ++k) sum += kernel[static_cast<std::size_t>(k + reach)] = std::exp(-0.5 * k * k / (sd * sd));
-    std::vector<double> across(clean.rgb.size());
-    Image blurred = clean;
-    const auto at = [&](int x, int y, int c) { return static_cast<std::size_t>(3 * (y * clean.width + x) + c); };
+    std::vector<double> across(clean.values.size());
+    Pixels blurred = clean;
     const auto pass = [&](auto read, auto write) {
       for (int y = 0; y < clean.height; ++y)
         for (int x = 0; x < clean.width; ++x)
-          for (int c = 0; c < 3; ++c) {
+          for (int c = 0; c < clean.channels; ++c) {
             double total = 0;
             for (int k = -reach; k <= reach; ++k) total += kernel[static_cast<std::size_t>(k + reach)] * read(x, y, c, k);
-            write(at(x, y, c), total / sum);
+            write(clean.place(x, y, c), total / sum);
           }
     };
-    pass([&](int x, int y, int c, int k) { return double(clean.rgb[at(std::clamp(x + k, 0, clean.width - 1), y, c)]); },
+    pass([&](int x, int y, int c, int k) { return clean.values[clean.place(std::clamp(x + k, 0, clean.width - 1), y, c)]; },
          [&](std::size_t place, double value) { across[place] = value; });
-    pass([&](int x, int y, int c, int k) { return across[at(x, std::clamp(y + k, 0, clean.height - 1), c)]; },
-         [&](std::size_t place, double value) { blurred.rgb[place] = pixel(value); });
+    pass([&](int x, int y, int c, int k) { return across[clean.place(x, std::clamp(y + k, 0, clean.height - 1), c)]; },
+         [&](std::size_t place, double value) { blurred.values[place] = value; });
     out.push_back(std::move(blurred));
   }
   return out;
@@ -103,27 +93,27 @@ std::vector<Complex> transformed(std::vector<Complex> grid, int width, int heigh
 }
 
 // Each phase is turned by level x the phase of white noise, all channels alike: the amplitudes stay (before clipping).
-std::vector<Image> phase_scramble(const Image& clean, const std::vector<double>& levels, const RandomStream& stream) {
+std::vector<Pixels> phase_scramble(const Pixels& clean, const std::vector<double>& levels, const RandomStream& stream) {
   const auto n = static_cast<std::size_t>(clean.width) * static_cast<std::size_t>(clean.height);
   std::vector<Complex> noise(n);
   for (std::size_t i = 0; i < n; ++i) noise[i] = stream.normal(i);
   noise = transformed(std::move(noise), clean.width, clean.height, -1);
-  std::vector<Image> out(levels.size(), clean);
-  for (int c = 0; c < 3; ++c) {
+  std::vector<Pixels> out(levels.size(), clean);
+  const auto channels = static_cast<std::size_t>(clean.channels);
+  for (std::size_t c = 0; c < channels; ++c) {
     std::vector<Complex> channel(n);
-    for (std::size_t i = 0; i < n; ++i) channel[i] = clean.rgb[3 * i + static_cast<std::size_t>(c)];
+    for (std::size_t i = 0; i < n; ++i) channel[i] = clean.values[channels * i + c];
     channel = transformed(std::move(channel), clean.width, clean.height, -1);
     for (std::size_t level = 0; level < levels.size(); ++level) {
       auto turned = channel;
       for (std::size_t i = 1; i < n; ++i) turned[i] *= std::polar(1.0, levels[level] * std::arg(noise[i]));   // the mean stays
       turned = transformed(std::move(turned), clean.width, clean.height, 1);
-      for (std::size_t i = 0; i < n; ++i) out[level].rgb[3 * i + static_cast<std::size_t>(c)] = pixel(turned[i].real() / static_cast<double>(n));
+      for (std::size_t i = 0; i < n; ++i) out[level].values[channels * i + c] = turned[i].real() / static_cast<double>(n);
     }
   }
   return out;
 }
 
-constexpr NoiseKind kSaltAndPepper = {"salt-and-pepper", "a share `level` of the pixels white or black", salted};
 constexpr NoiseKind kGaussian = {"gaussian", "added to each channel, SD `level` of the range", gaussian};
 constexpr NoiseKind kOcclusion = {"occlusion", "a grey square over `level` of the area", occlusion};
 constexpr NoiseKind kBlur = {"blur", "Gaussian, SD `level` x an eighth of the width", blur};
@@ -131,20 +121,25 @@ constexpr NoiseKind kPhaseScramble = {"phase-scramble", "phases of the Fourier t
 
 }  // namespace
 
-extern const NoiseKind kRotation, kCrop;  // image_views.cc
+extern const NoiseKind kSaltAndPepper, kUniform, kRotation, kCrop;
 
 const std::vector<const NoiseKind*>& noise_kinds() {
-  static const std::vector<const NoiseKind*> list = {&kSaltAndPepper, &kGaussian, &kOcclusion, &kBlur, &kPhaseScramble, &kRotation, &kCrop};
+  static const std::vector<const NoiseKind*> list = {&kSaltAndPepper, &kUniform,  &kGaussian, &kOcclusion,
+                                                    &kBlur,          &kPhaseScramble, &kRotation, &kCrop};
   return list;
 }
 
 const NoiseKind& find_noise_kind(const std::string& name) { return find_named(noise_kinds(), name, "kind of noise"); }
 
-void salt_and_pepper(Image& image, double level, const std::vector<std::int64_t>& order) {
-  const auto n = static_cast<std::size_t>(std::floor(level * image.width * image.height + 1e-9));
-  for (std::size_t i = 0; i < n; ++i)
-    for (int channel = 0; channel < 3; ++channel)
-      image.rgb[static_cast<std::size_t>(3 * order[i] + channel)] = i < n / 2 ? 255 : 0;
+std::string noises_meaning() { return meanings("what spoils images", noise_kinds()); }
+
+std::vector<Image> NoiseKind::apply(const Image& clean, const std::vector<double>& levels, const RandomStream& stream) const {
+  std::vector<Image> out;
+  for (const auto& spoilt : spoil({.width = clean.width, .height = clean.height, .values = {clean.rgb.begin(), clean.rgb.end()}}, levels, stream)) {
+    out.push_back({clean.width, clean.height, {}});
+    for (const double value : spoilt.values) out.back().rgb.push_back(static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0, 255.0))));
+  }
+  return out;
 }
 
 }  // namespace palimpsest

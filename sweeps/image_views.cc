@@ -10,33 +10,32 @@
 namespace palimpsest {
 namespace {
 
-double value_at(const Image& image, int x, int y, int channel) {
+double value_at(const Pixels& image, int x, int y, int channel) {
   const int column = std::clamp(x, 0, image.width - 1), row = std::clamp(y, 0, image.height - 1);
-  return image.rgb[static_cast<std::size_t>(3 * (row * image.width + column) + channel)];
+  return image.values[image.place(column, row, channel)];
 }
 
 /// Each pixel from its place in `clean`, between pixels in proportion; beyond the border the border is repeated.
 template <class PlaceOf>
-Image moved(const Image& clean, PlaceOf place_of) {
-  Image out = clean;
+Pixels moved(const Pixels& clean, PlaceOf place_of) {
+  Pixels out = clean;
   for (int y = 0; y < clean.height; ++y)
     for (int x = 0; x < clean.width; ++x) {
       const auto [from_x, from_y] = place_of(x, y);
       const int left = static_cast<int>(std::floor(from_x)), top = static_cast<int>(std::floor(from_y));
       const double right_share = from_x - left, low_share = from_y - top;
-      for (int c = 0; c < 3; ++c) {
+      for (int c = 0; c < clean.channels; ++c) {
         const auto row = [&](int at) { return (1 - right_share) * value_at(clean, left, at, c) + right_share * value_at(clean, left + 1, at, c); };
-        const double value = (1 - low_share) * row(top) + low_share * row(top + 1);
-        out.rgb[static_cast<std::size_t>(3 * (y * clean.width + x) + c)] = static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
+        out.values[clean.place(x, y, c)] = (1 - low_share) * row(top) + low_share * row(top + 1);
       }
     }
   return out;
 }
 
 // About the middle, left or right.
-std::vector<Image> rotation(const Image& clean, const std::vector<double>& levels, const RandomStream& stream) {
+std::vector<Pixels> rotation(const Pixels& clean, const std::vector<double>& levels, const RandomStream& stream) {
   const double way = stream.uniform(0) < 0.5 ? -1 : 1, middle_x = (clean.width - 1) / 2.0, middle_y = (clean.height - 1) / 2.0;
-  std::vector<Image> out;
+  std::vector<Pixels> out;
   for (const double level : levels) {
     const double angle = way * level * std::numbers::pi / 2, cosine = std::cos(angle), sine = std::sin(angle);
     out.push_back(moved(clean, [&](int x, int y) {
@@ -48,8 +47,8 @@ std::vector<Image> rotation(const Image& clean, const std::vector<double>& level
 }
 
 // A part around one drawn place, a quarter of the side at least, brought back to the whole size.
-std::vector<Image> crop(const Image& clean, const std::vector<double>& levels, const RandomStream& stream) {
-  std::vector<Image> out;
+std::vector<Pixels> crop(const Pixels& clean, const std::vector<double>& levels, const RandomStream& stream) {
+  std::vector<Pixels> out;
   for (const double level : levels) {
     const double side = std::sqrt(std::max(1 - level, 1.0 / 16));
     const double left = stream.uniform(0) * (1 - side) * (clean.width - 1), top = stream.uniform(1) * (1 - side) * (clean.height - 1);

@@ -107,6 +107,7 @@ TEST(Circuit, DoesNotChangeWithoutLearning) {
 TEST(Circuit, ThatRunsAwayFailsAloneWithItsReason) {
   auto wild = small_circuit();
   wild.set("circuit.lesion", std::string("inhibition"));
+  wild.set("circuit.lesion_in", std::string("both"));
   wild.set("circuit.row_sum", 500.0);
   wild.set("circuit.bound", 1e6);
   wild.set("training.gain", 31.0);
@@ -115,6 +116,37 @@ TEST(Circuit, ThatRunsAwayFailsAloneWithItsReason) {
   EXPECT_THAT(together.at(away.id).failure, HasSubstr("stability.ceiling"));
   EXPECT_TRUE(together.at(away.id).measurements.empty());
   expect_equal_bits(together.at(steady.id), run({steady}).at(steady.id));
+}
+
+TEST(Circuit, ARateThatIsNoNumberIsSeenInTestsAndInTrainingAndStaysInTheWeights) {
+  Circuit circuit({.rows = 2, .columns = 2, .features = 3});
+  std::vector<float> drives(20 * 12, 0.1f);
+  drives[4 * 12 + 5] = std::nanf("");  // one neuron, in one stimulus of twenty
+  EXPECT_TRUE(std::isnan(circuit.respond(drives, 20, 5).largest));
+  const std::span<const float> spoilt(drives.data() + 4 * 12, 12);
+  EXPECT_TRUE(std::isnan(circuit.present({spoilt, 4}, {}, 1)));
+  circuit.begin();
+  EXPECT_TRUE(std::isnan(circuit.weights_onto(5).front()));
+}
+
+TEST(Circuit, LearnsWithoutInhibitionAndIsTestedWithIt) {
+  auto s = small_circuit();
+  s.set("circuit.lesion", std::string("inhibition"));
+  EXPECT_THAT(run_alone(s).failure, HasSubstr("in training, in epoch 1"));
+  s.set("training.saturation", 1000.0);
+  const auto learned = run_alone(s), whole = run_alone(small_circuit());
+  ASSERT_EQ(learned.failure, "");
+  const auto &ours = metric(learned, "activity.mean").values, &theirs = metric(whole, "activity.mean").values;
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(ours[i], theirs[i]) << "before training, noise " << i;
+  EXPECT_NE(ours, theirs);
+  s.set("circuit.lesion_in", std::string("tests"));
+  EXPECT_THAT(run_alone(s).failure, HasSubstr("in a test"));
+}
+
+TEST(Circuit, ABoundThatTheWholeCircuitDoesNotReachChangesNothing) {
+  auto s = small_circuit();
+  s.set("training.saturation", 1000.0);
+  expect_equal_bits(run_alone(s), run_alone(small_circuit()));
 }
 
 TEST(Circuit, RefusesWhatCannotBe) {
@@ -134,14 +166,17 @@ TEST(Circuit, RefusesWhatCannotBe) {
   refused("test.ms", 12.0, "fewer than two samples");
   refused("circuit.step", 10.0, "must be below");
   refused("plasticity.theta_count", std::int64_t{13}, "plasticity.theta_count");
+  refused("circuit.row_sum", 50.0, "Lower circuit.row_sum to that, or raise circuit.bound to 138.9");
 }
 
 TEST(CircuitInput, NoisyPixelsAreTheSameForAllImagesAndThoseOfALevelAmongThoseOfTheNext) {
-  const RandomStream stream(3);
+  const CircuitInputConfig config{.side = 20};
   const GreyImage dark(400, 0.25), light(400, 0.75);
+  const auto of_dark = noisy(dark, config, 1, RandomStream(3)), of_light = noisy(light, config, 1, RandomStream(3));
   std::size_t changed_before = 0;
-  for (const double level : {0.1, 0.3, 0.5}) {
-    const auto a = noisy(dark, level, 1, false, stream), b = noisy(light, level, 1, false, stream);
+  for (std::size_t at = 0; at < 3; ++at) {
+    const double level = config.levels[at + 1];
+    const auto &a = of_dark[at], &b = of_light[at];
     std::size_t changed = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
       EXPECT_EQ(a[i] != 0.25, b[i] != 0.75);
@@ -151,6 +186,27 @@ TEST(CircuitInput, NoisyPixelsAreTheSameForAllImagesAndThoseOfALevelAmongThoseOf
     EXPECT_GT(changed, changed_before);
     changed_before = changed;
   }
+}
+
+TEST(CircuitInput, EveryKindOfNoiseThatThereIsSpoilsGreyImagesTooAndMoreAtHigherLevels) {
+  CircuitInputConfig config{.side = 32};
+  const auto image = grey_image(dead_leaves(3, 2, 32)->image(1), config);
+  for (const auto* kind : noise_kinds()) {
+    config.noise = kind;
+    double before = 0;
+    for (const auto& spoilt : noisy(image, config, 2, RandomStream(5))) {
+      double off = 0;
+      for (std::size_t i = 0; i < image.size(); ++i) {
+        off += std::pow(spoilt[i] - image[i], 2);
+        EXPECT_TRUE(spoilt[i] >= 0 && spoilt[i] <= 1) << kind->name;
+      }
+      EXPECT_GT(off, before) << kind->name;
+      before = off;
+    }
+  }
+  auto s = small_circuit();
+  s.set("noise.kind", std::string("gaussian"));
+  EXPECT_EQ(run_alone(s).failure, "");
 }
 
 TEST(CircuitInput, FiltersHaveMeanZeroAndLengthOneAndBanksOfSetsDiffer) {
@@ -250,7 +306,7 @@ TEST(Circuit, ManifoldIsTheSameOnAllPrincipalComponentsAndAnotherOnFew) {
 }
 
 TEST(CircuitModes, OfNeuronsThatDoNotMeetDecayWithTheirOwnTimeConstants) {
-  const Circuit circuit({.rows = 2, .columns = 2, .features = 3, .excitation = false, .inhibition = false});
+  const Circuit circuit({.rows = 2, .columns = 2, .features = 3, .in_tests = {.excitation = false, .inhibition = false}});
   const auto modes = slowest_modes(circuit, at::full({12}, 0.5, at::kDouble), 24);
   for (int i = 0; i < 24; ++i) EXPECT_NEAR(modes.time_scales[i].item<double>(), i < 12 ? 20 : 10, 1e-6) << i;
 }

@@ -120,11 +120,12 @@ TEST_F(Familiarity, RefusesWhatCannotBeBeforeItRuns) {
 
 TEST_F(Familiarity, NoisyPixelsOfALevelAreAmongThoseOfTheNext) {
   const Image clean{4, 5, std::vector<std::uint8_t>(60, 100)};
-  const auto order = RandomStream(1).permutation(20);
+  const std::vector<double> levels = {0.1, 0.3, 0.5};
+  const auto images = find_noise_kind("salt-and-pepper").apply(clean, levels, RandomStream(1));
   std::set<int> before;
-  for (const double level : {0.1, 0.3, 0.5}) {
-    Image noisy = clean;
-    salt_and_pepper(noisy, level, order);
+  for (std::size_t at = 0; at < levels.size(); ++at) {
+    const double level = levels[at];
+    const Image& noisy = images[at];
     std::set<int> now;
     int white = 0;
     for (int i = 0; i < 20; ++i)

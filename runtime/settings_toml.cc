@@ -10,8 +10,9 @@ namespace {
 
 std::string as_written(const std::filesystem::path& file, const toml::source_region& where) {
   if (from_command_line(where)) return *where.path;
-  if (!where.begin) return file.string();
-  return file.string() + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column);
+  const std::string its_file = where.path ? *where.path : file.string();
+  if (!where.begin) return its_file;
+  return its_file + ":" + std::to_string(where.begin.line) + ":" + std::to_string(where.begin.column);
 }
 
 }  // namespace
@@ -24,14 +25,20 @@ void Mistakes::add(const toml::source_region& where, const std::string& what) {
   mistakes_.push_back({where, as_written(file_, where) + ": " + what});
 }
 
+std::string Mistakes::place_of(const toml::source_region& where) const { return as_written(file_, where); }
+
 void Mistakes::add(const std::string& what) { add(toml::source_region{}, what); }
 
 void Mistakes::throw_if_any() const {
   if (mistakes_.empty()) return;
   std::vector<Mistake> sorted = mistakes_;
-  const auto order = [](const Mistake& m) {  // the file from top to bottom, then what it lacks, then the command line
-    const int part = from_command_line(m.where) ? 2 : m.where.begin ? 0 : 1;
-    return std::make_tuple(part, part ? 0u : m.where.begin.line, part ? 0u : m.where.begin.column);
+  // The file from top to bottom, then those it includes, then what it lacks, then the command line.
+  const auto order = [&](const Mistake& m) {
+    const bool in_a_file = m.where.begin && !from_command_line(m.where);
+    const bool included = in_a_file && m.where.path && *m.where.path != file_.string();
+    const int part = from_command_line(m.where) ? 3 : !in_a_file ? 2 : included ? 1 : 0;
+    return std::make_tuple(part, included ? *m.where.path : std::string(), in_a_file ? m.where.begin.line : 0u,
+                           in_a_file ? m.where.begin.column : 0u);
   };
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const Mistake& a, const Mistake& b) { return order(a) < order(b); });

@@ -16,7 +16,8 @@
 
 namespace palimpsest {
 
-/// The mistakes of one definition, gathered while it is read and thrown together, in the order of the file.
+/// The mistakes of one definition, gathered while it is read and thrown together, in the order of the file. Each names
+/// the file it stands in, which may be an included one.
 class Mistakes {
  public:
   explicit Mistakes(std::filesystem::path file) : file_(std::move(file)) {}
@@ -26,6 +27,7 @@ class Mistakes {
   void add(const toml::key& where, const std::string& what) { add(where.source(), what); }
   void add(const toml::source_region& where, const std::string& what);
   void add(const std::string& what);  // of the file as a whole: "file: what"
+  std::string place_of(const toml::source_region& where) const;  // "file:line:column"
   bool empty() const { return mistakes_.empty(); }
   void throw_if_any() const;  // throws DefinitionError
 

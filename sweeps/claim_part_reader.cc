@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sweeps/claim_reader.h"
+#include "sweeps/reach.h"
 
 namespace palimpsest {
 namespace {
@@ -222,7 +223,12 @@ class PartReader {
     const toml::node* baseline = fields_.find("baseline");
     if (part_.baseline.empty()) return;
     if (!fields_.find("treatment")) return tell(*baseline, "the claim has a baseline but no treatment. Write treatment = { ... }: the runs that are compared with it.");
-    if (part_.baseline == part_.treatment) tell(*baseline, "baseline and treatment are the same runs, whose difference is always 0. Change one of them.");
+    if (part_.baseline == part_.treatment) return tell(*baseline, "baseline and treatment are the same runs, whose difference is always 0. Change one of them.");
+    Condition both = part_.treatment;
+    if (!join(both, part_.baseline) || !some_run_has(definition_, both) || all_excluded(definition_, both)) return;
+    std::vector<std::string> of_it;
+    for (const auto& [key, value] : both) of_it.push_back(fmt::format("{} = {}", key, text(value)));
+    tell(*baseline, fmt::format("a run with {} is in treatment and baseline, and would be compared with itself. Give one key in both, with different values.", fmt::join(of_it, ", ")));
   }
 
   const Fields& fields_;

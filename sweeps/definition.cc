@@ -5,39 +5,11 @@
 #include <fmt/format.h>
 
 #include "runtime/durable_file.h"
+#include "sweeps/definition_keys.h"
 #include "sweeps/definition_toml.h"
 
 namespace palimpsest {
 namespace {
-
-
-const Key kName = {.name = "name", .type = KeyType::kString, .default_value = std::string(), .meaning = "what results and reports call the sweep", .required = true};
-const Key kStudy = {.name = "study", .type = KeyType::kString, .default_value = std::string(), .meaning = "what a run does and measures", .required = true};
-const Key kImageSets = {.name = "sweep.image_sets", .type = KeyType::kInteger, .default_value = std::int64_t{1},
-                        .meaning = "Independent units.", .unit = "sets of images", .minimum = 1, .maximum = 1e6};
-const Key kSeeds = {.name = "sweep.seeds", .type = KeyType::kInteger, .default_value = std::int64_t{1},
-                    .meaning = "Replicates within each unit.", .unit = "seeds", .minimum = 1, .maximum = 1e6};
-const Key kPairs = {.name = "sweep.ablation_pairs", .type = KeyType::kBool, .default_value = false,
-                    .meaning = "All pairs of the changes under [[sweep.ablation]] too."};
-const Key kUntil = {.name = "replicate.until", .type = KeyType::kString, .default_value = std::string(),
-                    .meaning = "when units stop being added", .choices = {"every claim decided"}};
-const Key kMin = {.name = "replicate.min", .type = KeyType::kInteger, .default_value = std::int64_t{10},
-                  .meaning = "Units that run in any case.", .minimum = 2, .maximum = 1e6};
-const Key kMax = {.name = "replicate.max", .type = KeyType::kInteger, .default_value = std::int64_t{0},
-                  .meaning = "The most units.", .minimum = 2, .maximum = 1e6};
-const Key kBatch = {.name = "replicate.batch", .type = KeyType::kInteger, .default_value = std::int64_t{5},
-                    .meaning = "Units added at a time.", .minimum = 1, .maximum = 1e6};
-const Key kWidth = {.name = "replicate.width", .type = KeyType::kNumber, .default_value = 0.0,
-                    .meaning = "A claim whose intervals are narrower is left at that.", .minimum = 0};
-const Key kPackSize = {.name = "packs.size", .type = KeyType::kInteger, .default_value = std::int64_t{0},
-                       .meaning = "Runs of a pack.", .unit = "runs, or \"auto\"", .minimum = 1, .maximum = 1e6};
-const Key kSnapshotEvery = {.name = "packs.snapshot_every", .type = KeyType::kNumber, .default_value = 300.0,
-                            .meaning = "Time between snapshots of a pack in flight; 0: only where it is stopped.", .unit = "s", .minimum = 0, .maximum = 1e6};
-const Key kMaxRuns = {.name = "sweep.max_runs", .type = KeyType::kInteger, .default_value = std::int64_t{1'000'000},
-                      .meaning = "More runs than this are taken for a slip.", .unit = "runs", .minimum = 1, .maximum = 1e9};
-const Key kDeviceHour = {.name = "cost.device_hour", .type = KeyType::kNumber, .default_value = 0.0, .meaning = "Price of one worker for an hour.",
-                         .minimum = 0, .maximum = 1e6};
-const Key kCurrency = {.name = "cost.currency", .type = KeyType::kString, .default_value = std::string("USD"), .meaning = "What prices are in."};
 
 /// Reads a sweep file from its head to its claims; every mistake is told before any is thrown.
 class DefinitionReader {
@@ -76,14 +48,24 @@ class DefinitionReader {
   }
 
   /// An axis given on the command line replaces the one of the file, which is written as one quoted key. A swept key's base value would be
-  /// overridden without any effect, so that is refused.
+  /// overridden without any effect, so that is refused; in an ablation it is the base condition's.
   void make_way(const Override& given) {
-    toml::table* grid = root_["sweep"]["grid"].as_table();
-    if (!grid) return;
-    constexpr std::string_view kGrid = "sweep.grid.";
-    if (given.key.starts_with(kGrid)) grid->erase(std::string_view(given.key).substr(kGrid.size()));
-    else if (std::find_if(grid->begin(), grid->end(), [&](const auto& entry) { return entry.first.str() == given.key; }) != grid->end())
-      command_line_mistake(given, fmt::format("{} is swept, so its base value has no effect. Write --set 'sweep.grid.{}=[{}]'.", given.key, given.key, given.value));
+    for (const std::string way : {"grid", "zip", "random"}) {
+      const std::string prefix = "sweep." + way + ".";
+      toml::table* axes = root_["sweep"][way].as_table();
+      if (axes && given.key.starts_with(prefix)) axes->erase(std::string_view(given.key).substr(prefix.size()));
+      else if (sweeps(root_["sweep"][way].node(), given.key))
+        command_line_mistake(given, way == "grid" ? fmt::format("{} is swept, so its base value has no effect. Write --set 'sweep.grid.{}=[{}]'.", given.key, given.key, given.value)
+                                                  : fmt::format("{} is swept under sweep.{}, so its base value has no effect. Change its values there, in the file.", given.key, way));
+    }
+  }
+
+  bool sweeps(const toml::node* axes, const std::string& key) const {
+    if (const toml::array* several = axes ? axes->as_array() : nullptr)
+      return std::any_of(several->begin(), several->end(), [&](const toml::node& one) { return sweeps(&one, key); });
+    const toml::table* table = axes ? axes->as_table() : nullptr;
+    return table && definition_.study &&
+           std::ranges::any_of(flattened(*table, *definition_.study), [&](const NamedNode& entry) { return entry.name == key; });
   }
 
   void command_line_mistake(const Override& given, const std::string& what) {
@@ -148,9 +130,9 @@ class DefinitionReader {
     for (const Key* key : {&kUntil, &kMax})
       if (!root_.at_path(key->name)) mistakes_.add(*table, fmt::format("the key {} is missing. Write {} below [replicate].", key->name,
                                                                         key == &kUntil ? "until = \"every claim decided\"" : "max = 40"));
-    if (how.max > 0 && how.min > how.max) mistakes_.add(*table, fmt::format("replicate.min = {} is above replicate.max = {}. Lower it.", how.min, how.max));
+    if (how.min > how.max) mistakes_.add(*table, fmt::format("replicate.min = {} is above replicate.max = {}. Lower it.", how.min, how.max));
     if (!root_.get("claim")) mistakes_.add(*table, "there is no claim to decide. Write one under [[claim]], or take [replicate] out.");
-    (by_seed ? definition_.seeds : definition_.image_sets) = std::max<std::int64_t>(how.max, 1);
+    (by_seed ? definition_.seeds : definition_.image_sets) = how.max;
     definition_.replication = how;
   }
 

@@ -5,6 +5,7 @@
 
 #include "sweeps/confidence_sequence.h"
 #include "sweeps/plan.h"
+#include "sweeps/reach.h"
 
 namespace palimpsest {
 namespace {
@@ -40,8 +41,11 @@ std::vector<std::string> warnings_of_growth(const Definition& definition, std::i
 std::vector<std::string> design_warnings(const Definition& definition) {
   const bool by_seed = definition.study->unit == "seed";
   const std::int64_t units = by_seed ? definition.seeds : definition.image_sets;
-  if (definition.replication) return warnings_of_growth(definition, units, by_seed ? "seed" : "image set");
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = idle_exclusions(definition);
+  if (definition.replication) {
+    for (std::string& warning : warnings_of_growth(definition, units, by_seed ? "seed" : "image set")) warnings.push_back(std::move(warning));
+    return warnings;
+  }
   for (const Claim& claim : definition.claims)
     if (units < units_needed(claim.alpha, definition.claims.size()))
       warnings.push_back(too_few_units(claim, units, by_seed ? "seed" : "image set", definition.claims.size()));

@@ -17,9 +17,10 @@ void flatten(const toml::table& table, const std::string& prefix, const Study& s
   }
 }
 
-/// The file from top to bottom, then the command line, whose sources have another path.
+/// The file from top to bottom, then an included one, whose sources have another path, then the command line.
 auto order_in_file(const NamedNode& entry, const toml::table& table) {
-  return std::make_tuple(entry.where.path != table.source().path, entry.where.begin.line, entry.where.begin.column);
+  const bool other = entry.where.path != table.source().path;
+  return std::make_tuple(from_command_line(entry.where), other, entry.where.begin.line, entry.where.begin.column);
 }
 
 /// The values of one axis, mistakes told: each like a base value of the key, none twice.

@@ -8,21 +8,13 @@ namespace {
 
 constexpr int kDeepest = 8;   // an include of an include ...: more is a circle
 
-/// Relative paths of an included file are relative to it.
-void make_absolute(toml::table& root, const Study& study, const std::filesystem::path& folder) {
-  for (const Key& key : study.keys) {
-    if (key.type != KeyType::kPath) continue;
-    auto* text = root.at_path(key.name).as_string();
-    if (text && !text->get().empty()) *text = std::filesystem::weakly_canonical(folder / text->get()).string();
-  }
-}
-
-/// What `from` has and `into` does not, table by table.
-void fill_in(toml::table& into, const toml::table& from) {
-  for (const auto& [key, node] : from) {
+/// What `from` has and `into` does not, table by table. Nodes are moved, for a copy would forget the file it stands in, which its paths are
+/// relative to and its mistakes name.
+void fill_in(toml::table& into, toml::table&& from) {
+  for (auto&& [key, node] : from) {
     toml::node* there = into.get(key.str());
-    if (!there) node.visit([&, name = key.str()](const auto& held) { into.insert(name, held); });
-    else if (there->is_table() && node.is_table()) fill_in(*there->as_table(), *node.as_table());
+    if (!there) std::move(node).visit([&, &name = key](auto&& held) { into.insert(name, std::forward<decltype(held)>(held)); });
+    else if (there->is_table() && node.is_table()) fill_in(*there->as_table(), std::move(*node.as_table()));
   }
 }
 
@@ -37,9 +29,7 @@ void include_at(toml::table& root, const std::filesystem::path& file, Mistakes& 
   toml::table included = parse_toml(read_file(other), other);
   if (included.get("include")) include_at(included, other, mistakes, depth + 1);
   included.erase("include");
-  const auto study = root["study"].value<std::string>(), theirs = included["study"].value<std::string>();
-  if (const Study* found = find_study(study ? *study : theirs.value_or(""))) make_absolute(included, *found, std::filesystem::absolute(other).parent_path());
-  fill_in(root, included);
+  fill_in(root, std::move(included));
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "runtime/key_error.h"
 #include "sweeps/condition.h"
+#include "sweeps/key_places.h"
 
 namespace palimpsest {
 namespace {
@@ -12,6 +14,15 @@ namespace {
 /// Whether another value of the key may mean other images or other slow weights, so that a run's inputs must be looked at anew.
 bool changes_inputs(const Study& study, const std::string& key) {
   return key.starts_with("images.") || key.starts_with("slow.") || names_a_place(study, key);
+}
+
+// What the study says of a key is said of the place where the definition has it.
+Inputs inspect(const Definition& definition, const Settings& settings, std::int64_t image_set) {
+  try {
+    return definition.study->inspect(settings, image_set, definition.image_sets);
+  } catch (const KeyError& error) {
+    throw DefinitionError({place_of(definition, error.key(), settings.at(error.key())) + ": " + error.what()});
+  }
 }
 
 }  // namespace
@@ -32,7 +43,7 @@ Plan::Plan(const Definition& definition) : definition_(definition) {
   inputs_.resize(rows);
   for (std::size_t row = 0; row < rows; ++row)
     for (std::int64_t set = 0; set < definition_.image_sets; ++set)
-      inputs_[row].push_back(definition_.study->inspect(settings_at(place_of_row(row)), set, definition_.image_sets));
+      inputs_[row].push_back(inspect(definition_, settings_at(place_of_row(row)), set));
   check_values();
   refuse_twins();
 }
@@ -56,7 +67,7 @@ void Plan::check_values() const {
     if (std::ranges::find(input_axes_, axis) != input_axes_.end()) continue;   // looked at already
     for (std::int64_t value = 0; value < count_of(axis); ++value) {
       place.values[axis] = static_cast<std::size_t>(value);
-      if (is_kept(place)) definition_.study->inspect(settings_at(place), 0, definition_.image_sets);
+      if (is_kept(place)) inspect(definition_, settings_at(place), 0);
     }
     place.values[axis] = 0;
   }

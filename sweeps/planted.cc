@@ -63,6 +63,16 @@ Axis numbered(const char* name, std::int64_t count) {
   return axis;
 }
 
+std::vector<Axis> score_axes(const Settings& settings) {
+  return {{"epoch", kEpochs}, {"images", kImages}, numbered("layer", settings.integer("planted.size"))};
+}
+
+std::vector<Axis> loss_axes(const Settings& settings) { return {numbered("step", settings.integer("planted.steps"))}; }
+
+std::vector<DeclaredMetric> declare(const Settings& settings) {
+  return {{"planted.score", score_axes(settings)}, {"loss", loss_axes(settings)}};
+}
+
 Measurement score(const RunSpec& run) {
   const Settings& settings = run.settings;
   const Draws unit = of_unit(run);
@@ -70,14 +80,13 @@ Measurement score(const RunSpec& run) {
   const double cluster_sd = settings.number("planted.cluster_sd");
   const double response = settings.number("planted.response_sd") * unit(in_b(settings) ? 4 : 3);
   const double effect = in_b(settings) ? settings.number("planted.effect") : 0.0;
-  const Axis layers = numbered("layer", settings.integer("planted.size"));
 
-  Measurement out{"planted.score", {{"epoch", kEpochs}, {"images", kImages}, layers}, {}};
+  Measurement out{"planted.score", score_axes(settings), {}};
   for (std::size_t e = 0; e < kEpochs.size(); ++e)
     for (std::size_t i = 0; i < kImages.size(); ++i) {
       const double change = cluster_sd * unit(1 + i) + response + (i == 0 ? effect : 0.0);
       const double share = static_cast<double>(e) / static_cast<double>(kEpochs.size() - 1);
-      for (std::size_t l = 0; l < layers.labels.size(); ++l) {
+      for (std::size_t l = 0; l < out.axes[2].labels.size(); ++l) {
         const double n = settings.number("planted.noise_sd") * noise(out.values.size());
         out.values.push_back(static_cast<float>(10.0 + cluster_sd * unit(0) + share * change + n));
       }
@@ -88,7 +97,7 @@ Measurement score(const RunSpec& run) {
 /// A training curve to look at: falls as 1 / (1 + step), with a little of the run's own noise.
 Measurement loss(const RunSpec& run) {
   const RandomStream noise = of_run(world_of(run.settings).child(purpose("loss")), run);
-  Measurement out{"loss", {numbered("step", run.settings.integer("planted.steps"))}, {}};
+  Measurement out{"loss", loss_axes(run.settings), {}};
   for (std::size_t step = 0; step < out.axes[0].labels.size(); ++step)
     out.values.push_back(static_cast<float>((1.0 + 0.05 * noise.normal(step)) / (1.0 + static_cast<double>(step))));
   return out;
@@ -265,6 +274,7 @@ const Study kPlantedStudy = {
     .signature = signature,
     .probe_memory = probe_memory,
     .run_pack = run_pack,
+    .declare = declare,
     .work = work,
 };
 

@@ -205,7 +205,23 @@ TEST(DefinitionMistakes, OfTreatmentAndBaseline) {
       {claim_with("baseline = { \"planted.effect\" = 1 }"), "try.toml:10:12: the claim has a baseline but no treatment. Write treatment = { ... }: the runs that are compared with it."},
       {claim_with("baseline = { \"planted.effect\" = 1 }\ntreatment = { planted.effect = 1.0 }"), "try.toml:10:12: baseline and treatment are the same runs, whose difference is always 0. Change one of them."},
   });
+  EXPECT_THAT(mistakes(kHead + claim_with("baseline = { \"planted.effect\" = 1 }\ntreatment = { \"planted.condition\" = \"b\" }")),
+              ElementsAre("try.toml:10:12: a run with planted.condition = \"b\", planted.effect = 1.0 is in treatment and baseline, and would be compared with itself. "
+                          "Give one key in both, with different values."));
   EXPECT_THAT(mistakes(kHead + claim_with("treatment = { \"planted.noise_sd\" = 0.5, \"planted.condition\" = \"a\" }")), ElementsAre());  // all runs have 0.5
+}
+
+// Treatment and baseline name different keys, and yet no run is both.
+TEST(DefinitionMistakes, NoneIsAContrastWhoseKeysNeverMeet) {
+  const std::string claim = "[[claim]]\nname = \"one\"\nmetric = \"loss\"\ndirection = \"less\"\ntreatment = { \"planted.steps\" = 3 }\nbaseline = { \"planted.condition\" = \"b\" }\n";
+  const auto said = [&](const std::string& sweep) { return mistakes(kHead + sweep + claim); };
+  EXPECT_THAT(said("[sweep.grid]\n\"planted.steps\" = [3, 4]\n\"planted.condition\" = [\"a\", \"b\"]\n"), testing::SizeIs(1));
+  EXPECT_THAT(said("[sweep.zip]\n\"planted.steps\" = [3, 4]\n\"planted.condition\" = [\"a\", \"b\"]\n"), ElementsAre());
+  EXPECT_THAT(said("[sweep.zip]\n\"planted.steps\" = [3, 4]\n\"planted.condition\" = [\"b\", \"a\"]\n"), testing::SizeIs(1));
+  EXPECT_THAT(said("[[sweep.ablation]]\n\"planted.steps\" = 3\n[[sweep.ablation]]\n\"planted.condition\" = \"b\"\n"), ElementsAre());
+  EXPECT_THAT(said("[planted]\nsteps = 9\n[sweep.grid]\n\"planted.steps\" = { values = [3, 4], when = { \"planted.condition\" = \"a\" } }\n\"planted.condition\" = [\"a\", \"b\"]\n"), ElementsAre());
+  EXPECT_THAT(said("[sweep.grid]\n\"planted.steps\" = [3, 4]\n\"planted.condition\" = [\"a\", \"b\"]\n[[sweep.exclude]]\n\"planted.steps\" = 3\n\"planted.condition\" = \"b\"\n"),
+              ElementsAre());
 }
 
 TEST(DefinitionMistakes, OfAnAxisAreNotToldAgainOfItsClaims) {
@@ -235,6 +251,11 @@ TEST(DefinitionMistakes, OfOverrides) {
   const auto said = [](std::vector<Override> overrides) { return mistakes(kFull, std::move(overrides)); };
   EXPECT_THAT(said({{"planted.condition", "b"}}), ElementsAre("--set planted.condition=b: planted.condition is swept, so its base value has no effect. "
                                                               "Write --set 'sweep.grid.planted.condition=[b]'."));
+  const auto swept = [](const std::string& table) { return mistakes(kHead + table, {{"planted.effect", "7"}}); };
+  EXPECT_THAT(swept("[[sweep.zip]]\n\"planted.steps\" = [1]\n[[sweep.zip]]\nplanted.effect = [1, 2]\n"),
+              ElementsAre("--set planted.effect=7: planted.effect is swept under sweep.zip, so its base value has no effect. Change its values there, in the file."));
+  EXPECT_THAT(swept("[sweep.random]\ncount = 2\n\"planted.effect\" = { uniform = [0, 1] }\n"),
+              ElementsAre("--set planted.effect=7: planted.effect is swept under sweep.random, so its base value has no effect. Change its values there, in the file."));
   EXPECT_THAT(said({{"planted.stps", "3"}}), ElementsAre("--set planted.stps=3: unknown key planted.stps. Did you mean planted.steps?"));
   EXPECT_THAT(said({{"sweep.image_sets", "none"}}), ElementsAre("--set sweep.image_sets=none: sweep.image_sets = 'none' is a string. Write an integer (sets of images)."));
   EXPECT_THAT(said({{"sweep.zip", "3"}}), ElementsAre("--set sweep.zip=3: sweep.zip is no table. Write [[sweep.zip]] and keys with their values below it."));

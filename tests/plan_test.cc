@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/durable_file.h"
+#include "runtime/key_error.h"
 
 namespace palimpsest {
 namespace {
@@ -35,6 +36,7 @@ const Study& toy() {
     s.metrics = {{"m", {"epoch"}, "", ""}};
     s.inspect = [](const Settings& settings, std::int64_t set, std::int64_t) {
       ++opened;
+      if (settings.number("fast.rate") > 9) throw KeyError("fast.rate", fmt::format("fast.rate = {} is too fast", settings.number("fast.rate")));
       return Inputs{{{"images", fmt::format("{} {} {}", disk().at(settings.string("images.path")), settings.integer("images.count"), set)}}};
     };
     s.signature = [](const Settings& settings) { return fmt::format("rank {}", settings.integer("fast.rank")); };
@@ -165,6 +167,29 @@ TEST(Plan, LeavesOutWhatIsExcludedAndCountsIt) {
   EXPECT_THAT(conditions(grid + rule), ElementsAre("1 0.1", "1 0.2", "2 0.1"));
   EXPECT_EQ(Plan(toy_definition("[sweep]\nseeds = 5\n" + grid + rule)).dropped(), 5);
   EXPECT_THROW(Plan(toy_definition(grid + "[[sweep.exclude]]\n\"fast.rank\" = [1, 2]\n")), InputError);
+}
+
+TEST(Plan, WarnsOfAnExclusionThatLeavesOutNoRun) {
+  const std::string grid = "[sweep.grid]\n\"fast.rank\" = [1, 2]\n\"fast.rate\" = { values = [0.1, 0.2], when = { \"fast.rank\" = 2 } }\n";
+  const auto warned = [&](const std::string& rule) { return design_warnings(toy_definition(grid + "[[sweep.exclude]]\n" + rule)); };
+  EXPECT_THAT(warned("\"fast.rank\" = 1\n"), ElementsAre());
+  EXPECT_THAT(warned("\"fast.rate\" = [0.2, 0.3]\n[[sweep.exclude]]\n\"fast.rank\" = 2\n\"fast.rate\" = 0.2\n"), ElementsAre());
+  EXPECT_THAT(warned("\"fast.rank\" = [3, 4]\n\"fast.rate\" = 0.2\n"),
+              ElementsAre("[[sweep.exclude]] fast.rank = 3 or 4 and fast.rate = 0.2 leaves out no run, for none has that. Mend its values, or take it out."));
+  EXPECT_THAT(warned("\"fast.rank\" = 1\n\"fast.rate\" = 0.2\n"), testing::SizeIs(1)) << "there the axis does not exist";
+}
+
+TEST(Plan, SaysWhereAValueStandsThatTheStudyRefuses) {
+  const auto said = [](const std::string& rest) -> std::string {
+    try {
+      Plan plan(toy_definition(rest));
+    } catch (const DefinitionError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(said("[fast]\nrate = 11\n"), "/folder/t.toml:4:8: fast.rate = 11 is too fast");
+  EXPECT_EQ(said("[sweep.grid]\n\"fast.rate\" = [1, 2, 11]\n"), "/folder/t.toml:4:22: fast.rate = 11 is too fast");
 }
 
 TEST(Plan, HasAnAxisOnlyWhereItsConditionHolds) {

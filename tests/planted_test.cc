@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sweeps/claim_check.h"
 #include "sweeps/plan.h"
 #include "tests/temporary_folder.h"
 
@@ -71,6 +72,26 @@ TEST(Planted, MeasuresWhatItDeclares) {
   }
   EXPECT_EQ(result.measurements[0].values.size(), 3u * 2 * 5);
   EXPECT_EQ(result.measurements[1].values.size(), 7u);
+}
+
+TEST(Planted, DeclaresBeforeARunTheAxesItMeasuresOver) {
+  const RunSpec run = plan_of("[planted]\nsize = 5\nsteps = 7\n").run_at(0);
+  const auto declared = kPlantedStudy.declare(run.settings);
+  const auto measured = results({run}).at(0).measurements;
+  ASSERT_EQ(declared.size(), measured.size());
+  for (std::size_t m = 0; m < measured.size(); ++m) {
+    EXPECT_EQ(declared[m].metric, measured[m].metric);
+    EXPECT_EQ(declared[m].axes, measured[m].axes);
+  }
+}
+
+TEST(Planted, RefusesAClaimAtAnEpochThatItDoesNotMeasure) {
+  const auto mistakes = [](const std::string& epochs) {
+    return check_claims(plan_of("[[claim]]\nname = \"grows\"\nmetric = \"planted.score\"\ndirection = \"greater\"\nchange = { epoch = " + epochs + " }\n")).mistakes;
+  };
+  EXPECT_TRUE(mistakes("[0, 10]").empty());
+  ASSERT_EQ(mistakes("[0, 100]").size(), 1u);
+  EXPECT_THAT(mistakes("[0, 100]")[0], testing::HasSubstr("the claim \"grows\" cannot be judged"));
 }
 
 TEST(Planted, GivesARunTheSameNumbersInAnyCompany) {

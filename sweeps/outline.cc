@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 namespace palimpsest {
 namespace {
@@ -33,6 +34,34 @@ std::vector<PackOutline> outline_packs(const Plan& plan, const std::vector<std::
   return out;
 }
 
+/// Values by swept key, in the order in which they are first met.
+using SweptValues = std::map<std::string, std::vector<Value>>;
+
+std::map<std::string, SweptValues> values_by_signature(const Plan& plan, const std::vector<std::vector<std::int64_t>>& packs) {
+  std::map<std::string, SweptValues> out;
+  std::set<std::int64_t> seen;
+  for (const auto& pack : packs) {
+    SweptValues& values = out[plan.signature_of(pack.front())];
+    for (const std::int64_t run : pack) {
+      if (!seen.insert(plan.cell_of(run)).second) continue;   // runs of a cell have the same
+      for (const auto& [key, value] : plan.condition_of(run))
+        if (std::ranges::find(values[key], value) == values[key].end()) values[key].push_back(value);
+    }
+  }
+  return out;
+}
+
+/// Signatures differ because swept keys do: these tell a reader more.
+void tell_apart(const Plan& plan, const std::vector<std::vector<std::int64_t>>& packs, std::vector<PackOutline>& outlines) {
+  if (outlines.size() < 2) return;
+  const auto values = values_by_signature(plan, packs);
+  for (const std::string& key : swept_keys(plan.definition())) {
+    const auto of = [&](const PackOutline& pack) { return values.at(pack.signature).at(key); };
+    if (std::ranges::all_of(outlines, [&](const PackOutline& pack) { return of(pack) == of(outlines.front()); })) continue;
+    for (PackOutline& pack : outlines) pack.differs.emplace_back(key, of(pack));
+  }
+}
+
 // Of one worker, each pack at the speed of the size measured that is nearest below; 0 where some were not measured.
 double seconds_by_speeds(const std::vector<PackOutline>& packs) {
   double seconds = 0;
@@ -62,6 +91,7 @@ Outline outline(const Plan& plan, int workers, std::uint64_t memory, std::option
   out.waiting = static_cast<std::int64_t>(waiting.size());
   out.workers = workers;
   out.packs = outline_packs(plan, packs, memory_of_run, notes);
+  tell_apart(plan, packs, out.packs);
   const double by_speeds = seconds_by_speeds(out.packs);
   out.from = progressed && progressed->seconds_per_run > 0 ? Outline::From::kLedger : by_speeds > 0 ? Outline::From::kSpeeds : Outline::From::kArithmetic;
   const double alone = out.from == Outline::From::kLedger   ? progressed->seconds_per_run * static_cast<double>(waiting.size())

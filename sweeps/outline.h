@@ -30,6 +30,7 @@ struct PackOutline {
   std::int64_t runs = 0, packs = 0, smallest = 0, largest = 0;
   std::uint64_t bytes_per_run = 0;
   std::vector<PackSpeed> speeds;              // as measured; empty: not
+  std::vector<std::pair<std::string, std::vector<Value>>> differs = {};   // swept keys whose values are not those of the other packs
 };
 
 /// What a sweep would run, in numbers: what `palimpsest plan` prints.

@@ -87,12 +87,19 @@ std::string speeds_text(const std::vector<PackSpeed>& speeds) {
   return all.empty() ? "" : "    runs an hour on one worker, in packs of " + all + "\n";
 }
 
+// ": fast.qkv = adapter; fast.rank = 2, 8"
+std::string differs_text(const PackOutline& pack) {
+  std::string all;
+  for (const auto& [key, values] : pack.differs) all += fmt::format("{}{} = {}", all.empty() ? ": " : "; ", key, values_text(values));
+  return all;
+}
+
 std::string packs_text(const Plan& plan, const Outline& outline) {
   std::string out = fmt::format("packs for {} ({})\n", plural(outline.workers, "worker"),
                                 plan.definition().pack_size == 0 ? "sized by memory, and by speed where it was measured" : fmt::format("[packs] size = {}", plan.definition().pack_size));
   for (const PackOutline& pack : outline.packs) {
     const std::string size = pack.smallest == pack.largest ? plural(pack.largest, "run") : fmt::format("{} to {} runs", pack.smallest, pack.largest);
-    out += fmt::format("  {} of {}, {} a run: {}\n", plural(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), pack.signature);
+    out += fmt::format("  {} of {}, {} a run{}\n", plural(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), differs_text(pack));
     out += speeds_text(pack.speeds);
   }
   return out;

@@ -56,8 +56,8 @@ runs
         15  ID15  planted.condition = b, image set 3, seed 1
 
 packs for 3 workers (sized by memory, and by speed where it was measured)
-  2 packs of 4 runs, 4232 bytes a run: condition a size 4 steps 10
-  1 pack of 8 runs, 4232 bytes a run: condition b size 4 steps 10
+  2 packs of 4 runs, 4232 bytes a run: planted.condition = a
+  1 pack of 8 runs, 4232 bytes a run: planted.condition = b
 
 time
   about 5 min 20 s on 3 workers: an estimate from the arithmetic of a run, at 30 GFLOP/s a worker
@@ -78,7 +78,7 @@ TEST(Outline, ShowsAllRunsOfASmallSweepAndTheEndsOfALongAxis) {
   const Plan plan(definition_of("[packs]\nsize = 2\n[sweep.grid]\n\"planted.effect\" = [0.1, 0.2, 0.3, 0.4]\n"));
   const std::string text = outline_text(plan, outline(plan, 1, kMemory));
   EXPECT_THAT(text, Not(HasSubstr("...")));
-  EXPECT_THAT(text, HasSubstr("packs for 1 worker ([packs] size = 2)\n  2 packs of 2 runs"));
+  EXPECT_THAT(text, HasSubstr("packs for 1 worker ([packs] size = 2)\n  2 packs of 2 runs, 4232 bytes a run\n"));
   std::string values;
   for (int i = 0; i < 100; ++i) values += std::to_string(i) + ", ";
   const Plan wide(definition_of("[sweep.grid]\n\"planted.effect\" = [" + values + "]\n"));

@@ -1,4 +1,5 @@
 #include "sweeps/claim_reader.h"
+#include "sweeps/claim_fields.h"
 
 #include <algorithm>
 
@@ -7,15 +8,17 @@
 namespace palimpsest {
 namespace {
 
-const std::vector<std::string> kPartFields = {"metric", "at", "change", "trend", "minus", "treatment", "baseline", "direction", "smallest_effect"};
-const std::vector<std::string> kClaimFields = {"name", "metric", "at", "change", "trend", "minus", "treatment", "baseline",
-                                               "direction", "smallest_effect", "each", "alpha", "part"};
-
-void check_fields(const toml::table& table, const std::vector<std::string>& fields, const char* what, Mistakes& mistakes) {
+/// Of a [[claim]], or of a [[claim.part]].
+void check_fields(const toml::table& table, const Study& study, bool of_part, Mistakes& mistakes) {
+  const auto all = claim_fields(study);
+  std::vector<std::string> fields;
+  for (const ClaimField& field : all)
+    if (field.of_part || !of_part) fields.push_back(field.name);
+  const char* what = of_part ? "part of a claim" : "claim";
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     if (std::find(fields.begin(), fields.end(), name) != fields.end()) continue;
-    const bool of_the_claim = std::find(kClaimFields.begin(), kClaimFields.end(), name) != kClaimFields.end();
+    const bool of_the_claim = std::ranges::find(all, name, &ClaimField::name) != all.end();
     const std::string hint = of_the_claim ? fmt::format(" It belongs to the claim as a whole: write it under [[claim]].") : did_you_mean(name, fields);
     mistakes.add(key, fmt::format("unknown field {} of a {}.{}", name, what, hint.empty() ? fmt::format(" It has: {}.", fmt::join(fields, ", ")) : hint));
   }
@@ -27,7 +30,7 @@ class ClaimReader {
   ClaimReader(const toml::table& table, const Definition& definition, Mistakes& mistakes) : table_(table), definition_(definition), mistakes_(mistakes) {}
 
   Claim read() {
-    check_fields(table_, kClaimFields, "claim", mistakes_);
+    check_fields(table_, *definition_.study, false, mistakes_);
     read_name();
     read_alpha();
     read_parts();
@@ -60,7 +63,7 @@ class ClaimReader {
     if (!parts || parts->empty() || !parts->is_homogeneous<toml::table>())
       return mistakes_.add(*node, "part is no list of tables. Write [[claim.part]] below the claim, once for each part that must hold.");
     for (const toml::node& part : *parts) {
-      check_fields(*part.as_table(), kPartFields, "part of a claim", mistakes_);
+      check_fields(*part.as_table(), *definition_.study, true, mistakes_);
       claim_.parts.push_back(read_part(table_, part.as_table(), definition_, mistakes_));
     }
   }

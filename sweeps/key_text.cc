@@ -6,6 +6,9 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "sweeps/claim_fields.h"
+#include "sweeps/definition_keys.h"
+
 namespace palimpsest {
 namespace {
 
@@ -74,10 +77,9 @@ json table_of(const Study& study, bool lists) {
   return {{"type", "object"}, {"properties", properties}};
 }
 
-json sweep_schema(const Study& study) {
-  const json count = {{"type", "integer"}, {"minimum", 1}};
+/// Ways to sweep, beside the keys of [sweep].
+void put_ways_to_sweep(json& properties, const Study& study) {
   const json zip = table_of(study, true), change = table_of(study, false);
-  json properties = {{"image_sets", count}, {"seeds", count}, {"max_runs", count}, {"ablation_pairs", {{"type", "boolean"}}}};
   properties["grid"] = {{"type", "object"}, {"description", "full product: lists of values by key, or { values = [...], when = { ... } }"}};
   properties["zip"] = {{"description", "keys that move together"}};
   properties["zip"]["anyOf"] = json::array({zip, json{{"type", "array"}, {"items", zip}}});
@@ -85,40 +87,43 @@ json sweep_schema(const Study& study) {
   properties["random"]["required"] = json::array({"count"});
   properties["ablation"] = {{"type", "array"}, {"items", change}, {"description", "the base condition, then one change at a time"}};
   properties["exclude"] = {{"type", "array"}, {"items", change}, {"description", "runs that are not run"}};
-  return {{"type", "object"}, {"additionalProperties", false}, {"properties", properties}};
 }
 
-json replicate_schema() {
-  const json count = {{"type", "integer"}, {"minimum", 1}};
-  json properties = {{"min", count}, {"max", count}, {"batch", count}, {"width", {{"type", "number"}, {"minimum", 0}}}};
-  properties["until"] = {{"const", "every claim decided"}};
-  json out = {{"type", "object"}, {"additionalProperties", false}, {"properties", properties}};
-  out["description"] = "units are added until every claim is decided";
-  out["required"] = json::array({"until", "max"});
+json field_schema(const ClaimField& field) {
+  json out = {{"description", field.meaning}};
+  const auto type = [&](const char* word) { out["type"] = word; };
+  switch (field.type) {
+    case ClaimField::Type::kText: type("string"); break;
+    case ClaimField::Type::kNumber: type("number"); break;
+    case ClaimField::Type::kTable: type("object"); break;
+    case ClaimField::Type::kKeys: type("array"), out["items"] = {{"type", "string"}}; break;
+    case ClaimField::Type::kParts: type("array"); break;
+  }
+  if (!field.choices.empty()) out["enum"] = field.choices;
+  if (field.above) out["exclusiveMinimum"] = *field.above;
+  if (field.most) out["maximum"] = *field.most;
   return out;
 }
 
 json claim_schema(const Study& study) {
-  json metrics = json::array();
-  for (const MetricInfo& metric : study.metrics) metrics.push_back(metric.name);
-  json part = json::object();
-  part["metric"] = {{"type", "string"}, {"enum", metrics}};
-  for (const char* table : {"at", "change", "minus", "treatment", "baseline"}) part[table] = {{"type", "object"}};
-  part["trend"] = {{"type", "string"}};
-  part["direction"] = {{"enum", json::array({"greater", "less"})}};
-  part["smallest_effect"] = {{"type", "number"}, {"exclusiveMinimum", 0}};
-  json claim = part;
-  claim["name"] = {{"type", "string"}};
-  claim["alpha"] = {{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 0.5}};
-  claim["each"] = {{"type", "array"}, {"items", {{"type", "string"}}}};
-  claim["part"] = {{"type", "array"}, {"items", {{"type", "object"}, {"properties", part}}}};
+  json claim = json::object(), part = json::object();
+  for (const ClaimField& field : claim_fields(study)) {
+    claim[field.name] = field_schema(field);
+    if (field.of_part) part[field.name] = claim[field.name];
+  }
+  claim["part"]["items"] = {{"type", "object"}, {"additionalProperties", false}, {"properties", part}};
   json item = {{"type", "object"}, {"additionalProperties", false}, {"properties", claim}};
   item["required"] = json::array({"name"});
   return {{"type", "array"}, {"items", item}};
 }
 
+std::string without_full_stop(std::string sentence) {
+  if (sentence.ends_with('.')) sentence.pop_back();
+  return sentence;
+}
+
 std::string comment_of(const Key& key) {
-  std::string out = key.meaning;
+  std::string out = without_full_stop(key.meaning);
   if (!key.unit.empty()) out += " [" + key.unit + "]";
   std::vector<std::string> choices;
   for (const auto& choice : key.choices) choices.push_back(choice.empty() ? "\"\"" : choice);
@@ -163,20 +168,46 @@ std::string keys_text(const KeyTable& keys) {
   return out;
 }
 
-constexpr const char* kSweepText = R"(
-[sweep]
-image_sets = 13   # independent units: what intervals and tests run over
-seeds = 3         # replicates within each
-
+constexpr const char* kWaysToSweep = R"(
 # [sweep.grid]              full product of lists of values: "key" = [a, b]
 #                           or only where others have a value: "key" = { values = [a, b], when = { "other" = c } }
-# [sweep.zip]               keys that move together
-# [sweep.random]            count = 50, and "key" = { uniform = [a, b] }, { log_uniform = [a, b] } or { choice = [...] }
+# [[sweep.zip]]             keys that move together: lists of equal length
+# [sweep.random]            count = 50, and "key" = { uniform = [a, b] }, { log_uniform = [a, b] } or { choice = [...] };
+#                           seed = 0; method = "sobol" or "independent"
 # [[sweep.ablation]]        the base condition, then one change at a time
-# [[sweep.exclude]]         what is not run
-# [replicate]               until = "every claim decided", min = 10, max = 40, batch = 5: units are added where claims are open, in
-#                           place of image_sets; verdicts stand up to looking on the way
+# [[sweep.exclude]]         what is not run: "key" = a value, or a list of them
 )";
+
+std::string commented_out(const std::string& text) {
+  std::string out;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    out += (begin == end ? "" : "# ") + text.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  return out;
+}
+
+/// The keys of every sweep, with values to begin with.
+std::string sweep_text() {
+  KeyTable sweep = keys_of_sweep(), packs = keys_of_packs();
+  const auto set = [](KeyTable& keys, const Key& key, Value value) { std::ranges::find(keys, key.name, &Key::name)->default_value = std::move(value); };
+  set(sweep, kImageSets, std::int64_t{13});
+  set(sweep, kSeeds, std::int64_t{3});
+  set(packs, kPackSize, std::string("auto"));
+  return keys_text(sweep) + kWaysToSweep + "\n# In place of sweep.image_sets: units are added where claims are open, and verdicts stand up to looking on the way.\n" +
+         commented_out(keys_text(keys_of_replicate()) + keys_text(packs) + keys_text(keys_of_cost()));
+}
+
+std::string claim_text(const Study& study) {
+  std::string out = "\n# What is claimed, as often as there are claims:\n#\n# [[claim]]\n";
+  for (const ClaimField& field : claim_fields(study))
+    out += field.example.empty() ? fmt::format("# # {}\n", field.meaning) : fmt::format("# {:<48} # {}\n", field.name + " = " + field.example, field.meaning);
+  out += "\n# Metrics, with their axes\n";
+  for (const MetricInfo& metric : study.metrics)
+    out += folded(fmt::format("  {} ({}): {}", metric.name, fmt::join(metric.axes, ", "), metric.meaning));
+  return out;
+}
 
 }  // namespace
 
@@ -190,27 +221,22 @@ json definition_schema(const KeyTable& keys, const Study* study) {
   properties["study"] = {{"const", study->name}};
   properties["name"] = {{"type", "string"}, {"description", "what results and reports call the sweep"}};
   properties["include"] = {{"type", "string"}, {"description", "another definition, for what this one does not say"}};
-  properties["packs"] = {{"type", "object"},
-                         {"properties",
-                          {{"size", {{"description", "runs of a pack, or \"auto\""}}},
-                           {"snapshot_every", {{"type", "number"}, {"description", "seconds between snapshots of a pack in flight; 0: only where it is stopped"}}}}}};
-  properties["cost"] = {{"type", "object"},
-                        {"properties",
-                         {{"device_hour", {{"type", "number"}, {"description", "price of one worker for an hour"}}}, {"currency", {{"type", "string"}}}}}};
-  properties["sweep"] = sweep_schema(*study);
-  properties["replicate"] = replicate_schema();
+  for (const KeyTable& table : {keys_of_sweep(), keys_of_replicate(), keys_of_packs(), keys_of_cost()})
+    for (const Key& key : table) put(properties, key);
+  put_ways_to_sweep(inner(properties, "sweep"), *study);
+  properties["replicate"]["description"] = "units are added until every claim is decided";
+  properties["replicate"]["required"] = json::array({"until", "max"});
+  properties["packs"]["properties"]["size"] = {{"description", kPackSize.meaning}, {"default", "auto"}};
+  properties["packs"]["properties"]["size"]["anyOf"] = json::array({json{{"type", "integer"}, {"minimum", 1}}, json{{"const", "auto"}}});
   properties["claim"] = claim_schema(*study);
   return out;
 }
 
 std::string commented_definition(const KeyTable& keys, const Study* study) {
   if (!study) return keys_text(keys);
-  std::string out = folded(study->meaning + ". Every key with its default; take out what you do not change.");
-  out += fmt::format("study = \"{}\"\nname = \"my sweep\"\n", study->name) + keys_text(keys) + kSweepText;
-  out += "\n# What can be claimed of, as [[claim]]: metrics with their axes\n";
-  for (const MetricInfo& metric : study->metrics)
-    out += folded(fmt::format("  {} ({}): {}", metric.name, fmt::join(metric.axes, ", "), metric.meaning));
-  return out;
+  std::string out = folded(without_full_stop(study->meaning) + ". Every key with its default; take out what you do not change.");
+  out += fmt::format("study = \"{}\"\nname = \"my sweep\"\n# include = \"other.toml\"   takes from another file what this one does not say\n", study->name);
+  return out + keys_text(keys) + sweep_text() + claim_text(*study);
 }
 
 }  // namespace palimpsest

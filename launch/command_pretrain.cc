@@ -10,6 +10,7 @@
 #include "launch/stop_signal.h"
 #include "models/pretrain.h"
 #include "runtime/agree.h"
+#include "runtime/communicators.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
@@ -21,6 +22,7 @@ namespace {
 struct Arguments {
   std::filesystem::path definition, out, timeline;
   std::vector<std::string> set;
+  std::string communicator = "mpi";
   bool accept_changes = false;
 };
 
@@ -52,7 +54,7 @@ int run(const Arguments& arguments, MpiWorld& world) {
   catch_stop_signals();
   if (!world.any_thread())
     throw InputError("this MPI library lets only the first thread of a process communicate, but training computes in that one meanwhile. Use another MPI (Open MPI and MPICH will do).");
-  const auto ranks = world.initialised() ? over_mpi() : single_process();
+  const auto ranks = communicator_named(arguments.communicator, world);
   Timeline timeline;
   const auto result = pretrain(settings, *ranks, {.out = arguments.out,
                                                   .should_stop = stop_requested,
@@ -72,6 +74,9 @@ Run add_pretrain(CLI::App& command) {
   command.add_option("--out", arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
   command.add_option("--set", arguments->set, "override a key, e.g. --set training.steps=4000 (once per key)")->allow_extra_args(false);
   command.add_flag("--accept-changes", arguments->accept_changes, "go on with a run although its settings were others, e.g. a lower learning rate after it diverged");
+  std::string kinds;
+  for (const auto& kind : communicators()) kinds += (kinds.empty() ? "" : "; ") + kind.name + ", " + kind.meaning;
+  command.add_option("--communicator", arguments->communicator, "how ranks speak to each other: " + kinds)->type_name("NAME")->capture_default_str();
   command.add_option("--timeline", arguments->timeline, "write what each rank computed and communicated when, for chrome://tracing or ui.perfetto.dev")->type_name("FILE");
   command.footer("Keys of a definition: palimpsest init pretraining. Alone or under mpirun: the batch is split over the ranks.");
   return [arguments](MpiWorld& world) { return run(*arguments, world); };

@@ -62,9 +62,10 @@ CommunicationThread::~CommunicationThread() {
 Pending CommunicationThread::post(std::string name, std::function<void()> act) {
   // Whoever holds the Pending holds the task; what was done must not keep its tensors alive that long.
   const auto held = std::make_shared<std::function<void()>>(std::move(act));
-  Task task{std::move(name), std::packaged_task<void()>([held] {
+  Task task{std::move(name), std::packaged_task<Fence()>([this, held] {
               const auto once = std::exchange(*held, nullptr);
               once();
+              return world_.fence();
             })};
   const Pending pending(task.act.get_future().share());
   if (!thread_.joinable()) {

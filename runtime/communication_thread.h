@@ -18,14 +18,17 @@ namespace palimpsest {
 class Pending {
  public:
   Pending() = default;  // nothing to wait for
-  explicit Pending(std::shared_future<void> done) : done_(std::move(done)) {}
-  void wait() const {  // throws what the collective threw
-    if (const auto done = done_; done.valid()) done.get();
+  explicit Pending(std::shared_future<Fence> done) : done_(std::move(done)) {}
+  /// Throws what the collective threw. On a device it is this thread's next operations that wait, not the thread.
+  void wait() const {
+    const auto done = done_;
+    if (!done.valid()) return;
+    if (const Fence& fence = done.get()) fence();
   }
   bool ready() const { return !done_.valid() || done_.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
 
  private:
-  std::shared_future<void> done_;
+  std::shared_future<Fence> done_;
 };
 
 /// One thread that does all collectives of a rank, in the order in which they were posted (which is the same on every
@@ -45,7 +48,7 @@ class CommunicationThread {
  private:
   struct Task {
     std::string name;
-    std::packaged_task<void()> act;
+    std::packaged_task<Fence()> act;
   };
   void work();
   void perform(Task&);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <ATen/core/Tensor.h>
@@ -7,6 +8,9 @@
 namespace palimpsest {
 
 enum class Reduction { kSum, kMean, kMax };
+
+/// What a thread calls before it computes with the results of collectives; empty: they are there.
+using Fence = std::function<void()>;
 
 /// Ranks that call the same collectives in the same order. One process is a legal world. Tensors are contiguous, float32
 /// or bfloat16 (broadcast: any type), of the same shape and type on every rank; a sum is formed in rank order, so that it
@@ -23,6 +27,8 @@ class Communicator {
   virtual void all_gather(at::Tensor& whole, const at::Tensor& part) = 0;
   virtual void broadcast(at::Tensor& in_place, int root) = 0;
   virtual void barrier() = 0;
+  /// Collectives on a device may be under way when they return: what is computed there after the fence waits for all that were called before it.
+  virtual Fence fence() { return {}; }
 
   /// The ranks that give the same `group`, in their order: a collective itself. The result must not outlive this.
   virtual std::unique_ptr<Communicator> split(int group) = 0;

@@ -32,6 +32,7 @@ NcclLibrary load() {
   const Library cuda("libcudart.so." + std::to_string(CUDART_VERSION / 1000), "the CUDA runtime");
   const Library nccl("libnccl.so.2", "nvidia-nccl-cu13");
   NcclLibrary f{};
+  f.moves = [](const at::Tensor& tensor) { return tensor.is_cuda(); };
   nccl.find("ncclGetUniqueId", f.get_unique_id);
   nccl.find("ncclCommInitRank", f.comm_init_rank);
   nccl.find("ncclCommDestroy", f.comm_destroy);

@@ -25,6 +25,7 @@ struct NcclLibrary {
 
   decltype(&::cudaSetDevice) set_device;
   decltype(&::cudaGetErrorString) cuda_error_string;
+  bool (*moves)(const at::Tensor&);  // whether its memory is a device's
   cudaError_t (*stream_create)(cudaStream_t*, unsigned int);
   decltype(&::cudaStreamDestroy) stream_destroy;
   decltype(&::cudaStreamWaitEvent) stream_wait_event;
@@ -35,6 +36,6 @@ struct NcclLibrary {
 };
 
 /// over_nccl by the functions given, which must outlive it.
-std::unique_ptr<Communicator> over_nccl(Communicator& ranks, const NcclOptions&, const NcclLibrary&);
+std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator> ranks, const NcclOptions&, const NcclLibrary&);
 
 }  // namespace palimpsest

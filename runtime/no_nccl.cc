@@ -8,6 +8,6 @@ std::string why_no_nccl() {
          "the CUDA toolkit, and build again.";
 }
 
-std::unique_ptr<Communicator> over_nccl(Communicator&, const NcclOptions&) { throw InputError(why_no_nccl()); }
+std::unique_ptr<Communicator> over_nccl(std::unique_ptr<Communicator>, const NcclOptions&) { throw InputError(why_no_nccl()); }
 
 }  // namespace palimpsest

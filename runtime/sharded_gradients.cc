@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace palimpsest {
 namespace {
@@ -42,6 +43,7 @@ ShardedGradients::ShardedGradients(const std::vector<ShardingUnit>& units, Shard
     units_.push_back({given.name,
                       ParameterRow(given.copies[0], groups.shard->world_size()),
                       given.copies,
+                      {},
                       {},
                       {},
                       std::vector<bool>(parameters),
@@ -139,18 +141,27 @@ void ShardedGradients::reduce_kept_row(Unit& unit) {
 }
 
 void ShardedGradients::reduce_row_and_let_go(Unit& unit) {
-  on_its_way_.wait();  // a backward that is faster than the network must not pile up rows: one travels, one fills
-  const bool first = !unit.share.defined();
-  if (first) unit.share = at::empty({unit.layout.part_size()}, at::kFloat);
-  on_its_way_ = unit.going = thread_.post("reduce_scatter " + unit.name,
-                                          [this, first, row = std::move(unit.row), share = unit.share]() mutable {
-                                            auto sum = first ? share : at::empty_like(share);
-                                            groups_.shard->reduce_scatter(sum, row, Reduction::kSum);
-                                            groups_.replica->all_reduce(sum, Reduction::kSum);
-                                            if (!first) share.add_(sum);
-                                          });
+  take_in();  // a backward that is faster than the network must not pile up rows: one travels, one fills
+  unit.sum = at::empty({unit.layout.part_size()}, at::kFloat);
+  unit.going = thread_.post("reduce_scatter " + unit.name, [this, row = std::move(unit.row), sum = unit.sum]() mutable {
+    groups_.shard->reduce_scatter(sum, row, Reduction::kSum);
+    groups_.replica->all_reduce(sum, Reduction::kSum);
+  });
+  on_its_way_ = &unit;
   unit.row.reset();
   std::fill(unit.filled.begin(), unit.filled.end(), false);
+}
+
+// The sum that is on its way goes into its share.
+void ShardedGradients::take_in() {
+  if (!on_its_way_) return;
+  Unit& unit = *std::exchange(on_its_way_, nullptr);
+  unit.going.wait();
+  const auto sum = std::exchange(unit.sum, {});
+  if (unit.share.defined())
+    unit.share.add_(sum);
+  else
+    unit.share = sum;
 }
 
 // Units of which some parameter had no gradient.
@@ -160,6 +171,7 @@ void ShardedGradients::finish() {
 }
 
 void ShardedGradients::wait() {
+  take_in();
   for (Unit& unit : units_) unit.going.wait();
 }
 

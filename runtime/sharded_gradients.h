@@ -47,6 +47,7 @@ class ShardedGradients {
     ParameterRow layout;
     std::vector<std::vector<at::Tensor>> copies;
     at::Tensor row, share;
+    at::Tensor sum;                    // of one backward, on its way into the share
     std::vector<bool> filled, ever;    // parameters with a gradient in the row; in this step
     std::vector<std::size_t> arrived;  // by copy: parameters in this backward
     std::size_t completed = 0;         // copies
@@ -60,6 +61,7 @@ class ShardedGradients {
   void reduce(Unit&);
   void reduce_kept_row(Unit&);
   void reduce_row_and_let_go(Unit&);
+  void take_in();
   bool keeps_rows() const { return strategy_ == Strategy::kNone || strategy_ == Strategy::kOptimizer; }
 
   ShardGroups& groups_;
@@ -68,7 +70,7 @@ class ShardedGradients {
   std::mutex mutex_;         // copies are threads
   std::vector<Unit> units_;  // protected by mutex_ during a backward
   bool last_ = true;
-  Pending on_its_way_;  // the newest row that is let go of
+  Unit* on_its_way_ = nullptr;  // the newest whose row was let go of
 };
 
 }  // namespace palimpsest

@@ -1,6 +1,7 @@
 #include "runtime/communicator.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,6 +10,11 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+
+#include "runtime/communicators.h"
+#include "runtime/device.h"
+#include "runtime/error.h"
+#include "runtime/over_nccl.h"
 
 namespace palimpsest {
 namespace {
@@ -160,6 +166,17 @@ TEST_P(Collectives, RefuseMemoryThatIsNotTheHosts) {
     EXPECT_THROW(world.all_gather(whole, x), std::logic_error);
     EXPECT_THROW(world.broadcast(x, 0), std::logic_error);
   });
+}
+
+TEST(Communicators, AreFoundByName) {
+  const MpiWorld alone;
+  EXPECT_EQ(communicator_named("mpi", alone)->world_size(), 1);
+  EXPECT_THAT([&] { communicator_named("pigeon", alone); },
+              testing::ThrowsMessage<InputError>("--communicator pigeon: there is none of this name. Take one of: mpi, nccl."));
+  std::string why = why_no_nccl();
+  if (why.empty() && gpu_count(why) > 0) return;
+  EXPECT_THAT([&] { communicator_named("nccl", alone); },
+              testing::ThrowsMessage<InputError>(testing::StartsWith("--communicator nccl: " + why.substr(0, why.size() - 1))));
 }
 
 TEST(SingleProcess, LeavesEveryInputAsItIs) {

@@ -4,6 +4,7 @@
 
 #include "launch/commands.h"
 #include "launch/run_argument.h"
+#include "launch/device_of_run.h"
 #include "launch/device_text.h"
 #include "launch/provenance.h"
 #include "launch/reproduction.h"
@@ -33,9 +34,9 @@ void tell_environment(const RunRecord& record) {
   if (session == record.sessions.end()) return;
   auto then = session->second.provenance;
   then["host"] = counted->attempt.host;
-  then["device"] = counted->attempt.device;
+  then["device"] = without_number(counted->attempt.device);
   auto here = provenance(1);
-  here["device"] = device_text();
+  here["device"] = without_number(device_text(compute_device()));
   const auto lines = differing_environment(then, here);
   if (lines.empty()) fmt::print("environment: the same in all that is recorded\n");
   else fmt::print("environment: {} things differ\n", lines.size());
@@ -55,7 +56,7 @@ int reproduce_in(const RunArgument& argument) {
   if (!study) throw InputError(fmt::format("{}: this program has no study \"{}\".", results.string(), ledger.study()));
   fmt::print("run {}, number {}, {} {}\n", record.run.spec.id, record.number, word(record.run.state), date_text(record.run.finished));
   std::fflush(stdout);
-  use_device(record.run.device.starts_with("cuda") ? "auto" : "cpu", 0);
+  use_device_of_run(record.run.spec.id, record.run.device);
   const Reproduction made = reproduce(record, *study, image_sets_of(ledger));
   tell_metrics(made);
   tell_environment(record);

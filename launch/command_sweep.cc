@@ -115,7 +115,8 @@ int run_first(const SweepRequest& request, MpiWorld& world, MpiMail& mail) {
   }
 }
 
-int run_other(MpiWorld& world, MpiMail& mail) {
+int run_other(const SweepRequest& request, MpiWorld& world, MpiMail& mail) {
+  use_device(request.device, world.local_rank());
   Watchdog watchdog(kNoGrace);
   if (!work_for_coordinator(world.rank(), mail, watchdog)) world.go_on_without_some(false);
   return 0;
@@ -124,7 +125,7 @@ int run_other(MpiWorld& world, MpiMail& mail) {
 int sweep(const SweepRequest& request, MpiWorld& world) {
   keep_networks_in(std::filesystem::absolute(request.out) / kTrainedFolder);
   MpiMail mail(world);
-  return world.rank() == 0 ? run_first(request, world, mail) : run_other(world, mail);
+  return world.rank() == 0 ? run_first(request, world, mail) : run_other(request, world, mail);
 }
 
 // "3/16"
@@ -145,7 +146,7 @@ Run add_sweep(CLI::App& command) {
   struct Options {
     SweepRequest request;
     std::vector<std::string> sets;
-    std::string slice, device = "auto";
+    std::string slice;
   };
   auto options = std::make_shared<Options>();
   command.add_option("FILE", options->request.file, "the sweep's definition (TOML)")->required();
@@ -155,7 +156,7 @@ Run add_sweep(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
       ->type_name("I/N");
-  command.add_option("--device", options->device,
+  command.add_option("--device", options->request.device,
                      "what packs are computed on: auto (a GPU where there is one, each rank of a host the next), cpu, cuda, cuda:N")
       ->type_name("DEVICE")
       ->capture_default_str();
@@ -169,7 +170,6 @@ Run add_sweep(CLI::App& command) {
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");
   return [options](MpiWorld& world) {
     for (const std::string& set : options->sets) options->request.overrides.push_back(parse_override(set));
-    use_device(options->device, world.local_rank());
     if (!options->slice.empty()) read_slice(options->slice, options->request);
     return sweep(options->request, world);
   };

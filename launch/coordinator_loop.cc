@@ -47,7 +47,7 @@ class CoordinatorLoop {
 
   std::optional<std::string> run() {
     log_last_signal(sweep_.results, kHere);
-    peer_[kHere].worker = Worker{host_name(), device_text(), kHere, {}};
+    peer_[kHere].worker = Worker{host_name(), device_text(compute_device()), kHere, {}};
     on_worker_ready(sweep_.coordinator, {kHere}, *peer_[kHere].worker, unix_time(), outbox_);
     submit();
     while (!through()) step();
@@ -145,7 +145,8 @@ class CoordinatorLoop {
     if (hello.program != PALIMPSEST_VERSION)
       throw InputError(fmt::format("is palimpsest {} on {}, rank 0 is {}. Start the same program everywhere.", hello.program,
                                    hello.process.host, PALIMPSEST_VERSION));
-    peer_[rank].worker = Worker{hello.process.host, hello.device, rank, {}};
+    const Study& study = *sweep_.plan.definition().study;
+    peer_[rank].worker = Worker{hello.process.host, study.on_gpu ? hello.device : hello.processor, rank, {}};
     tell({rank}, welcome_);
     on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, unix_time(), outbox_);
   }

@@ -4,6 +4,8 @@
 
 #include <fstream>
 
+#include "runtime/device.h"
+
 namespace palimpsest {
 
 // "model name	: Some CPU @ 2.50GHz"
@@ -14,6 +16,16 @@ std::string processor_text() {
   return "unknown processor";
 }
 
-std::string device_text() { return "cpu, " + processor_text() + ", " + at::get_cpu_capability(); }
+std::string device_text(c10::Device device, const std::string& gpu) {
+  return device.str() + ", " + (device.is_cpu() ? "" : gpu + ", ") + processor_text() + ", " + at::get_cpu_capability();
+}
+
+std::string device_text(c10::Device device) { return device_text(device, device.is_cpu() ? "" : gpu_name(device)); }
+
+bool says_gpu(const std::string& device_text) { return device_text.starts_with("cuda"); }
+
+std::string without_number(const std::string& device_text) {
+  return says_gpu(device_text) ? "cuda" + device_text.substr(device_text.find(',')) : device_text;
+}
 
 }  // namespace palimpsest

@@ -2,31 +2,15 @@
 #include <fmt/core.h>
 #include <torch/headeronly/version.h>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 
 #include "launch/doctor.h"
+#include "runtime/cuda_driver.h"
 
 namespace palimpsest {
 namespace {
-
-// The few functions of NVIDIA's driver that say what is there, looked up by name: the program is not linked with it.
-class Driver {
- public:
-  Driver() : library_(dlopen("libcuda.so.1", RTLD_NOW)) {}
-  bool there() const { return library_ != nullptr; }
-
-  template <class... Arguments>
-  int call(const char* name, Arguments... arguments) const {
-    auto* function = reinterpret_cast<int (*)(Arguments...)>(dlsym(library_, name));
-    return function ? function(arguments...) : -1;
-  }
-
- private:
-  void* const library_;  // for the length of the program
-};
 
 struct Devices {
   int cuda = 0;  // the newest CUDA the driver speaks: 13000 is 13.0
@@ -34,23 +18,21 @@ struct Devices {
   int error = 0;  // of the driver; 0: none
 };
 
-std::string name_of(const Driver& driver, int number) {
-  std::array<char, 256> name{};
+std::string text_of(const CudaDriver& driver, int number) {
   std::size_t bytes = 0;
   int device = 0;
   driver.call("cuDeviceGet", &device, number);
-  driver.call("cuDeviceGetName", name.data(), static_cast<int>(name.size()), device);
   driver.call("cuDeviceTotalMem_v2", &bytes, device);
-  return fmt::format("{} {:.0f} GiB", name.data(), static_cast<double>(bytes) / (1 << 30));
+  return fmt::format("{} {:.0f} GiB", driver.name_of(number), static_cast<double>(bytes) / (1 << 30));
 }
 
-Devices devices_of(const Driver& driver) {
+Devices devices_of(const CudaDriver& driver) {
   Devices devices;
   driver.call("cuDriverGetVersion", &devices.cuda);
-  devices.error = driver.call("cuInit", 0u);
+  devices.error = driver.error();
   int count = 0;
   if (devices.error == 0) devices.error = driver.call("cuDeviceGetCount", &count);
-  for (int i = 0; i < count; ++i) devices.names.push_back(name_of(driver, i));
+  for (int i = 0; i < count; ++i) devices.names.push_back(text_of(driver, i));
   return devices;
 }
 
@@ -128,7 +110,7 @@ Finding nccl_found(std::size_t gpus) {
 }  // namespace
 
 std::vector<Finding> examine_devices() {
-  const Driver driver;
+  const CudaDriver driver;
   if (!driver.there())
     return {{"devices", Grade::kGood, "no NVIDIA driver", "work runs on the processor", {}}, torch_found()};
   const Devices devices = devices_of(driver);

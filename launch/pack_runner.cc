@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <new>
 #include <set>
 
@@ -15,9 +17,15 @@ namespace {
 // The first line: LibTorch puts a stack trace behind it.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// LibTorch has no type for it.
-bool says_out_of_memory(const std::string& text) {
-  return text.find("can't allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos;
+bool says_any(const std::string& text, std::initializer_list<const char*> words) {
+  return std::ranges::any_of(words, [&](const char* one) { return text.find(one) != std::string::npos; });
+}
+
+// After most errors of CUDA every further call in this process fails as well.
+[[noreturn]] void leave_without_gpu(const std::string& reason) {
+  log().critical("{}. This rank cannot compute any more and ends; its runs go to others, or on when the same command is run again.", reason);
+  log().flush();
+  std::_Exit(3);
 }
 
 // The runs of a pack that have no result yet.
@@ -47,6 +55,12 @@ std::size_t places_of(const Measurement& measurement) {
 }
 
 }  // namespace
+
+Cause cause_of(const std::exception& error) {
+  const std::string text = error.what();
+  if (dynamic_cast<const std::bad_alloc*>(&error) || says_any(text, {"can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED"})) return Cause::kMemory;
+  return says_any(text, {"CUDA error", "CUDA driver error", "cuDNN error"}) ? Cause::kDevice : Cause::kRuns;
+}
 
 std::string fault_of(const RunResult& result) {
   std::set<std::string> metrics, attachments;
@@ -117,10 +131,6 @@ Leaving PackRunner::run_guarded(const PackOrder& order) {
     tell_(Report{order.pack, std::move(result)});
     crash_point("inside-pack");
   };
-  const auto fail_open = [&](const std::string& reason) {
-    for (const RunId& id : open.ids()) tell_(Report{order.pack, failure(id, reason)});
-    return Leaving::kEnded;
-  };
   if (snapshots_) snapshots_->start();
   try {
     study_.run_pack(order.runs, {report, [this] { return halted_.load(); }, [this](double share) { share_ = share; }, keep_pictures_,
@@ -129,11 +139,13 @@ Leaving PackRunner::run_guarded(const PackOrder& order) {
   } catch (const Interrupted& error) {
     if (!halted_) tell_(AskStop{error.what()});
     return Leaving::kStopped;
-  } catch (const std::bad_alloc&) {
-    return Leaving::kOutOfMemory;
   } catch (const std::exception& error) {
-    if (says_out_of_memory(error.what())) return Leaving::kOutOfMemory;
-    return fail_open(first_line(error.what()));
+    const Cause cause = cause_of(error);
+    if (cause == Cause::kMemory) return Leaving::kOutOfMemory;
+    const std::string reason = first_line(error.what());
+    if (cause == Cause::kDevice) leave_without_gpu(reason);
+    for (const RunId& id : open.ids()) tell_(Report{order.pack, failure(id, reason)});
+    return Leaving::kEnded;
   }
 }
 

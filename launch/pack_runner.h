@@ -14,7 +14,8 @@
 namespace palimpsest {
 
 /// The thread of a rank that computes: takes one pack at a time and tells what comes of it as the messages of a worker (Report for each run,
-/// then Left; AskStop where the sweep cannot go on), through `tell`, which is called from that thread.
+/// then Left; AskStop where the sweep cannot go on), through `tell`, which is called from that thread. Where its GPU fails, the process ends
+/// with code 3, as if it had been killed: its pack goes to others, in halves.
 class PackRunner {
  public:
   /// Without a folder of results that this rank can see, no snapshots are kept.
@@ -41,6 +42,11 @@ class PackRunner {
   std::optional<PackOrder> order_;    // protected by mutex_
   std::thread thread_;
 };
+
+/// What an exception out of a pack says: its runs are at fault; there is too little memory for so many; or the GPU, with which this process can
+/// do nothing more. Told by its words: LibTorch has no types that hold on every device.
+enum class Cause { kRuns, kMemory, kDevice };
+Cause cause_of(const std::exception&);
 
 /// Why a result cannot be written down: a metric twice, or not as many numbers as its axes have places; empty where it can.
 std::string fault_of(const RunResult&);

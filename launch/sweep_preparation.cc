@@ -44,6 +44,13 @@ void refuse_slice_of_growth(const Plan& plan, const SweepRequest& request) {
                                  "place of [replicate].", plan.definition().file.string()));
 }
 
+/// What rank 0, the first of its host, computes on. A study that computes on the CPU leaves a GPU alone.
+void choose_device(const Study& study, const std::string& choice) {
+  if (!study.on_gpu && choice.starts_with("cuda"))
+    throw InputError(fmt::format("--device {}: the study {} computes on the CPU alone. Leave --device out.", choice, study.name));
+  use_device(study.on_gpu || choice != "auto" ? choice : "cpu", /*local_rank=*/0);
+}
+
 /// The claims of the definition, with what the ledger knows of them; in a ledger that has results already, one it does not know is exploratory.
 std::vector<LedgerClaim> claims_of(const Definition& definition, const Ledger& ledger, bool has_results) {
   std::vector<LedgerClaim> claims;
@@ -205,7 +212,9 @@ std::vector<Pack> next_packs(PreparedSweep& sweep, const Crew& crew) {
 }
 
 PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
-  Plan plan(read_definition(request.file, request.overrides));
+  Definition definition = read_definition(request.file, request.overrides);
+  choose_device(*definition.study, request.device);
+  Plan plan(std::move(definition));
   const auto warnings = warnings_of_claims(plan);
   refuse_slice_of_growth(plan, request);
   if (request.slices > 1) numbers_of_slice(plan, request);   // refuses an empty one before anything is written

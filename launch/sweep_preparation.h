@@ -16,6 +16,7 @@ namespace palimpsest {
 struct SweepRequest {
   std::filesystem::path file, out;
   std::vector<Override> overrides;
+  std::string device = "auto";          // use_device()
   bool retry_failed = false, retry_quarantined = false, keep_pictures = false;
   StopLimits limits;
   std::filesystem::path backup;         // where the ledger is copied to; empty: nowhere

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "launch/device_of_run.h"
 #include "launch/stop_signal.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
@@ -75,6 +76,7 @@ fs::path network_of_run(const fs::path& results, const std::string& prefix) {
   if (fs::exists(file)) return file;
   run.spec.settings = with_defaults(*study, run.spec.settings);
   run.spec.image_sets = read_definition_text(ledger.definition_text(), results / "resolved.toml").image_sets;
+  use_device_of_run(run.spec.id, run.device);
   train_again(*study, run.spec, file);
   return file;
 }

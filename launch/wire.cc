@@ -54,6 +54,7 @@ RunSpec run_of(const wire::Run& in, Settings settings) { return {in.id(), std::m
 void put(wire::FromWorker& out, const Hello& in) {
   put(out.mutable_hello()->mutable_process(), in.process);
   out.mutable_hello()->set_device(in.device);
+  out.mutable_hello()->set_processor(in.processor);
   out.mutable_hello()->set_rank(in.rank);
   out.mutable_hello()->set_program(in.program);
 }
@@ -99,7 +100,7 @@ void put(wire::FromCoordinator& out, const HaltPack&) { out.mutable_halt(); }
 void put(wire::FromCoordinator& out, const GoHome& in) { out.mutable_go_home()->set_some_lost(in.some_lost); }
 void put(wire::FromCoordinator& out, const Answer&) { out.mutable_answer(); }
 
-Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.rank(), in.program()}; }
+Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.processor(), in.rank(), in.program()}; }
 
 Report report_of(const wire::Report& in) {
   Report out{PackId{in.pack()}, {}};

@@ -16,7 +16,7 @@ namespace palimpsest {
 
 struct Hello {
   ProcessIdentity process;
-  std::string device;
+  std::string device, processor;   // what it computes on (device_text.h), and what it does where a study knows the CPU alone
   int rank = 0;
   std::string program;   // its version: coordinator and workers are one program
 };

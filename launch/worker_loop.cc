@@ -24,7 +24,7 @@ namespace {
 class WorkerLoop {
  public:
   WorkerLoop(int rank, MpiMail& mail, Watchdog& watchdog) : rank_(rank), mail_(mail), watchdog_(watchdog) {
-    tell(Hello{this_process(), device_text(), rank, PALIMPSEST_VERSION});
+    tell(Hello{this_process(), device_text(compute_device()), device_text(c10::kCPU), rank, PALIMPSEST_VERSION});
   }
 
   bool run() {

@@ -11,6 +11,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
+#include "runtime/cuda_driver.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -73,7 +74,11 @@ void use_device(const std::string& choice, int local_rank) {
 }
 
 at::Device compute_device() { return chosen; }
-std::string compute_device_name() { return chosen.str(); }
+
+std::string gpu_name(at::Device device) {
+  static const CudaDriver driver;
+  return driver.name_of(device.index());
+}
 
 std::uint64_t free_memory(at::Device device) { return allocator().getMemoryInfo(device.index()).first; }
 

@@ -14,8 +14,8 @@ void use_device(const std::string& choice, int local_rank);
 /// What was chosen; the CPU before.
 at::Device compute_device();
 
-/// For the ledger: "cpu", "cuda:0".
-std::string compute_device_name();
+/// "NVIDIA H200"
+std::string gpu_name(at::Device);
 
 /// GPUs that LibTorch can use, after its CUDA half was loaded; 0 with the reason in `why_none`.
 int gpu_count(std::string& why_none);

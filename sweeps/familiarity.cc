@@ -353,6 +353,7 @@ const Study& familiarity_study() {
     .method_version = 2,
     .meaning = "familiarity training of a ViT autoencoder with fast weights (arXiv 2508.04988)",
     .unit = "image_set",
+    .on_gpu = true,
     .keys = familiarity_keys(),
     .metrics = familiarity_metrics(),
     .figures = familiarity_figures(),

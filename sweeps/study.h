@@ -83,6 +83,7 @@ struct Study {
   int method_version = 1;                         // grows when the numbers of an unchanged definition would change
   std::string meaning;
   std::string unit;                               // the unit of inference: "image_set"
+  bool on_gpu = false;                            // its packs compute on compute_device(); false: on the CPU, whatever is there
   KeyTable keys;
   std::vector<MetricInfo> metrics;
   std::vector<FigureInfo> figures;

@@ -3,9 +3,15 @@
 #include <c10/core/impl/FakeGuardImpl.h>
 #include <gmock/gmock.h>
 
+#include "launch/device_of_run.h"
+#include "launch/device_text.h"
+#include "runtime/device.h"
+#include "runtime/error.h"
+
 namespace palimpsest {
 namespace {
 
+using ::testing::StartsWith;
 using ::testing::ThrowsMessage;
 
 // Eight GPUs as far as which one is current goes, for each thread; LibTorch's CUDA half is never loaded here.
@@ -32,6 +38,23 @@ TEST(Launch, ThatFailsSaysWhichKernelOnWhichDeviceAndWhy) {
 }
 
 TEST(Kernels, AreLibTorchsOnTheCpu) { EXPECT_EQ(kernels_for(c10::kCPU), nullptr); }
+
+TEST(DeviceText, NamesTheGpuThatComputesAndTheProcessorThatPrepares) {
+  EXPECT_EQ(device_text({c10::kCUDA, 1}, "NVIDIA H200"), "cuda:1, NVIDIA H200, " + device_text(c10::kCPU).substr(5));
+  EXPECT_THAT(device_text(c10::kCPU), StartsWith("cpu, " + processor_text()));
+  EXPECT_EQ(without_number("cuda:11, NVIDIA H200, Xeon"), "cuda, NVIDIA H200, Xeon");
+  EXPECT_EQ(without_number("cpu, Xeon"), "cpu, Xeon");
+}
+
+TEST(DeviceOfARun, ThatWasAGpuIsNotReplacedByTheCpu) {
+  std::string why_none;
+  if (gpu_count(why_none) > 0) GTEST_SKIP() << "there is a GPU here";
+  EXPECT_THAT([] { use_device_of_run("5e0c", "cuda:0, NVIDIA H200, Xeon, AVX2"); },
+              ThrowsMessage<InputError>(
+                  StartsWith("run 5e0c was computed on cuda:0, NVIDIA H200, Xeon, AVX2, and there is no GPU here: ")));
+  use_device_of_run("5e0c", "cpu, Xeon, AVX2");
+  EXPECT_TRUE(compute_device().is_cpu());
+}
 
 }  // namespace
 }  // namespace palimpsest

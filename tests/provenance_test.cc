@@ -115,6 +115,22 @@ TEST_F(ASweep, RefusesToReproduceARunOfAnotherMethod) {
   EXPECT_THAT(said.text, HasSubstr("was made by version 7 of the method"));
 }
 
+TEST_F(ASweep, RefusesToReproduceOnTheCpuWhatAGpuComputed) {
+  sweep();
+  setenv("CUDA_VISIBLE_DEVICES", "", 1);   // none, on any machine
+  change("UPDATE runs SET device = 'cuda:2, NVIDIA Imaginary 9000, Xeon, AVX2'");
+  const Said said = say({"reproduce", results, first_run()});
+  EXPECT_EQ(said.exit_code, 2) << said.text;
+  EXPECT_THAT(said.text, HasSubstr("was computed on cuda:2, NVIDIA Imaginary 9000, Xeon, AVX2, and there is no GPU here: "));
+}
+
+TEST_F(ASweep, OfAStudyThatKnowsTheCpuAloneIsRefusedAGpu) {
+  const Said said = say({"sweep", definition(), "--out", results, "--device", "cuda"});
+  EXPECT_EQ(said.exit_code, 2) << said.text;
+  EXPECT_THAT(said.text, HasSubstr("--device cuda: the study planted computes on the CPU alone. Leave --device out."));
+  EXPECT_FALSE(std::filesystem::exists(results));
+}
+
 TEST_F(ASweep, ReproducesAFailure) {
   sweep("fail_share = 1\n", 1);
   const Said said = say({"reproduce", results, first_run()});

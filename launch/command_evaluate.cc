@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
+#include "launch/shared_options.h"
 #include "models/evaluate_weights.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
@@ -133,16 +134,16 @@ Run add_evaluate(CLI::App& command) {
   command
       .add_option("--readout", e.readouts, "cls (class token), mean (of the patch tokens), or both: cls,mean (default)")
       ->delimiter(',');
-  command.add_option("--k", e.neighbours, "nearest neighbours that vote (default 20)")->check(CLI::PositiveNumber);
+  command.add_option("--k", e.neighbours, "nearest neighbours that vote (default 20)")->check(above_zero());
   command.add_option("--penalty", e.penalty, "of the linear probe's squared weights (default 0.001)")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command
       .add_option("--folds", e.folds,
                   "where the folder has no train and test: each image is held out in one of so many (default 5)")
       ->check(CLI::Range(2, 1000));
   command.add_option("--seed", e.seed, "of the folds, and of dead leaves (default 0)");
   command.add_option("--heads", options->heads, "attention heads, where the weights do not tell")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--out", options->table, "CSV file for the same numbers");
   command.add_flag("--json", options->json, "for scripts");
   return [options](MpiWorld&) { return evaluate(*options); };

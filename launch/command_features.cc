@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "launch/commands.h"
+#include "launch/shared_options.h"
 #include "launch/trained_run.h"
 #include "models/features.h"
 #include "runtime/log.h"
@@ -18,7 +19,7 @@ Run add_features(CLI::App& command) {
       .add_option("WEIGHTS", given->features.weights,
                   "safetensors file under CLIPVisionModel's key names; adapters in peft's under encoder.* are used; or, with --run, the results folder of a sweep")
       ->required();
-  command.add_option("--run", given->run, "the network of this run of a sweep (the beginning of its id is enough); trained again where it was not kept")
+  command.add_option("--run", given->run, "the network of this run of a sweep (the beginning of its id, or its number); trained again where it was not kept")
       ->type_name("ID");
   command.add_option("--images", given->images, "folder of JPEG and PNG images")->required();
   command
@@ -28,23 +29,24 @@ Run add_features(CLI::App& command) {
   const std::map<std::string, Normalisation> names = {
       {"clip", Normalisation::kClip}, {"imagenet", Normalisation::kImageNet}, {"none", Normalisation::kNone}};
   command
-      .add_option("--normalise", given->features.normalise,
-                  "what pixels are shifted and scaled by: clip, imagenet or none (default: as the weights tell, else clip)")
-      ->transform(CLI::CheckedTransformer(names));
+      .add_option_function<std::string>("--normalise", [given, names](const std::string& name) { given->features.normalise = names.at(name); },
+                                        "what pixels are shifted and scaled by (default: as the weights tell, else clip)")
+      ->check(CLI::IsMember({"clip", "imagenet", "none"}))
+      ->type_name("NAME");
   command.add_flag("--attention", given->features.attention,
                    "write attention.0, ... too: [images, heads, tokens, tokens]");
   command
       .add_option("--heads", given->features.heads,
                   "attention heads, where neither the file nor a config.json beside it tells them")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--adapter-scale", given->features.adapter_scale,
                      "alpha / rank of adapters in the file (default: as it tells, else 4)");
   return [given](MpiWorld&) {
     auto settings = default_settings(image_keys());
     settings.set("images.source", std::string("folder"));
     settings.set("images.path", std::filesystem::absolute(given->images).string());
+    const auto images = open_images(settings, [](const std::string& warning) { log().warn("{}", warning); });   // before a run is trained again for them
     given->features.weights = weights_given(given->features.weights, given->run);
-    const auto images = open_images(settings, [](const std::string& warning) { log().warn("{}", warning); });
     write_features(*images, given->features);
     fmt::print("{} images: {}\n", images->count(), given->features.out.string());
     return 0;

@@ -14,6 +14,7 @@
 #include "launch/mpirun_command.h"
 #include "launch/process_identity.h"
 #include "launch/provenance_mpi.h"
+#include "launch/shared_options.h"
 #include "launch/stop_signal.h"
 #include "launch/world_hosts.h"
 #include "launch/world_process.h"
@@ -248,7 +249,7 @@ Run add_launch(CLI::App& command) {
   command.add_flag("--no-check", request->no_check, "do not look at the hosts first");
   command.add_option("--restarts", request->restarts, "how often the ranks are started again after one was lost")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1000000));
   command.add_flag("--oversubscribe", request->oversubscribe, "start more ranks than there are cores");
   command.add_option("--bind", request->bind, "what a rank is tied to; auto: numa where a host has several memories")
       ->check(CLI::IsMember({"auto", "none", "core", "numa"}))
@@ -267,7 +268,7 @@ Run add_launch(CLI::App& command) {
                   "mpirun; srun, within a Slurm allocation, with an MPI that Slurm can start")
       ->check(CLI::IsMember({"mpirun", "srun"}))
       ->type_name("NAME");
-  command.prefix_command();
+  take_command(command);
   command.footer(
       "COMMAND... is any command that runs over ranks, with its arguments: palimpsest launch -n 3 sweep FILE.toml "
       "--out DIR");

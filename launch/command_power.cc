@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
+#include "launch/shared_options.h"
 #include "runtime/error.h"
 #include "sweeps/power.h"
 
@@ -34,7 +35,7 @@ Run add_power(CLI::App& command) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->folders, "results folder of a sweep, finished or not; several: slices of one sweep")->required();
   command.add_option("--effect", options->effects, "effects to find, in the claim's own measure; without them the smallest of interest, the one seen, and shares of the SD")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--power", options->powers, "chances of finding it")->check(CLI::Range(0.01, 0.999))->capture_default_str();
   command.add_flag("--json", options->json, "the same as JSON");
   return [options](MpiWorld&) { return power(*options); };

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "launch/commands.h"
+#include "launch/kind_of_definition.h"
+#include "launch/shared_options.h"
 #include "launch/stop_signal.h"
 #include "models/pretrain.h"
 #include "runtime/agree.h"
@@ -20,8 +22,8 @@ namespace palimpsest {
 namespace {
 
 struct Arguments {
-  std::filesystem::path definition, out, timeline;
-  std::vector<std::string> set;
+  std::shared_ptr<DefinitionArgument> definition;
+  std::filesystem::path out, timeline;
   std::string communicator = "mpi";
   bool accept_changes = false;
 };
@@ -46,9 +48,7 @@ void print(const PretrainResult& result, const std::filesystem::path& out) {
 }
 
 int run(const Arguments& arguments, MpiWorld& world) {
-  std::vector<Override> overrides;
-  for (const auto& argument : arguments.set) overrides.push_back(parse_override(argument));
-  const Settings settings = read_settings(arguments.definition, pretrain_keys(), overrides);
+  const Settings settings = read_pretraining(arguments.definition->file, arguments.definition->overrides());
   open_log(world.rank());
   at::set_num_threads(1);   // an operation keeps to one thread; the threads take parts of the batch
   catch_stop_signals();
@@ -70,9 +70,8 @@ int run(const Arguments& arguments, MpiWorld& world) {
 
 Run add_pretrain(CLI::App& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("definition", arguments->definition, "a TOML file, e.g. sweeps/definitions/slow-micro.toml")->required();
-  command.add_option("--out", arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
-  command.add_option("--set", arguments->set, "override a key, e.g. --set training.steps=4000 (once per key)")->allow_extra_args(false);
+  arguments->definition = add_definition_argument(command, "the training's definition, e.g. sweeps/definitions/slow-micro.toml");
+  add_out(command, arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
   command.add_flag("--accept-changes", arguments->accept_changes, "go on with a run although its settings were others, e.g. a lower learning rate after it diverged");
   std::string kinds;
   for (const auto& kind : communicators()) kinds += (kinds.empty() ? "" : "; ") + kind.name + ", " + kind.meaning;

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "launch/commands.h"
+#include "launch/kind_of_definition.h"
 #include "launch/process_identity.h"
+#include "launch/shared_options.h"
 #include "launch/submit.h"
 #include "launch/submitted.h"
 #include "runtime/error.h"
@@ -27,7 +29,7 @@ double planned_hours(const SubmitRequest& request) {
   std::vector<Override> overrides;
   for (std::size_t i = 0; i + 1 < request.command.size(); ++i)
     if (request.command[i] == "--set") overrides.push_back(parse_override(request.command[i + 1]));
-  const Plan plan(read_definition(request.command.at(1), overrides));
+  const Plan plan(read_sweep(request.command.at(1), overrides));
   const int ranks = request.nodes * request.ranks_per_node * std::max(1, request.slices);
   const auto memory = static_cast<std::uint64_t>(request.memory_per_rank * (1 << 30));
   return kMargin * outline(plan, ranks, memory, progressed_in(out_of(request), plan)).seconds / 3600 + kStartHours;
@@ -78,15 +80,15 @@ Run add_submit(CLI::App& command) {
   command.add_option("--status", options->status_of, "how what was submitted into DIR is")->type_name("DIR");
   command.add_option("--cancel", options->cancel_of, "take back what was submitted into DIR; what is committed stays")->type_name("DIR");
   command.add_option("--name", request.name, "of the job");
-  command.add_option("--nodes", request.nodes, "hosts of one world")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--ranks", request.ranks_per_node, "on each host")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--cores", request.cores_per_rank, "for each rank")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--gpus", request.gpus_per_node, "on each host")->check(CLI::NonNegativeNumber)->capture_default_str();
-  command.add_option("--memory", request.memory_per_rank, "GiB for each rank")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--hours", request.hours, "a job's time limit; what is left then goes on in a new turn. A sweep's is planned where it is not given")->check(CLI::PositiveNumber);
+  command.add_option("--nodes", request.nodes, "hosts of one world")->check(above_zero())->capture_default_str();
+  command.add_option("--ranks", request.ranks_per_node, "on each host")->check(above_zero())->capture_default_str();
+  command.add_option("--cores", request.cores_per_rank, "for each rank")->check(above_zero())->capture_default_str();
+  command.add_option("--gpus", request.gpus_per_node, "on each host")->check(CLI::Range(0, 1024))->capture_default_str();
+  command.add_option("--memory", request.memory_per_rank, "GiB for each rank")->check(above_zero())->capture_default_str();
+  command.add_option("--hours", request.hours, "a job's time limit; what is left then goes on in a new turn. A sweep's is planned where it is not given")->check(above_zero());
   command.add_option("--stop-before", request.stop_before, "seconds before that limit at which it is asked to stop (slurm)")->check(CLI::Range(15, 3600))->capture_default_str();
-  command.add_option("--slices", request.slices, "an array of so many parts, each a job with a ledger of its own under DIR/slice-I")->check(CLI::PositiveNumber);
-  command.add_option("--at-once", request.at_once, "how many slices run at the same time")->check(CLI::PositiveNumber);
+  command.add_option("--slices", request.slices, "an array of so many parts, each a job with a ledger of its own under DIR/slice-I")->check(above_zero());
+  command.add_option("--at-once", request.at_once, "how many slices run at the same time")->check(above_zero());
   command.add_option("--extra", request.extra, "a line for the batch system, as --extra=--partition=gpu or --extra=--account=lab; may be given often")->allow_extra_args(false);
   command.add_option("--image", request.image, "container image (kubernetes, aws-batch, skypilot)")->capture_default_str();
   command.add_option("--volume", request.volume, "what outlives the machines: a claim (kubernetes), fs-ID or a host's folder (aws-batch), a bucket (skypilot)");
@@ -98,7 +100,7 @@ Run add_submit(CLI::App& command) {
   command.add_option("--namespace", request.space, "namespace (kubernetes)")->capture_default_str();
   command.add_option("--backup", request.backup, "folder that outlives the machine: each sweep's ledger is copied there, and taken up from there")->type_name("DIR");
   command.add_flag("!--no-spot", request.spot, "no spot instances (skypilot)");
-  command.prefix_command();
+  take_command(command);
   command.footer("palimpsest submit ENGINE [options] sweep FILE.toml --out DIR (or pretrain ...). Options come before sweep. Engines:\n" + known);
   CLI::App* app = &command;
   return [options, app](MpiWorld&) {

@@ -7,6 +7,7 @@
 #include "launch/commands.h"
 #include "launch/coordinator_loop.h"
 #include "launch/kept_snapshots.h"
+#include "launch/shared_options.h"
 #include "launch/sweep_outcome.h"
 #include "launch/sweep_preparation.h"
 #include "launch/worker_loop.h"
@@ -145,31 +146,29 @@ void read_slice(const std::string& text, SweepRequest& request) {
 Run add_sweep(CLI::App& command) {
   struct Options {
     SweepRequest request;
-    std::vector<std::string> sets;
+    std::shared_ptr<DefinitionArgument> definition;
     std::string slice;
   };
   auto options = std::make_shared<Options>();
-  command.add_option("FILE", options->request.file, "the sweep's definition (TOML)")->required();
-  command.add_option("--out", options->request.out, "folder for the results; a sweep that is there already is resumed")->required();
-  command.add_option("--set", options->sets, "KEY=VALUE in place of what the file says; may be given often")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  options->definition = add_definition_argument(command, "the sweep's definition");
+  add_out(command, options->request.out, "folder for the results; a sweep that is there already is resumed")->required();
   command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
       ->type_name("I/N");
   command.add_option("--device", options->request.device,
                      "what packs are computed on: auto (a GPU where there is one, each rank of a host the next), cpu, cuda, cuda:N")
       ->type_name("DEVICE")
       ->capture_default_str();
-  command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->check(CLI::PositiveNumber)->type_name("H");
-  command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->check(CLI::PositiveNumber)->type_name("MONEY");
-  command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->check(CLI::PositiveNumber)->type_name("GB");
+  command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->check(above_zero())->type_name("H");
+  command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->check(above_zero())->type_name("MONEY");
+  command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->check(above_zero())->type_name("GB");
   command.add_option("--backup", options->request.backup, "a folder that outlives this machine: the ledger is copied there, and taken up from there where --out has none")->type_name("DIR");
-  command.add_option("--backup-seconds", options->request.backup_seconds, "between two copies")->check(CLI::PositiveNumber)->capture_default_str();
+  command.add_option("--backup-seconds", options->request.backup_seconds, "between two copies")->check(above_zero())->capture_default_str();
   command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
   command.add_flag("--retry-quarantined", options->request.retry_quarantined, "try runs again that were alone with workers that were lost");
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");
   return [options](MpiWorld& world) {
-    for (const std::string& set : options->sets) options->request.overrides.push_back(parse_override(set));
+    options->request.file = options->definition->file;
+    options->request.overrides = options->definition->overrides();
     if (!options->slice.empty()) read_slice(options->slice, options->request);
     return sweep(options->request, world);
   };

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
+#include "launch/shared_options.h"
 #include "launch/trained_run.h"
 #include "models/export_weights.h"
 #include "models/key_ranges.h"
@@ -61,7 +62,7 @@ Run add_weights_export(CLI::App& command) {
   std::vector<std::string> names;
   for (const auto* family : weight_families()) names.push_back(fmt::format("{} ({})", family->name, family->meaning));
   command.add_option("WEIGHTS", options->weights.weights, "slow weights: made by pretrain, or imported; or, with --run, the results folder of a sweep")->required();
-  command.add_option("--run", options->run, "the network of this run of a sweep (the beginning of its id is enough); trained again where it was not kept")
+  command.add_option("--run", options->run, "the network of this run of a sweep (the beginning of its id, or its number); trained again where it was not kept")
       ->type_name("ID");
   command
       .add_option("--family", options->weights.family,
@@ -78,7 +79,7 @@ Run add_weights_export(CLI::App& command) {
                      "for peft: the family whose modules the adapters go to (default clip)");
   command.add_option("--dtype", options->weights.dtype, "float32 (default), float16 or bfloat16");
   command.add_option("--heads", options->weights.heads, "attention heads, where the weights do not tell")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_flag("--merge", options->weights.merge, "add the adapters in WEIGHTS to the weights");
   command.add_flag("--json", options->json, "for scripts");
   return [=](MpiWorld&) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
+#include "launch/shared_options.h"
 #include "models/import_weights.h"
 #include "models/key_ranges.h"
 #include "models/peft_adapters.h"
@@ -139,17 +140,17 @@ Run add_weights_import(CLI::App& command) {
   command
       .add_option("--resolution", options->import.resolution,
                   "side of the images it is to see: position embeddings are interpolated")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--family", options->import.family,
                      "whose names the keys are, where that is not to be recognised: " + family_names());
   auto* prefix = command.add_option("--prefix", options->prefix,
                                     "what the encoder's keys begin with, where a file holds several encoders");
   command.add_option("--heads", options->import.heads, "attention heads, where no config.json tells")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command.add_option("--activation", options->import.activation,
                      "of the MLPs, where no config.json tells: quick_gelu, gelu, gelu_pytorch_tanh or relu");
   auto* epsilon = command.add_option("--epsilon", options->epsilon, "of the LayerNorms, where no config.json tells")
-                      ->check(CLI::PositiveNumber);
+                      ->check(above_zero());
   command.add_option("--base", options->base,
                      "for adapters of peft: the slow weights they were trained over, imported before");
   command.add_flag("--merge", options->merge,

@@ -1,11 +1,26 @@
 #include "launch/kind_of_definition.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "models/pretrain.h"
+#include "runtime/definition_names.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
+namespace {
+
+bool only_sweeps_have(const std::string& name) {
+  static const std::vector<std::string> names = {"study", "name", "sweep", "replicate", "packs", "cost", "claim", "include"};
+  return std::ranges::find(names, name) != names.end();
+}
+
+bool pretraining_has(const std::string& name) {
+  return std::ranges::any_of(pretrain_keys(), [&](const Key& key) { return key.name == name || key.name.starts_with(name + "."); });
+}
+
+}  // namespace
 
 std::string kinds_of_definition() {
   std::string out;
@@ -17,6 +32,20 @@ KindOfDefinition kind_of_definition(const std::string& name) {
   if (name == "pretraining") return {pretrain_keys(), nullptr};
   if (const Study* study = find_study(name)) return {study->keys, study};
   throw InputError(fmt::format("there is no study \"{}\". Write {}.", name, kinds_of_definition()));
+}
+
+Definition read_sweep(const std::filesystem::path& file, std::span<const Override> overrides) {
+  const auto names = names_at_top(file);
+  const bool given_a_study = std::ranges::find(overrides, "study", &Override::key) != overrides.end();
+  if (!given_a_study && std::ranges::none_of(names, only_sweeps_have) && std::ranges::any_of(names, pretraining_has))
+    throw InputError(fmt::format("{0}: this is a pretraining definition. Write: palimpsest pretrain {0} --out DIR", file.string()));
+  return read_definition(file, overrides);
+}
+
+Settings read_pretraining(const std::filesystem::path& file, std::span<const Override> overrides) {
+  if (std::ranges::any_of(names_at_top(file), only_sweeps_have))
+    throw InputError(fmt::format("{0}: this is the definition of a sweep. Write: palimpsest sweep {0} --out DIR, or palimpsest plan {0}", file.string()));
+  return read_settings(file, pretrain_keys(), overrides);
 }
 
 }  // namespace palimpsest

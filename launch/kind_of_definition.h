@@ -1,7 +1,10 @@
 #pragma once
 
+#include <filesystem>
+#include <span>
 #include <string>
 
+#include "sweeps/definition.h"
 #include "sweeps/study.h"
 
 namespace palimpsest {
@@ -13,5 +16,9 @@ struct KindOfDefinition {
 };
 KindOfDefinition kind_of_definition(const std::string& name);   // throws InputError, which tells the names there are
 std::string kinds_of_definition();                              // for help texts
+
+/// The definition of a sweep, or of a pretraining. One of the other kind is refused with the command that it is for.
+Definition read_sweep(const std::filesystem::path& file, std::span<const Override> overrides);
+Settings read_pretraining(const std::filesystem::path& file, std::span<const Override> overrides);
 
 }  // namespace palimpsest

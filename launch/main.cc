@@ -12,7 +12,6 @@
 #include "runtime/mpi_world.h"
 #include "runtime/settings.h"
 #include "sweeps/study.h"
-#include "sweeps/study.h"
 
 namespace palimpsest {
 namespace {
@@ -89,14 +88,23 @@ int run_on_first_rank(const Run& run) {
   return hand_over(outcome.exit_code);
 }
 
-// CLI11 would only say that a command is required.
-std::string mistake_in_command(int argc, char** argv) {
+// CLI11 would only say that a command is required. Those without a group are not for people.
+std::string mistake_in_command(int argc, char** argv, const std::vector<Declared>& declared) {
   if (argc < 2 || argv[1][0] == '-') return {};
   std::vector<std::string> names;
-  for (const Command& command : commands()) names.push_back(command.name);
-  if (std::ranges::find(names, argv[1]) != names.end()) return {};
+  for (const Declared& one : declared) {
+    if (one.app->get_name() == argv[1]) return {};
+    if (!one.app->get_group().empty()) names.push_back(one.app->get_name());
+  }
   const auto meant = nearest(argv[1], names);
   return "there is no command \"" + std::string(argv[1]) + "\". " + (meant ? "Did you mean " + *meant + "?" : "See palimpsest --help.");
+}
+
+// "palimpsest weights import": as much of it as was typed.
+std::string command_typed(const CLI::App& app) {
+  std::string words = app.get_name();
+  for (auto inner = app.get_subcommands(); !inner.empty(); inner = inner.front()->get_subcommands()) words += " " + inner.front()->get_name();
+  return words;
 }
 
 int main_of(int argc, char** argv) {
@@ -104,11 +112,11 @@ int main_of(int argc, char** argv) {
   CLI::App app{"Palimpsest pretrains slow weights and sweeps fast-weight runs over them.", "palimpsest"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "palimpsest " PALIMPSEST_VERSION);
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return "palimpsest: " + std::string(error.what()) + "\nTry: palimpsest --help, or palimpsest COMMAND --help.\n";
+  app.failure_message([](const CLI::App* app, const CLI::Error& error) {
+    return "palimpsest: " + std::string(error.what()) + "\nTry: " + command_typed(*app) + " --help\n";
   });
   const std::vector<Declared> declared = declare(app);
-  if (const std::string mistake = mistake_in_command(argc, argv); !mistake.empty())
+  if (const std::string mistake = mistake_in_command(argc, argv, declared); !mistake.empty())
     return run_on_first_rank([&](MpiWorld&) -> int { throw InputError(mistake); });
   try {
     app.parse(argc, argv);

@@ -6,11 +6,13 @@
 
 namespace palimpsest {
 
-LimitWatch::LimitWatch(const StopLimits& limits, std::filesystem::path folder, double worker_hour, int workers, std::string currency)
-    : limits_(limits), folder_(std::move(folder)), per_hour_(worker_hour * workers), currency_(std::move(currency)) {
-  if (limits.cost > 0 && per_hour_ <= 0)
+void refuse_cost_without_price(const StopLimits& limits, double worker_hour) {
+  if (limits.cost > 0 && worker_hour <= 0)
     throw InputError("--max-cost: no price is known. Write device_hour = 2.5 (what a worker costs for an hour) under [cost] in the definition.");
 }
+
+LimitWatch::LimitWatch(const StopLimits& limits, std::filesystem::path folder, double worker_hour, int workers, std::string currency)
+    : limits_(limits), folder_(std::move(folder)), per_hour_(worker_hour * workers), currency_(std::move(currency)) {}
 
 std::optional<std::string> LimitWatch::reached() {
   const auto now = Clock::now();

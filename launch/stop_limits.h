@@ -14,9 +14,12 @@ struct StopLimits {
   double free_disk = 0;              // GB that must stay free where it writes
 };
 
+/// Throws InputError where a cost is limited and the price of a worker for an hour is 0: before anything is begun.
+void refuse_cost_without_price(const StopLimits&, double worker_hour);
+
 class LimitWatch {
  public:
-  /// `worker_hour`: the price of a worker for an hour. Throws InputError where a cost is limited and there is no price.
+  /// `worker_hour`: the price of a worker for an hour.
   LimitWatch(const StopLimits&, std::filesystem::path folder, double worker_hour, int workers, std::string currency);
   /// Which limit is reached, in words; looks once a second.
   std::optional<std::string> reached();

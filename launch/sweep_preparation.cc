@@ -12,6 +12,7 @@
 
 #include "launch/kept_snapshots.h"
 #include "launch/cancellation.h"
+#include "launch/kind_of_definition.h"
 #include "launch/provenance.h"
 #include "launch/sweep_standing.h"
 #include "runtime/device.h"
@@ -212,7 +213,8 @@ std::vector<Pack> next_packs(PreparedSweep& sweep, const Crew& crew) {
 }
 
 PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
-  Definition definition = read_definition(request.file, request.overrides);
+  Definition definition = read_sweep(request.file, request.overrides);
+  refuse_cost_without_price(request.limits, definition.device_hour);
   choose_device(*definition.study, request.device);
   Plan plan(std::move(definition));
   const auto warnings = warnings_of_claims(plan);

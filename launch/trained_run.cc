@@ -14,23 +14,12 @@
 #include "sweeps/kept_networks.h"
 #include "sweeps/ledger.h"
 #include "sweeps/plan.h"
+#include "sweeps/run_record.h"
 
 namespace palimpsest {
 namespace {
 
 namespace fs = std::filesystem;
-
-LedgerRun found(const fs::path& results, const std::string& prefix, const Ledger& ledger) {
-  auto runs = ledger.runs(/*all=*/true);
-  std::erase_if(runs, [&](const LedgerRun& run) { return !run.spec.id.starts_with(prefix); });
-  if (runs.empty() || prefix.empty())
-    throw InputError(fmt::format("--run {}: {} has no run whose id begins so. `palimpsest export` writes all ids to runs.csv.", prefix,
-                                 results.string()));
-  if (runs.size() > 1)
-    throw InputError(fmt::format("--run {}: the ids of {} runs begin so, {} and {} among them. Give more of it.", prefix, runs.size(),
-                                 runs[0].spec.id, runs[1].spec.id));
-  return runs.front();
-}
 
 // Keys that the program did not have yet when the run was made are at their defaults.
 Settings with_defaults(const Study& study, const Settings& given) {
@@ -64,9 +53,9 @@ void train_again(const Study& study, const RunSpec& run, const fs::path& file) {
 
 }  // namespace
 
-fs::path network_of_run(const fs::path& results, const std::string& prefix) {
+fs::path network_of_run(const fs::path& results, const std::string& words) {
   const auto ledger = Ledger::open_for_reading(results);
-  auto run = found(results, prefix, ledger);
+  LedgerRun run = ledger.record(ledger.run_named(words)).run;
   const Study* study = find_study(ledger.study());
   if (!study || !find_train_again(study->name))
     throw InputError(fmt::format("{}: runs of the study {} have no network", results.string(), ledger.study()));

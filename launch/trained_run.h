@@ -6,7 +6,7 @@
 namespace palimpsest {
 
 /// The file with the network of a run, of a results folder: what was kept, else made by training the run again, which gives the
-/// same bits and stays there. `run` is the beginning of its id. Throws InputError: no such run, several, one that failed or
+/// same bits and stays there. `run` is the beginning of its id, or its number. Throws InputError: no such run, several, one that failed or
 /// whose inputs have changed, a study whose runs have no networks.
 std::filesystem::path network_of_run(const std::filesystem::path& results, const std::string& run);
 

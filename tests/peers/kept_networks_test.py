@@ -86,7 +86,7 @@ class KeptNetworks(PhotographsCase):
     def test_are_refused_in_a_sentence_where_there_are_none(self):
         runs = self.sweep()
         for arguments, sentence in (
-            (["--run", "zzz"], "no run whose id begins so"),
+            (["--run", "zzz"], "no run here has the number or begins with"),
             ([], "is the results folder of a sweep. Say which run's network is meant: --run ID."),
         ):
             with self.assertRaisesRegex(AssertionError, f"ended with 2:\n.*{sentence}"):

@@ -1,0 +1,99 @@
+// What the program says to a command line that is wrong, and of itself.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "runtime/durable_file.h"
+#include "tests/sweep_process.h"
+#include "tests/temporary_folder.h"
+
+namespace palimpsest {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct ACommand : testing::Test {
+  TemporaryFolder folder;
+  std::string said;
+
+  /// Its exit code; `said` is what it wrote.
+  int run(const std::vector<std::string>& words) {
+    const int code = Process(palimpsest_command(0, words), folder / "said").wait();
+    said = read_file(folder / "said");
+    return code;
+  }
+  std::string file(const std::string& name, const std::string& text) {
+    std::ofstream(folder / name) << text;
+    return folder / name;
+  }
+  std::string sweep() { return file("sweep.toml", "study = \"planted\"\nname = \"x\"\n"); }
+  /// The line of its help that tells of an option.
+  std::string help_of(const std::string& command, const std::string& option) {
+    run({command, "--help"});
+    std::istringstream lines(said);
+    for (std::string line; std::getline(lines, line);)
+      if (line.find(option) != std::string::npos) return line;
+    return "";
+  }
+};
+
+TEST_F(ACommand, RefusesALimitOfNothingInASentence) {
+  EXPECT_EQ(run({"sweep", sweep(), "--out", folder / "out", "--max-hours", "0"}), 2);
+  EXPECT_THAT(said, HasSubstr("--max-hours: 0 is no number above 0. Write one, or leave the option out."));
+}
+
+TEST_F(ACommand, RefusesACostWithoutAPriceBeforeItWritesAnything) {
+  EXPECT_EQ(run({"sweep", sweep(), "--out", folder / "out", "--max-cost", "3"}), 2);
+  EXPECT_THAT(said, HasSubstr("no price is known"));
+  EXPECT_THAT(said, Not(HasSubstr("to do")));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST_F(ACommand, NamesTheOneForTheOtherKindOfDefinition) {
+  const std::string pretraining = file("slow.toml", "[training]\nsteps = 3\n");
+  for (const std::string command : {"sweep", "plan"}) {
+    EXPECT_EQ(run({command, pretraining, "--out", folder / "out"}), 2);
+    EXPECT_THAT(said, HasSubstr("slow.toml: this is a pretraining definition. Write: palimpsest pretrain"));
+  }
+  EXPECT_EQ(run({"pretrain", sweep(), "--out", folder / "out"}), 2);
+  EXPECT_THAT(said, HasSubstr("sweep.toml: this is the definition of a sweep. Write: palimpsest sweep"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST_F(ACommand, ThatIsWrongPointsToItsOwnHelp) {
+  EXPECT_EQ(run({"sweep"}), 2);
+  EXPECT_THAT(said, HasSubstr("Try: palimpsest sweep --help\n"));
+  EXPECT_EQ(run({"weights", "import"}), 2);
+  EXPECT_THAT(said, HasSubstr("Try: palimpsest weights import --help\n"));
+  EXPECT_EQ(run({}), 2);
+  EXPECT_THAT(said, HasSubstr("Try: palimpsest --help\n"));
+}
+
+TEST_F(ACommand, ThatIsNotForPeopleIsNotSuggested) {
+  EXPECT_EQ(run({"peers"}), 2);
+  EXPECT_THAT(said, Not(HasSubstr("peer?")));
+  EXPECT_EQ(run({"swep"}), 2);
+  EXPECT_THAT(said, HasSubstr("Did you mean sweep?"));
+}
+
+TEST_F(ACommand, LooksAtImagesBeforeItTrainsARunAgainForThem) {
+  EXPECT_EQ(run({"features", folder / "no-results", "--run", "0", "--images", folder / "nowhere", "--out", folder / "f"}), 2);
+  EXPECT_THAT(said, HasSubstr("nowhere"));
+}
+
+TEST_F(ACommand, TellsOfSharedOptionsAsTheOthersDo) {
+  for (const std::string option : {"FILE", "--set"}) {
+    EXPECT_EQ(help_of("plan", "  " + option), help_of("sweep", "  " + option));
+    EXPECT_THAT(help_of("pretrain", "  " + option), HasSubstr(option == "FILE" ? "TOML REQUIRED" : "KEY=VALUE"));
+  }
+  for (const char* command : {"plan", "sweep", "pretrain"}) EXPECT_THAT(help_of(command, "--out"), HasSubstr("DIR"));
+  EXPECT_THAT(help_of("launch", "Usage"), HasSubstr("palimpsest launch [OPTIONS] COMMAND..."));
+  EXPECT_THAT(help_of("features", "--normalise"), HasSubstr("NAME:{clip,imagenet,none}"));
+}
+
+}  // namespace
+}  // namespace palimpsest

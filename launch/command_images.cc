@@ -11,6 +11,7 @@
 #include "runtime/image_pack.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -43,8 +44,8 @@ int pack(const Arguments& arguments) {
   if (bar) bar->finish();
   const std::string beside = (packed.masks ? fmt::format(", {} masks", packed.masks) : "") +
                              (packed.left_out ? fmt::format(", {} left out", packed.left_out) : "");
-  fmt::print("{} images{} in {} shard{} of together {:.1f} MB: {}\n", packed.images, beside, packed.shards,
-             packed.shards == 1 ? "" : "s", static_cast<double>(packed.bytes) / 1e6, arguments.out.string());
+  fmt::print("{}{} in {} of together {:.1f} MB: {}\n", counted(packed.images, "image"), beside, counted(packed.shards, "shard"),
+             static_cast<double>(packed.bytes) / 1e6, arguments.out.string());
   return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "runtime/host_cores.h"
 #include "runtime/host_name.h"
 #include "runtime/mpi_world.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -192,9 +193,8 @@ int tell_check(const LaunchRequest& request, const WorldHosts& hosts) {
     throw InputError(
         "--check: within a Slurm allocation its hosts are Slurm's to check. Name others with --hosts FILE.");
   std::fputs(findings_text(hosts.findings()).c_str(), stdout);
-  fmt::print("{} rank{} would start on {} host{}.\n", ranks_to_start(request, hosts.usable()),
-             ranks_to_start(request, hosts.usable()) == 1 ? "" : "s", hosts.usable().size(),
-             hosts.usable().size() == 1 ? "" : "s");
+  fmt::print("{} would start on {}.\n", counted(ranks_to_start(request, hosts.usable()), "rank"),
+             counted(hosts.usable().size(), "host"));
   return stops(hosts.findings()) ? 2 : 0;
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/log.h"
 #include "runtime/mpi_world.h"
 #include "runtime/progress.h"
+#include "runtime/words.h"
 #include "sweeps/ledger_backup.h"
 #include "sweeps/kept_networks.h"
 
@@ -27,8 +28,6 @@ constexpr std::chrono::milliseconds kNoGrace{0};   // a worker has nothing to sa
 std::string resume_words(const SweepRequest& request) {
   return fmt::format("The same command resumes: palimpsest sweep {} --out {}", request.file.string(), request.out.string());
 }
-
-std::string counted(std::int64_t count, const char* thing) { return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s"); }
 
 void tell_plan(const SweepRequest& request, const PreparedSweep& sweep, int ranks) {
   const Definition& definition = sweep.plan.definition();

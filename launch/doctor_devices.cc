@@ -8,6 +8,7 @@
 
 #include "launch/doctor.h"
 #include "runtime/cuda_driver.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -64,18 +65,11 @@ Finding torch_found() {
           {}};
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 Finding devices_found(const Devices& devices) {
   Finding finding{"devices",
                   Grade::kGood,
-                  fmt::format("{} NVIDIA GPU{} ({}), driver for CUDA {}.{}", devices.names.size(),
-                              devices.names.size() == 1 ? "" : "s", joined(devices.names), devices.cuda / 1000,
-                              devices.cuda % 1000 / 10),
+                  fmt::format("{} ({}), driver for CUDA {}.{}", counted(devices.names.size(), "NVIDIA GPU"),
+                              joined(devices.names), devices.cuda / 1000, devices.cuda % 1000 / 10),
                   {},
                   {}};
   const int needed = cuda_of_torch().value_or(0);

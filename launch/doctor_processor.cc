@@ -3,6 +3,7 @@
 #include "launch/doctor.h"
 #include "runtime/host_cores.h"
 #include "runtime/host_memory.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -13,13 +14,13 @@ constexpr double kLeast = 0.5, kRoomy = 1.0;  // GiB for each rank: the program 
 Finding cores_found(const HostCores& cores) {
   Finding finding{"processor",
                   Grade::kGood,
-                  fmt::format("{} cores, {} hardware threads, {} NUMA node{}", cores.physical, cores.online,
-                              cores.memories, cores.memories == 1 ? "" : "s"),
+                  fmt::format("{}, {}, {}", counted(cores.physical, "core"), counted(cores.online, "hardware thread"),
+                              counted(cores.memories, "NUMA node")),
                   {},
                   {}};
   if (cores.allowed < cores.online) finding.found += fmt::format("; this process may use {} threads", cores.allowed);
   if (cores.quota > 0) finding.found += fmt::format("; its control group gives {:.3g} processors' time", cores.quota);
-  finding.means = fmt::format("launch starts {} rank{} here", cores.usable(), cores.usable() == 1 ? "" : "s");
+  finding.means = fmt::format("launch starts {} here", counted(cores.usable(), "rank"));
   if (cores.quota > 0 && cores.quota < cores.allowed) {
     finding.grade = Grade::kNote;
     finding.advice = "More of the machine: raise the container's CPU limit";

@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+#include "runtime/words.h"
+
 namespace palimpsest {
 namespace {
 
@@ -16,13 +18,12 @@ constexpr std::size_t kShown = 4;                  // of things of one kind, so 
 
 using Reports = std::vector<HostReport>;
 
-const char* plural(std::size_t count) { return count == 1 ? "" : "s"; }
-
-std::string joined(const std::vector<std::string>& words, const char* between = ", ") {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(words.size(), kShown); ++i) text += (i ? between : "") + words[i];
-  if (words.size() > kShown) text += fmt::format("{}and {} more", between, words.size() - kShown);
-  return text;
+std::string some_of(std::vector<std::string> words, const char* between = ", ") {
+  if (words.size() <= kShown) return joined(words, between);
+  const std::string rest = fmt::format("and {} more", words.size() - kShown);
+  words.resize(kShown);
+  words.push_back(rest);
+  return joined(words, between);
 }
 
 Finding reach(const Reports& reports) {
@@ -30,7 +31,7 @@ Finding reach(const Reports& reports) {
   for (const HostReport& one : reports)
     if (!one.facts) lost.push_back(one.name + ": " + one.trouble);
   if (lost.empty()) return {"hosts", Grade::kGood, fmt::format("{} answer", reports.size()), {}, {}};
-  return {"hosts", Grade::kStops, joined(lost, "; "), "no rank can be started there",
+  return {"hosts", Grade::kStops, some_of(lost, "; "), "no rank can be started there",
           "Try: ssh HOST true. It must work without a password, and the program must be there under the same path; or "
           "take the host off the list"};
 }
@@ -54,7 +55,7 @@ Finding program(const Reports& reports) {
   if (versions.empty() && builds.empty()) return {"program", Grade::kGood, "the same on all hosts", {}, {}};
   const auto& unlike = versions.empty() ? builds : versions;
   return {"program", Grade::kStops,
-          fmt::format("{} {} another {} than the first host", joined(unlike), unlike.size() == 1 ? "has" : "have",
+          fmt::format("{} {} another {} than the first host", some_of(unlike), unlike.size() == 1 ? "has" : "have",
                       versions.empty() ? "build" : "version"),
           "ranks would not understand each other, or compute other numbers",
           "Copy one build to all hosts, or use a folder that they share"};
@@ -75,7 +76,7 @@ Finding clocks(const Reports& reports) {
     worst = std::max(worst, sure);
   }
   if (off.empty()) return {"clocks", Grade::kGood, "they agree", {}, {}};
-  return {"clocks", worst > kClockStop ? Grade::kStops : Grade::kNote, joined(off),
+  return {"clocks", worst > kClockStop ? Grade::kStops : Grade::kNote, some_of(off),
           "times in the ledger and time limits would be wrong",
           "Start chrony or systemd-timesyncd there, or once: chronyc makestep"};
 }
@@ -89,15 +90,15 @@ void add_inputs(const Reports& reports, std::vector<Finding>& findings) {
   for (const std::string& file : files) {
     const auto unlike = unlike_first(
         reports, [&](const HostFacts& facts) { return facts.inputs.contains(file) ? facts.inputs.at(file) : ""; });
-    if (!unlike.empty()) wrong.push_back(fmt::format("{} is not the first host's on {}", file, joined(unlike)));
+    if (!unlike.empty()) wrong.push_back(fmt::format("{} is not the first host's on {}", file, some_of(unlike)));
   }
   if (!wrong.empty())
-    findings.push_back({"inputs", Grade::kStops, joined(wrong, "; "), "ranks would work on different things",
+    findings.push_back({"inputs", Grade::kStops, some_of(wrong, "; "), "ranks would work on different things",
                         "Copy the files, or use a folder that the hosts share"});
   else if (!files.empty())
     findings.push_back({"inputs",
                         Grade::kGood,
-                        fmt::format("{} file{}, the same on all hosts", files.size(), plural(files.size())),
+                        fmt::format("{}, the same on all hosts", counted(files.size(), "file")),
                         {},
                         {}});
 }
@@ -107,7 +108,7 @@ Finding folder(const Reports& reports) {
   for (const HostReport& one : reports)
     if (one.facts && !one.facts->sees_folder) blind.push_back(one.name);
   if (blind.empty()) return {"folder", Grade::kGood, "all hosts see this one", {}, {}};
-  return {"folder", Grade::kStops, "this folder is not shared with " + joined(blind),
+  return {"folder", Grade::kStops, "this folder is not shared with " + some_of(blind),
           "what is written here would not be seen there",
           "Work in a folder that the hosts share (nfs, a parallel file system)"};
 }
@@ -158,7 +159,7 @@ std::vector<std::string> parted(const Reports& reports) {
 
 Finding network(const Reports& reports, std::string& keep_to) {
   if (const auto pairs = parted(reports); !pairs.empty())
-    return {"network", Grade::kStops, fmt::format("no way from {}", joined(pairs, "; ")),
+    return {"network", Grade::kStops, fmt::format("no way from {}", some_of(pairs, "; ")),
             "MPI uses any free port between each two hosts",
             "A firewall stands between them (open all TCP ports among these hosts), or they share no network"};
   const auto networks = networks_of(reports);
@@ -169,7 +170,7 @@ Finding network(const Reports& reports, std::string& keep_to) {
     if (one.joins(hosts) && keep_to.empty()) keep_to = name;
     if (!one.broken.empty())
       misleading.push_back(fmt::format("{} ({}) does not join them: {}", name,
-                                       joined({one.interfaces.begin(), one.interfaces.end()}), one.broken.front()));
+                                       some_of({one.interfaces.begin(), one.interfaces.end()}), one.broken.front()));
   }
   if (misleading.empty() || keep_to.empty()) {
     keep_to.clear();
@@ -177,7 +178,7 @@ Finding network(const Reports& reports, std::string& keep_to) {
   }
   return {"network",
           Grade::kNote,
-          joined(misleading, "; "),
+          some_of(misleading, "; "),
           fmt::format("MPI would hang on it, so it is told to keep to {}", keep_to),
           {}};
 }

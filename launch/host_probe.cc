@@ -35,7 +35,7 @@ std::vector<std::string> command_for(const ProbeRequest& request, const Host& ho
   if (host.name == host_name() || host.name == "localhost") return peer_command(request);
   std::vector<std::string> words = request.shell;
   if (words.front() == "ssh") words.insert(words.end(), {"-o", "BatchMode=yes", "-o", "ConnectTimeout=5"});
-  words.insert(words.end(), {host.name, quoted(peer_command(request))});
+  words.insert(words.end(), {host.name, shell_line(peer_command(request))});
   return words;
 }
 
@@ -127,7 +127,7 @@ std::vector<HostReport> probe_hosts(const ProbeRequest& request) {
   return reports;
 }
 
-std::string quoted(const std::vector<std::string>& words) {
+std::string shell_line(const std::vector<std::string>& words) {
   std::string line;
   for (const std::string& word : words) {
     line += line.empty() ? "'" : " '";

@@ -23,6 +23,6 @@ struct ProbeRequest {
 std::vector<HostReport> probe_hosts(const ProbeRequest&);
 
 /// The command line that a remote shell understands as these words.
-std::string quoted(const std::vector<std::string>& words);
+std::string shell_line(const std::vector<std::string>& words);
 
 }  // namespace palimpsest

@@ -8,6 +8,7 @@
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -38,12 +39,12 @@ int ranks_to_start(const LaunchRequest& request, const std::vector<Host>& hosts)
   const int slots = slots_of(hosts), ranks = request.ranks.value_or(slots);
   if (ranks < 1) throw InputError(fmt::format("-n {}: there must be at least 1 rank.", ranks));
   if (ranks <= slots || request.oversubscribe) return ranks;
-  const std::string there = hosts.size() == 1 ? fmt::format("this host has {}", slots)
-                                              : fmt::format("the hosts have {} ({})", slots, each_with_slots(hosts));
+  const std::string there = hosts.size() == 1 ? "this host has " + counted(slots, "core")
+                                              : fmt::format("the hosts have {} ({})", counted(slots, "core"), each_with_slots(hosts));
   throw InputError(
-      fmt::format("-n {}: {} core{} to give to ranks, and more ranks than that slow each other down. Write -n {}, or "
+      fmt::format("-n {}: {} to give to ranks, and more ranks than that slow each other down. Write -n {}, or "
                   "--oversubscribe to have them all the same.",
-                  ranks, there, slots == 1 ? "" : "s", slots));
+                  ranks, there, slots));
 }
 
 bool computes_on_gpus(const std::vector<std::string>& command) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "runtime/error.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -11,16 +12,10 @@ using Words = std::vector<std::string>;
 
 void add(Words& words, const Words& more) { words.insert(words.end(), more.begin(), more.end()); }
 
-std::string joined(const Words& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 // Open MPI 5 has its start-up's parameters apart from those of MPI.
 void add_open_mpi_5(Words& words, const WorldPlan& plan) {
   add(words, {"--output", "tag"});
-  if (!plan.shell.empty()) add(words, {"--prtemca", "plm_ssh_agent", joined(plan.shell)});
+  if (!plan.shell.empty()) add(words, {"--prtemca", "plm_ssh_agent", joined(plan.shell, " ")});
   if (!plan.network.empty())
     add(words, {"--mca", "btl_tcp_if_include", plan.network, "--prtemca", "prte_if_include", plan.network});
   if (plan.survive) add(words, {"--with-ft", "ulfm"});
@@ -28,7 +23,7 @@ void add_open_mpi_5(Words& words, const WorldPlan& plan) {
 
 void add_open_mpi_4(Words& words, const WorldPlan& plan) {
   add(words, {"--tag-output"});
-  if (!plan.shell.empty()) add(words, {"--mca", "plm_rsh_agent", joined(plan.shell)});
+  if (!plan.shell.empty()) add(words, {"--mca", "plm_rsh_agent", joined(plan.shell, " ")});
   if (!plan.network.empty())
     add(words, {"--mca", "btl_tcp_if_include", plan.network, "--mca", "oob_tcp_if_include", plan.network});
 }

@@ -5,6 +5,7 @@
 
 #include "launch/submit.h"
 #include "runtime/error.h"
+#include "runtime/words.h"
 
 // A job definition, in the YAML that `aws --cli-input-yaml` reads (so that it comes with its comments), and how it is submitted.
 
@@ -13,7 +14,6 @@ namespace {
 
 constexpr int kLargestArray = 10000;   // of AWS Batch; the least is 2
 
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }   // YAML reads JSON's strings
 
 std::string container(const SubmitRequest& request, const std::string& line, const std::string& margin) {
   const int ranks = request.ranks_per_node;

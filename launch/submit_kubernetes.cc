@@ -5,17 +5,12 @@
 
 #include "launch/submit.h"
 #include "runtime/error.h"
+#include "runtime/words.h"
 
 // YAML is written as text, so that it comes with its comments; the words that are put in are quoted as YAML (JSON's strings are YAML's).
 
 namespace palimpsest {
 namespace {
-
-std::string quoted(const std::string& text) {
-  std::string all = "\"";
-  for (char c : text) all += c == '"' || c == '\\' ? std::string("\\") + c : c == '\n' ? std::string("\\n") : std::string(1, c);
-  return all + "\"";
-}
 
 std::string indented(const std::string& text, int by) {
   std::istringstream in(text);

@@ -5,11 +5,11 @@
 
 #include "launch/submit.h"
 #include "runtime/error.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
 
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
 
 std::string resources(const SubmitRequest& request) {
   const int ranks = request.ranks_per_node;

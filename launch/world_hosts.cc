@@ -12,6 +12,7 @@
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
 #include "runtime/host_name.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -35,12 +36,6 @@ std::vector<std::string> shell_for(const LaunchRequest& request) {
 int ranks_for(const LaunchRequest& request, int cores, int gpus) { return gpus > 0 && computes_on_gpus(request.command) ? gpus : cores; }
 
 bool is_this_host(const Host& host) { return host.name == host_name() || host.name == "localhost"; }
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 }  // namespace
 

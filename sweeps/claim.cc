@@ -5,29 +5,29 @@
 namespace palimpsest {
 namespace {
 
-std::string quoted(const std::string& plain) { return text(Value(plain)); }
+std::string toml_text(const std::string& plain) { return text(Value(plain)); }
 
 std::string table(const Selection& words) {
   std::string out;
-  for (const auto& [axis, word] : words) out += (out.empty() ? "" : ", ") + axis + " = " + quoted(word);
+  for (const auto& [axis, word] : words) out += (out.empty() ? "" : ", ") + axis + " = " + toml_text(word);
   return "{ " + out + " }";
 }
 
 std::string table(const std::map<std::string, Value>& condition) {
   std::string out;
-  for (const auto& [key, value] : condition) out += (out.empty() ? "" : ", ") + quoted(key) + " = " + text(value);
+  for (const auto& [key, value] : condition) out += (out.empty() ? "" : ", ") + toml_text(key) + " = " + text(value);
   return "{ " + out + " }";
 }
 
 std::string change(const ClaimPart& part) {
-  return "{ " + part.change_axis + " = [" + quoted(part.change_from) + ", " + quoted(part.change_to) + "]" + (part.log_ratio ? ", as = \"log-ratio\"" : "") + " }";
+  return "{ " + part.change_axis + " = [" + toml_text(part.change_from) + ", " + toml_text(part.change_to) + "]" + (part.log_ratio ? ", as = \"log-ratio\"" : "") + " }";
 }
 
 std::string part_toml(const ClaimPart& part) {
-  std::string out = "metric = " + quoted(part.metric) + "\n";
+  std::string out = "metric = " + toml_text(part.metric) + "\n";
   if (!part.at.empty()) out += "at = " + table(part.at) + "\n";
   if (!part.change_axis.empty()) out += "change = " + change(part) + "\n";
-  if (!part.trend_axis.empty()) out += "trend = " + quoted(part.trend_axis) + "\n";
+  if (!part.trend_axis.empty()) out += "trend = " + toml_text(part.trend_axis) + "\n";
   if (!part.minus.empty()) out += "minus = " + table(part.minus) + "\n";
   if (!part.treatment.empty()) out += "treatment = " + table(part.treatment) + "\n";
   if (!part.baseline.empty()) out += "baseline = " + table(part.baseline) + "\n";
@@ -47,7 +47,7 @@ std::string body(const Claim& claim) {
 
 }  // namespace
 
-std::string claim_toml(const Claim& claim) { return "[[claim]]\nname = " + quoted(claim.name) + "\n" + body(claim); }
+std::string claim_toml(const Claim& claim) { return "[[claim]]\nname = " + toml_text(claim.name) + "\n" + body(claim); }
 
 std::string claim_hash(const Claim& claim) { return content_hash(body(claim)); }
 

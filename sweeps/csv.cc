@@ -20,7 +20,7 @@ bool looks_like_a_formula(const std::string& text) {
          (std::string_view("=+-@").find(text[0]) != std::string_view::npos || static_cast<unsigned char>(text[0]) < 0x20);
 }
 
-std::string quoted(const std::string& text) {
+std::string csv_quoted(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
   for (char c : text) (out += c) += c == '"' ? "\"" : "";
@@ -54,7 +54,7 @@ struct SayCell {
 
 }  // namespace
 
-std::string csv_cell(const std::string& text) { return quoted(looks_like_a_formula(text) ? "'" + text : text); }
+std::string csv_cell(const std::string& text) { return csv_quoted(looks_like_a_formula(text) ? "'" + text : text); }
 
 std::string markdown(const Table& table) {
   std::string head = "|", line = "|", out;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/words.h"
 #include "sweeps/confidence_sequence.h"
 #include "sweeps/plan.h"
 #include "sweeps/reach.h"
@@ -21,8 +22,8 @@ std::int64_t units_needed(double alpha, std::size_t claims) {
 }
 
 std::string too_few_units(const Claim& claim, std::int64_t units, const std::string& unit, std::size_t claims) {
-  return fmt::format("claim \"{}\" cannot be decided with {} {}{}; at least {} are needed: the sign-flip test gives no p below {:.3g}, and alpha = {}{} asks for {:.3g}.",
-                     claim.name, units, unit, units == 1 ? "" : "s", units_needed(claim.alpha, claims), smallest_p(units), claim.alpha,
+  return fmt::format("claim \"{}\" cannot be decided with {}; at least {} are needed: the sign-flip test gives no p below {:.3g}, and alpha = {}{} asks for {:.3g}.",
+                     claim.name, counted(units, unit), units_needed(claim.alpha, claims), smallest_p(units), claim.alpha,
                      claims == 1 ? "" : fmt::format(" over {} claims (Holm)", claims), claim.alpha / static_cast<double>(claims));
 }
 

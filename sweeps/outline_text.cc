@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/progress.h"
+#include "runtime/words.h"
 #include "sweeps/condition.h"
 #include "sweeps/outline.h"
 
@@ -78,8 +79,6 @@ std::string bytes_text(std::uint64_t bytes) {
   return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
 }
 
-std::string plural(std::int64_t count, const std::string& one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); }
-
 // "  runs an hour in packs of 1: 120, 2: 210"
 std::string speeds_text(const std::vector<PackSpeed>& speeds) {
   std::string all;
@@ -95,36 +94,36 @@ std::string differs_text(const PackOutline& pack) {
 }
 
 std::string packs_text(const Plan& plan, const Outline& outline) {
-  std::string out = fmt::format("packs for {} ({})\n", plural(outline.workers, "worker"),
+  std::string out = fmt::format("packs for {} ({})\n", counted(outline.workers, "worker"),
                                 plan.definition().pack_size == 0 ? "sized by memory, and by speed where it was measured" : fmt::format("[packs] size = {}", plan.definition().pack_size));
   for (const PackOutline& pack : outline.packs) {
-    const std::string size = pack.smallest == pack.largest ? plural(pack.largest, "run") : fmt::format("{} to {} runs", pack.smallest, pack.largest);
-    out += fmt::format("  {} of {}, {} a run{}\n", plural(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), differs_text(pack));
+    const std::string size = pack.smallest == pack.largest ? counted(pack.largest, "run") : fmt::format("{} to {} runs", pack.smallest, pack.largest);
+    out += fmt::format("  {} of {}, {} a run{}\n", counted(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), differs_text(pack));
     out += speeds_text(pack.speeds);
   }
   return out;
 }
 
 std::string progressed_text(const Plan& plan, const Progressed& progressed, std::int64_t waiting) {
-  std::string out = fmt::format("done\n  {} of {} in {}", progressed.done, plural(plan.size(), "run"), progressed.folder);
+  std::string out = fmt::format("done\n  {} of {} in {}", progressed.done, counted(plan.size(), "run"), progressed.folder);
   if (progressed.failed) out += fmt::format("; {} failed (sweep --retry-failed runs them again)", progressed.failed);
   if (progressed.quarantined) out += fmt::format("; {} of them in quarantine (--retry-quarantined)", progressed.quarantined);
   out += waiting ? fmt::format("; {} to run\n", waiting) : "; nothing to run\n";
-  if (progressed.is_new && progressed.is_new < plan.size()) out += fmt::format("  {} new since the definition was edited\n", plural(progressed.is_new, "run"));
-  if (progressed.not_asked) out += fmt::format("  {} of an earlier definition: kept, and left out of the report\n", plural(progressed.not_asked, "run"));
+  if (progressed.is_new && progressed.is_new < plan.size()) out += fmt::format("  {} new since the definition was edited\n", counted(progressed.is_new, "run"));
+  if (progressed.not_asked) out += fmt::format("  {} of an earlier definition: kept, and left out of the report\n", counted(progressed.not_asked, "run"));
   return out;
 }
 
 std::string time_text(const Outline& outline) {
   const std::string duration = outline.seconds < 1 ? "less than a second" : "about " + duration_text(outline.seconds);
-  return fmt::format("time\n  {} on {}: an estimate from {}\n", duration, plural(outline.workers, "worker"),
+  return fmt::format("time\n  {} on {}: an estimate from {}\n", duration, counted(outline.workers, "worker"),
                      outline.from == Outline::From::kLedger   ? "the runs that are done"
                      : outline.from == Outline::From::kSpeeds ? "packs that were measured"
                                                               : fmt::format("the arithmetic of a run, at {:.0f} GFLOP/s a worker", kWorkPerSecond / 1e9));
 }
 
 std::string cost_text(const Outline& outline, const Definition& definition) {
-  return fmt::format("cost\n  about {:.2f} {}: {} at {:g} an hour each\n", outline.cost, definition.currency, plural(outline.workers, "worker"), definition.device_hour);
+  return fmt::format("cost\n  about {:.2f} {}: {} at {:g} an hour each\n", outline.cost, definition.currency, counted(outline.workers, "worker"), definition.device_hour);
 }
 
 

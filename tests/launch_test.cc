@@ -278,7 +278,7 @@ TEST(ALink, StandsWhereTheRightPeerAnswers) {
   EXPECT_THAT(try_link({"a", "", "127.0.0.1", 1}).outcome, HasSubstr("refused"));
 }
 
-TEST(ALineForARemoteShell, KeepsItsWords) { EXPECT_EQ(quoted({"/a b/p", "it's"}), "'/a b/p' 'it'\\''s'"); }
+TEST(ALineForARemoteShell, KeepsItsWords) { EXPECT_EQ(shell_line({"/a b/p", "it's"}), "'/a b/p' 'it'\\''s'"); }
 
 TEST(Facts, AreReadAsTheyWereWritten) {
   HostFacts facts = *report("a").facts;

@@ -49,7 +49,7 @@ std::string lost_text(const RunRecord& record, const std::vector<Attempt>& in_fl
 
 std::string explanation(const RunRecord& record, const Ledger& ledger, const std::filesystem::path& results, bool running) {
   const LedgerRun& run = record.run;
-  std::string text = fmt::format("run {}, number {}: ", run.spec.id, record.number);
+  std::string text = run_words(run) + ": ";
   if (run.state == RunState::kDone) return text + fmt::format("it has run: done {}, on {}.\n", date_text(run.finished), run.host);
   if (run.state == RunState::kFailed)
     return text + fmt::format("it has run and failed {}: {}\n  to run it again: {} --retry-{}\n", date_text(run.finished), run.reason, last_command(record),

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include <fmt/core.h>
@@ -6,6 +8,7 @@
 #include "launch/commands.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/words.h"
 #include "sweeps/ledger_check.h"
 
 namespace palimpsest {
@@ -25,12 +28,16 @@ int check(const Options& options) {
     return health.findings.empty() ? 0 : 2;
   }
   if (health.findings.empty()) {
-    fmt::print("whole: {} runs, {} done, {} measurements; every page, row and id is as it was written.\n", health.runs, health.done, health.measurements);
+    fmt::print("whole: {}, {} done, {}; every page, row and id is as it was written.\n", counted(health.runs, "run"), health.done, counted(health.measurements, "measurement"));
     return 0;
   }
   for (const std::string& finding : health.findings) fmt::print("{}\n", finding);
   const std::string folder = options.results.string();
   throw InputError(fmt::format("{}/ledger.sqlite is damaged. `palimpsest ledger salvage {} --out NEW` saves what is whole.", folder, folder));
+}
+
+bool lost_nothing(const Salvage& saved) {
+  return saved.run_again == 0 && std::ranges::none_of(saved.tables, [](const Saved& one) { return one.damaged > 0 || one.cut; });
 }
 
 int salvage(const Options& options) {
@@ -39,8 +46,9 @@ int salvage(const Options& options) {
   for (const Saved& one : saved.tables)
     fmt::print("{:13} {} rows saved{}{}\n", one.table, one.rows, one.damaged ? fmt::format(", {} damaged", one.damaged) : "",
                one.cut ? ", some of its pages cannot be read" : "");
-  fmt::print("{} runs, {} done{}. Sweep into {} to run what is lost.\n", saved.runs, saved.done,
-             saved.run_again ? fmt::format(", {} to be run again since not all of their results are whole", saved.run_again) : "", options.out.string());
+  fmt::print("{}, {} done{}. {}\n", counted(saved.runs, "run"), saved.done,
+             saved.run_again ? fmt::format(", {} to be run again since not all of their results are whole", saved.run_again) : "",
+             lost_nothing(saved) ? "Nothing is lost: it is a copy of the whole ledger." : fmt::format("Sweep into {} to run what is lost.", options.out.string()));
   return 0;
 }
 

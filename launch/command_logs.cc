@@ -76,7 +76,7 @@ Run add_logs(CLI::App& command) {
   return [argument](MpiWorld&) {
     const Ledger ledger = Ledger::open_for_reading(argument->results);
     const RunRecord record = argument->record(ledger);
-    fmt::print("run {}, number {}: {}\n{}\nlog\n", record.run.spec.id, record.number, word(record.run.state), attempt_lines(record));
+    fmt::print("{}: {}\n{}\nlog\n", run_words(record.run), word(record.run.state), attempt_lines(record));
     print_log(argument->results / "log.jsonl", record);
     return 0;
   };

@@ -12,6 +12,7 @@
 #include "launch/commands.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "sweeps/caveats.h"
 #include "sweeps/comparison_page.h"
 #include "sweeps/comparison_table.h"
 #include "sweeps/report.h"
@@ -37,6 +38,7 @@ std::string as_json(const ReportSource& source, const Report& report) {
                                {"done", count(source.rows, RunState::kDone)},
                                {"failed", count(source.rows, RunState::kFailed)},
                                {"waiting", count(source.rows, RunState::kWaiting)},
+                               {"caveats", caveats(source.rows)},
                                {"claims", verdicts_json(report.claims)},
                                {"report", report.page.string()},
                                {"no_svg", report.no_svg}};
@@ -49,7 +51,9 @@ std::string as_text(const ReportSource& source, const Report& report, const Opti
                     std::to_string(source.rows.runs.size()) + " runs done";
   if (failed > 0) out += ", " + std::to_string(failed) + " failed";
   if (waiting > 0) out += ", " + std::to_string(waiting) + " to come: verdicts are how things stand so far";
-  out += "\n\n";
+  out += "\n";
+  for (const std::string& caveat : caveats(source.rows)) out += caveat + "\n";
+  out += "\n";
   if (!report.claims.empty()) out += verdict_table(report.claims, source.rows.unit, in_colour()) + "\n";
   if (!report.no_svg.empty() && !options.no_svg) out += "No SVG files: " + report.no_svg + ".\n";
   return out + "report: " + report.page.string() + "\n";

@@ -54,7 +54,7 @@ int reproduce_in(const RunArgument& argument) {
     throw InputError(fmt::format("run {} has no result yet to compare with. `palimpsest explain {} {}` says why.", record.run.spec.id, results.string(), argument.run));
   const Study* study = find_study(ledger.study());
   if (!study) throw InputError(fmt::format("{}: this program has no study \"{}\".", results.string(), ledger.study()));
-  fmt::print("run {}, number {}, {} {}\n", record.run.spec.id, record.number, word(record.run.state), date_text(record.run.finished));
+  fmt::print("{}, {} {}\n", run_words(record.run), word(record.run.state), date_text(record.run.finished));
   std::fflush(stdout);
   use_device_of_run(record.run.spec.id, record.run.device);
   const Reproduction made = reproduce(record, *study, image_sets_of(ledger));

@@ -36,6 +36,7 @@ void tidy_snapshots(const std::filesystem::path& results, const std::function<bo
     const bool whole = entry.path().extension() == ".safetensors";
     if (!whole || !waits(entry.path().stem())) std::filesystem::remove(entry.path(), none);
   }
+  std::filesystem::remove(snapshot_folder(results), none);   // where it is empty
 }
 
 }  // namespace palimpsest

@@ -27,7 +27,7 @@ class KeptSnapshots : public Snapshots {
 
 /// Of a sweep's results.
 std::filesystem::path snapshot_folder(const std::filesystem::path& results);
-/// Removes what belongs to no run that waits, as `waits` says by its id; before any rank is at work.
+/// Removes what belongs to no run that waits, as `waits` says by its id, and the folder where nothing is left; while no rank is at work.
 void tidy_snapshots(const std::filesystem::path& results, const std::function<bool(const std::string&)>& waits);
 
 }  // namespace palimpsest

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <torch/headeronly/version.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -23,14 +24,20 @@ std::string kernel() {
   return std::string(names.sysname) + " " + names.release + " " + names.machine;
 }
 
-// Words of the command line are separated by zeros.
+// A path that is there, also behind "--out=" or "--set key=", from the root on: the command can be given again from any folder.
+std::string from_the_root(const std::string& word) {
+  const std::string path = word.substr(word.rfind('=') + 1);
+  std::error_code none;
+  if (path.empty() || path[0] == '/' || !std::filesystem::exists(path, none)) return word;
+  return word.substr(0, word.size() - path.size()) + std::filesystem::absolute(path).lexically_normal().string();
+}
+
+// Words of the command line are separated by zeros. The second is a subcommand, whatever lies here by its name.
 std::string command_line() {
-  std::ostringstream all;
-  all << std::ifstream("/proc/self/cmdline").rdbuf();
-  std::string text = all.str();
-  if (!text.empty()) text.pop_back();
-  for (char& c : text)
-    if (c == '\0') c = ' ';
+  std::ifstream words("/proc/self/cmdline");
+  std::string text;
+  int place = 0;
+  for (std::string word; std::getline(words, word, '\0'); ++place) text += (text.empty() ? "" : " ") + (place == 1 ? word : from_the_root(word));
   return text;
 }
 

@@ -107,6 +107,10 @@ const char* word(RunState state) {
   return state == RunState::kDone ? "done" : state == RunState::kFailed ? "failed" : "waiting";
 }
 
+std::string run_words(const LedgerRun& run) {
+  return "run " + run.spec.id + (run.asked ? fmt::format(", number {}", run.number) : "");
+}
+
 std::string date_text(double seconds) {
   const auto whole = static_cast<std::time_t>(seconds);
   std::tm utc{};
@@ -130,7 +134,7 @@ std::string attempt_lines(const RunRecord& record) {
 std::string show_text(const RunRecord& record, const std::string& study) {
   const RunSpec& spec = record.run.spec;
   const auto plain = [](const std::string& one) { return one; };
-  std::string text = fmt::format("run {}, number {}: {}{}\n", spec.id, record.number, state_text(record),
+  std::string text = fmt::format("{}: {}{}\n", run_words(record.run), state_text(record),
                                  record.run.asked ? "" : "; the definition as it is now does not ask for it");
   text += fmt::format("\nits id is the hash of the study {} (method {}), seed {}, image set {}, its keys and what it reads\n", study, record.method, spec.seed,
                       spec.image_set);
@@ -145,7 +149,7 @@ std::string show_text(const RunRecord& record, const std::string& study) {
 
 std::string show_json(const RunRecord& record, const std::string& study) {
   const LedgerRun& run = record.run;
-  Json json = {{"run", run.spec.id}, {"number", record.number}, {"state", word(run.state)}, {"reason", run.reason}, {"asked", run.asked},
+  Json json = {{"run", run.spec.id}, {"number", run.asked ? Json(run.number) : Json(nullptr)}, {"state", word(run.state)}, {"reason", run.reason}, {"asked", run.asked},
                {"study", study}, {"method", record.method}, {"seed", run.spec.seed}, {"image_set", run.spec.image_set}};
   json["keys"] = Json::object();
   for (const auto& [key, value] : run.spec.settings.values()) json["keys"][key] = json_of(value);

@@ -18,6 +18,7 @@
 #include "runtime/device.h"
 #include "runtime/durable_file.h"
 #include "runtime/log.h"
+#include "runtime/words.h"
 #include "sweeps/claim_check.h"
 #include "sweeps/growing.h"
 
@@ -60,6 +61,9 @@ std::vector<LedgerClaim> claims_of(const Definition& definition, const Ledger& l
     const auto found = std::ranges::find(known, claim.hash, [](const LedgerClaim& one) { return one.claim.hash; });
     claims.push_back({claim, found == known.end() ? has_results : found->exploratory});
   }
+  for (const LedgerClaim& gone : known)
+    if (!gone.exploratory && std::ranges::find(definition.claims, gone.claim.hash, &Claim::hash) == definition.claims.end())
+      claims.push_back({gone.claim, false, true});
   return claims;
 }
 
@@ -72,6 +76,7 @@ Growth growth_of(const Plan& plan, const Ledger& ledger) {
   rows.unit = definition.study->unit;
   rows.runs = std::move(runs);
   rows.axes = swept_keys(definition);
+  rows.when = whens_of(definition);
   rows.claims = claims_of(definition, ledger, has_results);
   return grown(plan, std::move(rows));
 }
@@ -100,8 +105,25 @@ std::vector<RunSpec> runs_of(const Plan& plan, const Numbers& numbers) {
   return runs;
 }
 
-void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const std::vector<RunSpec>& runs, const Crew& crew) {
-  ledger.record_definition(plan.definition(), runs, provenance(crew.ranks));
+/// What an edited definition, or another sweep into the same folder, no longer asks for.
+void tell_what_is_left(const Ledger& ledger, const Definition& definition, const std::vector<RunSpec>& runs) {
+  const auto before = ledger.runs_with({});
+  if (before.empty()) return;
+  std::set<RunId> asked;
+  for (const RunSpec& run : runs) asked.insert(run.id);
+  const auto runs_left = std::ranges::count_if(before, [&](const LedgerRun& run) { return !asked.contains(run.spec.id); });
+  const auto claims_left = std::ranges::count_if(ledger.claims(), [&](const LedgerClaim& one) {
+    return !one.withdrawn && std::ranges::find(definition.claims, one.claim.hash, &Claim::hash) == definition.claims.end();
+  });
+  std::string was = ledger.name() == definition.name ? "" : fmt::format("was \"{}\"; ", ledger.name());
+  if (runs_left + claims_left > 0)
+    log().warn("{}{}, {} no longer asked for: runs are kept, and left out of the report", was, counted(runs_left, "run"), counted(claims_left, "claim"));
+  else if (!was.empty()) log().warn("{}all its runs and claims are asked for still", was);
+}
+
+void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const std::vector<RunSpec>& runs, const Numbers& numbers, const Crew& crew) {
+  tell_what_is_left(ledger, plan.definition(), runs);
+  ledger.record_definition(plan.definition(), runs, provenance(crew.ranks), {request.slice, request.slices}, numbers);
   ledger.end_left_attempts();
   if (request.retry_failed) ledger.retry_failed();
   if (request.retry_quarantined) ledger.retry_quarantined();
@@ -206,7 +228,7 @@ std::vector<Pack> next_packs(PreparedSweep& sweep, const Crew& crew) {
   if (growth.ended) return {};
   const Numbers numbers = with_those_asked_before(growth.asked, sweep.plan, sweep.ledger);
   const auto runs = runs_of(sweep.plan, numbers);
-  sweep.ledger.record_definition(sweep.plan.definition(), runs, provenance(crew.ranks));
+  sweep.ledger.record_definition(sweep.plan.definition(), runs, provenance(crew.ranks), {}, numbers);   // a growing sweep has no slices
   Standing standing = standing_of(sweep.ledger, sweep.plan, runs, among(numbers));
   sweep.total = static_cast<std::int64_t>(runs.size());
   return with_signatures(sweep.plan, packs_of(sweep.plan, standing, {}, crew, sweep.notes), sweep.signatures);
@@ -227,7 +249,7 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
   for (const std::string& warning : warnings) log().warn("{}", warning);
   const Numbers numbers = asked_numbers(plan, request, ledger);
   const std::vector<RunSpec> runs = runs_of(plan, numbers);
-  record(ledger, request, plan, runs, crew);
+  record(ledger, request, plan, runs, numbers, crew);
   Standing standing = standing_of(ledger, plan, runs, among(numbers));
   if (plan.definition().replication) name_all(plan, standing);
   const auto suspected = suspects_of(standing, ledger.lost_packs());

@@ -7,6 +7,7 @@
 
 #include "runtime/progress.h"
 #include "runtime/settings.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -65,14 +66,25 @@ std::string table(const std::vector<std::pair<std::string, RunCounts>>& conditio
   return lines;
 }
 
-std::string failure_lines(const std::map<std::string, std::vector<RunId>>& failures) {
+std::string failure_lines(const std::map<std::string, std::vector<FailedRun>>& failures) {
   std::string lines;
   for (const auto& [reason, runs] : failures) {
-    lines += fmt::format("failed, {}: {}\n ", runs.size(), reason);
-    for (std::size_t i = 0; i < std::min(runs.size(), kRunsNamed); ++i) lines += " " + runs[i];
-    lines += runs.size() > kRunsNamed ? " ...\n" : "\n";
+    lines += fmt::format("failed, {}: {}\n", runs.size(), reason);
+    for (std::size_t i = 0; i < std::min(runs.size(), kRunsNamed); ++i)
+      lines += fmt::format("  {:>8}  {}  {}\n", runs[i].number, runs[i].id.substr(0, 8), runs[i].condition);
+    if (runs.size() > kRunsNamed) lines += fmt::format("  {:>8}  and {} more\n", "", runs.size() - kRunsNamed);
   }
   return lines;
+}
+
+FailedRun failed_run(const LedgerRun& run, const std::vector<std::string>& axes) {
+  return {run.spec.id, run.number, joined({condition_of(run, axes), fmt::format("image set {}", run.spec.image_set), fmt::format("seed {}", run.spec.seed)})};
+}
+
+std::vector<RunId> ids_of(const std::vector<FailedRun>& runs) {
+  std::vector<RunId> ids;
+  for (const FailedRun& run : runs) ids.push_back(run.id);
+  return ids;
 }
 
 nlohmann::ordered_json json_of(const RunCounts& counts) { return {{"done", counts.done}, {"failed", counts.failed}, {"to_do", counts.waiting}, {"quarantined", counts.quarantined}}; }
@@ -88,7 +100,7 @@ SweepStatus status_of(const Ledger& ledger, bool running, double now) {
   for (const LedgerRun& run : runs) {
     count(status.runs, run.state);
     status.runs.quarantined += run.quarantined;
-    if (run.state == RunState::kFailed) status.failures[run.reason].push_back(run.spec.id);
+    if (run.state == RunState::kFailed) status.failures[run.reason].push_back(failed_run(run, ledger.axes()));
   }
   status.conditions = by_condition(runs, ledger.axes());
   if (!running) return status;
@@ -124,7 +136,7 @@ std::string status_json(const SweepStatus& status) {
   for (const PackInFlight& pack : status.packs)
     json["packs"].push_back({{"pack", pack.pack}, {"open", pack.open}, {"host", pack.host}, {"rank", pack.rank}, {"seconds", pack.seconds}});
   json["failures"] = nlohmann::ordered_json::array();
-  for (const auto& [reason, runs] : status.failures) json["failures"].push_back({{"reason", reason}, {"runs", runs}});
+  for (const auto& [reason, runs] : status.failures) json["failures"].push_back({{"reason", reason}, {"runs", ids_of(runs)}});
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -23,6 +23,12 @@ struct PackInFlight {
   double seconds = 0;                 // since it was handed out
 };
 
+struct FailedRun {
+  RunId id;
+  std::int64_t number = 0;            // its place in the plan
+  std::string condition;              // "fast.qkv = adapter, image set 3, seed 0"
+};
+
 /// How far a sweep is, as its ledger tells it.
 struct SweepStatus {
   std::string study, name;
@@ -30,7 +36,7 @@ struct SweepStatus {
   RunCounts runs;
   std::vector<std::pair<std::string, RunCounts>> conditions;  // "fast.qkv = adapter, ...", in order of appearance by name
   std::vector<PackInFlight> packs;                            // while it runs
-  std::map<std::string, std::vector<RunId>> failures;         // by reason
+  std::map<std::string, std::vector<FailedRun>> failures;     // by reason
   std::optional<double> runs_per_hour, seconds_left;          // of this session, while it runs and something is done
 };
 

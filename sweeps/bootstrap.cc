@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "sweeps/bca.h"
+#include <boost/math/distributions/normal.hpp>
 
 namespace palimpsest {
 namespace {
@@ -87,6 +87,23 @@ class Distribution {
   bool varies_ = false;
 };
 
+/// The two probabilities at which a distribution is read.
+struct Tails {
+  double low, high;
+};
+
+/// `below`: the share of resamples under the estimate, ties counted half. `acceleration`: sum u^3 / (6 (sum u^2)^1.5) over the jackknife's
+/// deviations. NaN where below is 0 or 1.
+Tails bca_tails(double confidence, double below, double acceleration) {
+  if (!(below > 0 && below < 1) || !std::isfinite(acceleration)) return {kNaN, kNaN};
+  const boost::math::normal normal;
+  const double bias = boost::math::quantile(normal, below), reach = boost::math::quantile(normal, (1 + confidence) / 2);
+  const auto moved = [&](double z) {
+    return boost::math::cdf(normal, bias + (bias + z) / (1 - acceleration * (bias + z)));
+  };
+  return {moved(-reach), moved(reach)};
+}
+
 Interval read(Distribution& distribution, Tails tails) {
   return {distribution.quantile(tails.low), distribution.quantile(tails.high)};
 }
@@ -105,79 +122,9 @@ double acceleration_of_mean(std::span<const double> x) {
   return cubes / (6 * std::pow(squares, 1.5));  // a left-out mean falls behind by (v - centre) / (n - 1)
 }
 
-/// Sums of a unit's two values, their squares and their product.
-struct Moments {
-  double x = 0, y = 0, xx = 0, yy = 0, xy = 0;
-  double correlation(double n) const {
-    const double product = xy - x * y / n, spread = (xx - x * x / n) * (yy - y * y / n);
-    return std::clamp(product / std::sqrt(spread), -1.0, 1.0);
-  }
-};
-
-/// NaN where all are equal.
-std::vector<double> standardised(std::span<const double> x) {
-  auto out = from_their_first(x, x.size());
-  const double centre = mean(out);
-  double squares = 0;
-  for (double& v : out) v -= centre, squares += v * v;
-  for (double& v : out) v /= std::sqrt(squares);
-  return out;
-}
-
-struct Correlated {
-  double estimate, acceleration;
-};
-
-/// What the pairs of one cell give as they are, and with one left out after the other. x and y are standardised.
-Correlated correlate(std::span<const double> x, std::span<const double> y) {
-  Moments all;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    all.x += x[i], all.y += y[i], all.xx += x[i] * x[i], all.yy += y[i] * y[i], all.xy += x[i] * y[i];
-  std::vector<double> left_out;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    left_out.push_back(
-        Moments{all.x - x[i], all.y - y[i], all.xx - x[i] * x[i], all.yy - y[i] * y[i], all.xy - x[i] * y[i]}
-            .correlation(static_cast<double>(x.size() - 1)));
-  return {all.correlation(static_cast<double>(x.size())), acceleration(left_out)};
-}
-
-std::vector<double> products(std::span<const double> a, std::span<const double> b) {
-  std::vector<double> out(a.size());
-  for (std::size_t i = 0; i < a.size(); ++i) out[i] = a[i] * b[i];
-  return out;
-}
-
-/// A resample that draws one unit alone has no correlation; it is left out of the distribution.
-std::vector<double> resampled_correlations(const std::vector<double>& x, const std::vector<double>& y,
-                                           const Resamples& resamples) {
-  const auto n = static_cast<double>(x.size());
-  std::vector<double> five;
-  for (const auto& one : {x, y, products(x, x), products(y, y), products(x, y)})
-    five.insert(five.end(), one.begin(), one.end());
-  const std::size_t count = resamples.count();
-  std::vector<double> sums(5 * count), out(count);
-  resamples.sums(five, sums);
-  const double *sx = sums.data(), *sy = sx + count, *sxx = sy + count, *syy = sxx + count, *sxy = syy + count;
-  for (std::size_t r = 0; r < count; ++r) out[r] = Moments{sx[r], sy[r], sxx[r], syy[r], sxy[r]}.correlation(n);
-  std::erase_if(out, [](double value) { return !std::isfinite(value); });
-  return out;
-}
-
-Interval correlation_interval(std::span<const double> x, std::span<const double> y, const Resamples& resamples,
-                              Bootstrap method, double confidence) {
-  const auto sx = standardised(x), sy = standardised(y);
-  const auto drawn = resampled_correlations(sx, sy, resamples);
-  if (drawn.empty()) return {kNaN, kNaN};
-  const Correlated seen = correlate(sx, sy);
-  Distribution distribution(drawn, seen.estimate, confidence);
-  if (method == Bootstrap::kPercentile) return read(distribution, equal_tails(confidence));
-  return read(distribution, bca_tails(confidence, distribution.below(), seen.acceleration));
-}
-
 }  // namespace
 
-std::vector<Interval> bootstrap_means(std::span<const double> cells_CN, const Resamples& resamples, Bootstrap method,
-                                      double confidence) {
+std::vector<Interval> bootstrap_means(std::span<const double> cells_CN, const Resamples& resamples, double confidence) {
   const std::size_t n = resamples.units(), count = resamples.count(), cells = cells_CN.size() / n;
   std::vector<double> sums(kBlock * count);
   std::vector<Interval> out;
@@ -189,9 +136,7 @@ std::vector<Interval> bootstrap_means(std::span<const double> cells_CN, const Re
       const auto cell = std::span(moved).subspan(c * n, n);
       const double size = static_cast<double>(n), origin = cells_CN[(first + c) * n];
       Distribution distribution(std::span<const double>(sums).subspan(c * count, count), mean(cell) * size, confidence);
-      const Tails tails = method == Bootstrap::kPercentile
-                              ? equal_tails(confidence)
-                              : bca_tails(confidence, distribution.below(), acceleration_of_mean(cell));
+      const Tails tails = bca_tails(confidence, distribution.below(), acceleration_of_mean(cell));
       const Interval of_sums = read(distribution, tails);
       out.push_back({origin + of_sums.low / size, origin + of_sums.high / size});
     }
@@ -199,19 +144,10 @@ std::vector<Interval> bootstrap_means(std::span<const double> cells_CN, const Re
   return out;
 }
 
-std::vector<Interval> bootstrap_correlations(std::span<const double> x_CN, std::span<const double> y_CN,
-                                             const Resamples& resamples, Bootstrap method, double confidence) {
-  const std::size_t n = resamples.units();
-  std::vector<Interval> out;
-  for (std::size_t at = 0; at + n <= x_CN.size(); at += n)
-    out.push_back(correlation_interval(x_CN.subspan(at, n), y_CN.subspan(at, n), resamples, method, confidence));
-  return out;
-}
-
 Interval bca_interval(std::span<const double> values, double confidence) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (values.size() < kBcaFrom || values.size() > kBcaUpTo) return {-kInfinity, kInfinity};
-  return bootstrap_means(values, Resamples(values.size(), kResamples), Bootstrap::kBca, confidence).front();
+  return bootstrap_means(values, Resamples(values.size(), kResamples), confidence).front();
 }
 
 }  // namespace palimpsest

@@ -7,8 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "runtime/words.h"
 #include "sweeps/claim_words.h"
 #include "sweeps/condition.h"
+#include "sweeps/dose_response.h"
 #include "sweeps/html.h"
 #include "sweeps/part_plot.h"
 
@@ -27,12 +29,7 @@ Spans spans_of(const ClaimResult& claim) {
   return spans;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const auto& word : words)
-    if (!word.empty()) out += (out.empty() ? "" : " \u00b7 ") + word;
-  return out;
-}
+std::string dotted(const std::vector<std::string>& words) { return joined(words, " \u00b7 "); }
 
 /// Numbers do not part from what they are of at the end of a line.
 std::string kept_together(std::string html, const std::vector<std::string>& phrases) {
@@ -48,18 +45,13 @@ std::string kept_together(std::string html, const std::vector<std::string>& phra
 }
 
 std::string numbers(const PartResult& part, const std::string& unit) {
-  const std::string g = std::isnan(part.g) ? "" : "<i>g</i> " + number_words(part.g), p = escaped(p_words(part.p));
+  const std::string g = std::isnan(part.g) ? "" : "<i>g</i> " + number_words(part.g);
+  const std::string p = (part.verdict == Verdict::kNegligible ? "" : "adjusted ") + escaped(p_words(part));
   const std::string units = escaped(unit_words(unit, part.units.size()));
   return fmt::format(R"(<p class="numbers"><b>{}</b> <span class="ci">{}</span> <span class="small">{}</span></p>)",
                      number_words(part.effect),
                      kept_together(interval_words(part.interval), {interval_words(part.interval)}),
-                     kept_together(joined({g, p, units}), {g, p, units}));
-}
-
-std::string list_words(const std::vector<std::string>& words) {
-  std::string out;
-  for (std::size_t i = 0; i < words.size(); ++i) out += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
-  return out;
+                     kept_together(dotted({g, p, units}), {g, p, units}));
 }
 
 /// Intervals of another kind, where the units allow them.
@@ -70,10 +62,10 @@ std::string other_intervals(const PartResult& part, const std::string& unit) {
     std::vector<std::string> factors = {plain_key(unit) + "s", unit == "seed" ? "image sets" : "seeds"};
     factors.push_back("slow weights");
     if (part.levels.size() == 2) factors.pop_back();
-    words.push_back("over " + list_words(factors) + " " + interval_words(part.crossed.interval) + ", " +
+    words.push_back("over " + listed(factors) + " " + interval_words(part.crossed.interval) + ", " +
                     number_words(part.crossed.degrees_of_freedom) + " df");
   }
-  return words.empty() ? "" : "<p class=\"losses\">" + escaped(joined(words)) + "</p>";
+  return words.empty() ? "" : "<p class=\"losses\">" + escaped(dotted(words)) + "</p>";
 }
 
 std::string losses(const PartResult& part) {
@@ -83,25 +75,26 @@ std::string losses(const PartResult& part) {
         part.units.empty() ? ""
                            : "; had their pairs taken the lowest or the highest value seen, the effect would lie in " +
                                  interval_words(part.worst_case);
-    lost.push_back(count_words(part.failed_runs, "run") + " failed or diverged" + bound);
+    lost.push_back(counted(part.failed_runs, "run") + " failed or diverged" + bound);
   }
-  if (part.unmeasured_runs > 0) lost.push_back(count_words(part.unmeasured_runs, "run") + " did not measure it");
-  if (part.missing_runs > 0) lost.push_back(count_words(part.missing_runs, "run") + " still to come");
+  if (part.unmeasured_runs > 0) lost.push_back(counted(part.unmeasured_runs, "run") + " did not measure it");
+  if (part.missing_runs > 0) lost.push_back(counted(part.missing_runs, "run") + " still to come");
+  if (part.unpaired_runs > 0) lost.push_back(counted(part.unpaired_runs, "run") + " without a partner on the other side");
   if (part.left_out_units > 0 && !part.units.empty())
-    lost.push_back(count_words(part.left_out_units, "unit") + " left out");
-  return lost.empty() ? "" : "<p class=\"losses\">" + escaped(joined(lost)) + "</p>";
+    lost.push_back(counted(part.left_out_units, "unit") + " left out");
+  return lost.empty() ? "" : "<p class=\"losses\">" + escaped(dotted(lost)) + "</p>";
 }
 
 std::string each_words(const ClaimResult& claim) {
   std::vector<std::string> words;
   for (const auto& key : claim.claim.each) words.push_back(plain_key(key));
-  return joined(words);
+  return dotted(words);
 }
 
 std::string values_words(const Condition& condition) {
   std::vector<std::string> words;
   for (const auto& [key, value] : condition) words.push_back(plain(value));
-  return joined(words);
+  return dotted(words);
 }
 
 /// Nothing where a claim has one part: its card says all.
@@ -189,13 +182,19 @@ std::string question(const ClaimResult& claim) {
   const std::string sign = same(direction), statistic = same(statistic_words);
   const std::string what = statistic.empty() ? std::to_string(claim.claim.parts.size()) + " statistics" : statistic;
   const std::string each = claim.claim.each.empty() ? "" : "at each " + each_words(claim);
-  return joined({what + (sign.empty() ? "" : " " + sign), same(place_words), same(contrast_words), each});
+  return dotted({what + (sign.empty() ? "" : " " + sign), same(place_words), same(contrast_words), each});
+}
+
+std::string dose_response(const ClaimResult& claim) {
+  const std::string words = dose_response_words(claim);
+  return words.empty() ? "" : "<p class=\"losses\">The effect " + escaped(words) + "</p>";
 }
 
 std::string badges(const ClaimResult& claim) {
   std::string out;
   if (claim.provisional) out += R"(<span class="badge">so far</span>)";
   if (claim.exploratory) out += R"(<span class="badge">exploratory</span>)";
+  if (claim.withdrawn) out += R"(<span class="badge">withdrawn after results</span>)";
   return out;
 }
 
@@ -223,7 +222,7 @@ std::string claim_card(const ClaimResult& claim, const std::string& unit, std::s
          fmt::format(R"(<div class="what"><h3>{}</h3><p class="why">{}</p><p class="question">{}</p></div>)",
                      escaped(claim.claim.name), kept_together(escaped(claim.why), {escaped(p_words(claim.p_adjusted))}),
                      escaped(question(claim))) +
-         "<div class=\"evidence\">" + evidence(claim, unit) + "</div></article>\n";
+         "<div class=\"evidence\">" + evidence(claim, unit) + dose_response(claim) + "</div></article>\n";
 }
 
 }  // namespace palimpsest

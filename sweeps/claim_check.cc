@@ -1,9 +1,12 @@
 #include "sweeps/claim_check.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "runtime/words.h"
+#include "sweeps/cells.h"
 #include "sweeps/condition.h"
 #include "sweeps/verdict.h"
 
@@ -32,13 +35,57 @@ Answer why_not(const ClaimPart& part, const Settings& settings, const Study& stu
   return {};
 }
 
+/// A run for each point of the grid.
+Rows cells_of(const Plan& plan, std::int64_t runs_of_cell) {
+  Rows rows;
+  rows.axes = swept_keys(plan.definition());
+  rows.when = whens_of(plan.definition());
+  for (std::int64_t number = 0; number < plan.size(); number += runs_of_cell) {
+    LedgerRun run;
+    run.spec.settings = plan.run_at(number).settings;
+    rows.runs.push_back(std::move(run));
+  }
+  return rows;
+}
+
+/// Points of the grid that a part names and that have nothing on the other side to be compared with. Where a sweep changes one key at a time, the baseline
+/// is there for other changes too.
+std::set<std::size_t> unpaired(const Rows& rows, const Cells& cells, const Claim& claim, const ClaimPart& part, bool one_at_a_time) {
+  std::set<std::size_t> alone;
+  if (part.baseline.empty()) return alone;
+  for (const Compared& one : compared_cells(rows, cells, part, claim.each))
+    if (one.treatment.empty() ? !one_at_a_time : one.baseline.empty()) {
+      alone.insert(one.treatment.begin(), one.treatment.end());
+      alone.insert(one.baseline.begin(), one.baseline.end());
+    }
+  return alone;
+}
+
+std::vector<std::string> warnings_of_pairs(const Plan& plan, std::int64_t runs_of_cell) {
+  const Definition& definition = plan.definition();
+  std::vector<std::string> warnings;
+  if (definition.claims.empty() || plan.size() / runs_of_cell > kMostCells) return warnings;
+  const Rows rows = cells_of(plan, runs_of_cell);
+  const Cells cells(rows);
+  const bool one_at_a_time = std::ranges::find(definition.bundles, "ablation", &Bundle::kind) != definition.bundles.end();
+  for (const Claim& claim : definition.claims)
+    for (const ClaimPart& part : claim.parts)
+      if (const auto alone = unpaired(rows, cells, claim, part, one_at_a_time); !alone.empty())
+        warnings.push_back(fmt::format("{}: the claim \"{}\" leaves {} out, which have no partner on the other side, as those with {}. Sweep the same values on both "
+                                       "sides, or name them in the claim.",
+                                       definition.file.string(), claim.name, counted(static_cast<std::int64_t>(alone.size()) * runs_of_cell, "run"),
+                                       plain(condition_of(*cells.settings[*alone.begin()], rows.axes))));
+  return warnings;
+}
+
 }  // namespace
 
 ClaimCheck check_claims(const Plan& plan) {
   const Definition& definition = plan.definition();
-  ClaimCheck out;
-  if (!definition.study->declare) return out;
   const std::int64_t runs = definition.image_sets * definition.seeds;
+  ClaimCheck out;
+  out.warnings = warnings_of_pairs(plan, runs);
+  if (!definition.study->declare) return out;
   const auto say = [&](const Claim& claim, const std::string& what) {
     return fmt::format("{}: the claim \"{}\" cannot be judged: {}", definition.file.string(), claim.name, what);
   };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "runtime/words.h"
 #include "sweeps/condition.h"
 #include "sweeps/confidence_sequence.h"
 
@@ -11,10 +12,6 @@ namespace palimpsest {
 namespace {
 
 const std::string kMinus = "\u2212";
-
-std::string count_words(std::size_t count, const std::string& noun) {
-  return palimpsest::count_words(static_cast<std::int64_t>(count), noun);
-}
 
 std::size_t on_claimed_side(const PartResult& part) {
   const bool greater = part.part.direction == Direction::kGreater;
@@ -53,7 +50,7 @@ std::size_t parts_with(const ClaimResult& claim, Verdict verdict) {
 
 std::string correction(const ClaimResult& claim, std::size_t claims) {
   const std::string which = claim.exploratory ? "exploratory claim" : "claim";
-  return claims > 1 ? " after correction for " + count_words(claims, which) : "";
+  return claims > 1 ? " after correction for " + counted(claims, which) : "";
 }
 
 std::string supported(const ClaimResult& claim, const std::string& unit, std::size_t claims) {
@@ -124,13 +121,16 @@ std::string why_no_units(const PartResult& part) {
   if (!part.units.empty()) return {};
   if (!part.problem.empty()) return "it cannot be computed: " + part.problem;
   if (part.failed_runs > 0)
-    return "no pair is whole: " + count_words(part.failed_runs, "run") + " failed" +
-           (part.missing_runs > 0 ? " and " + count_words(part.missing_runs, "run") + " not done yet" : "");
+    return "no pair is whole: " + counted(part.failed_runs, "run") + " failed" +
+           (part.missing_runs > 0 ? " and " + counted(part.missing_runs, "run") + " not done yet" : "");
   if (part.unmeasured_runs > 0)
-    return count_words(part.unmeasured_runs, "run") + " did not measure " + part.part.metric +
-           (part.missing_runs > 0 ? ", and " + count_words(part.missing_runs, "run") + " are not done yet" : "");
+    return counted(part.unmeasured_runs, "run") + " did not measure " + part.part.metric +
+           (part.missing_runs > 0 ? ", and " + counted(part.missing_runs, "run") + " are not done yet" : "");
   if (part.missing_runs > 0)
-    return "none of its runs is done yet (" + count_words(part.missing_runs, "run") + " to come)";
+    return "none of its runs is done yet (" + counted(part.missing_runs, "run") + " to come)";
+  if (part.unpaired_runs > 0)
+    return counted(part.unpaired_runs, "run") + " of its treatment or baseline " + (part.unpaired_runs == 1 ? "has" : "have") +
+           " no run on the other side with equal seed and keys";
   return "no run of this sweep matches its treatment" + std::string(part.part.baseline.empty() ? "" : " and baseline");
 }
 
@@ -163,12 +163,8 @@ bool same_keys(const Condition& a, const Condition& b) {
 
 }  // namespace
 
-std::string count_words(std::int64_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 std::string unit_words(const std::string& unit, std::size_t count) {
-  return count_words(static_cast<std::int64_t>(count), plain_key(unit));
+  return counted(count, plain_key(unit));
 }
 
 std::string number_words(double value) {
@@ -181,6 +177,15 @@ std::string number_words(double value) {
 
 std::string interval_words(const Interval& interval) {
   return "[" + number_words(interval.low) + ", " + number_words(interval.high) + "]";
+}
+
+std::string p_words(const ClaimResult& claim) {
+  if (claim.verdict != Verdict::kNegligible) return p_words(claim.p_adjusted);
+  return "equivalence " + p_words(clearest(claim, Verdict::kNegligible).p_equivalence_adjusted);
+}
+
+std::string p_words(const PartResult& part) {
+  return part.verdict == Verdict::kNegligible ? "equivalence " + p_words(part.p_equivalence_adjusted) : p_words(part.p_adjusted);
 }
 
 std::string p_words(double p) {

@@ -21,8 +21,10 @@ std::string part_words_without_each(const ClaimResult&, const ClaimPart&);
 std::string number_words(double);  // three digits: "0.0213", "−1.4", "1.2e-05"; "–" for what is no number
 std::string interval_words(const Interval&);                           // "[−0.01, 0.05]"
 std::string p_words(double p);                                         // "p = 0.012", "p < 0.001"
+/// The p that the verdict is by: adjusted, or, where it is negligible, that of equivalence ("equivalence p = 0.012").
+std::string p_words(const ClaimResult&);
+std::string p_words(const PartResult&);
 std::string unit_words(const std::string& unit, std::size_t count);    // "13 image sets"
-std::string count_words(std::int64_t count, const std::string& noun);  // "1 run", "3 runs"
 
 /// One sentence: what decided a verdict, or what is missing for one. `claims`: in the family its p was adjusted over.
 std::string why(const ClaimResult&, const std::string& unit, std::size_t claims);

@@ -85,7 +85,7 @@ void FamiliarityPack::take_first_pictures_of(const FamiliarityPack& untrained) {
 Attachment FamiliarityPack::attention_over_images(std::size_t run, const at::Tensor& now) const {
   const auto r = static_cast<std::int64_t>(run);
   const auto plain = clean(kFamiliar)[r].to(at::kCPU), changed = noisy()[r].to(at::kCPU);
-  return {"attention.png", "image/png",
+  return {"attention in the last layer; rows: before learning, after it, both again under noise", "image/png",
           encode_png(attention_picture({{plain, first_attention_[r][0]}, {plain, now[r][0]}, {changed, first_attention_[r][1]}, {changed, now[r][1]}},
                                        starts_[run].masks))};
 }
@@ -95,7 +95,7 @@ Attachment FamiliarityPack::picture(std::size_t run, const at::Tensor& now) cons
   const auto originals = at::cat({clean(kFamiliar), clean(kNovel)}, 1)[r].to(at::kCPU);
   const auto row = [](const at::Tensor& images) { return at::cat(images.unbind(0), 2); };
   const auto grid = at::cat({row(originals), row(first_pictures_[r]), row(now[r])}, 1);
-  return {"reconstruction.png", "image/png", encode_png(to_image(grid))};
+  return {"reconstruction; rows: the images (familiar, then novel), rebuilt before learning, rebuilt after it", "image/png", encode_png(to_image(grid))};
 }
 
 // [steps], a view

@@ -19,6 +19,7 @@ namespace palimpsest {
 namespace {
 
 constexpr std::size_t kMostPlaces = 60;  // of an x axis that are drawn; a long training curve is thinned evenly
+constexpr std::size_t kFewestForBand = 3;  // units: the t interval of two reaches far beyond any axis
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 bool is_number(const std::string& label) {
@@ -184,7 +185,7 @@ void summarise(FigureSeries& series, std::size_t places) {
     std::vector<double> values;
     for (const auto& [unit, course] : series.units)
       if (std::isfinite(course[x])) values.push_back(course[x]);
-    const Interval interval = t_interval(values, 0.95);
+    const Interval interval = values.size() < kFewestForBand ? Interval{kNaN, kNaN} : t_interval(values, 0.95);
     series.mean.push_back(mean(values));
     series.low.push_back(std::isfinite(interval.low) ? interval.low : kNaN);
     series.high.push_back(std::isfinite(interval.high) ? interval.high : kNaN);

@@ -86,7 +86,7 @@ class Growing {
     std::vector<Claim> out;
     growth_.open.clear();
     for (const ClaimResult& claim : judge(rows_)) {
-      if (!open(claim, replication_)) continue;
+      if (claim.withdrawn || !open(claim, replication_)) continue;   // a withdrawn one counts in the correction and asks for nothing
       out.push_back(claim.claim);
       growth_.open.push_back(claim.claim.name);
     }

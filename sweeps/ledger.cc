@@ -52,6 +52,29 @@ void check_same_study(SQLite::Database& db, const Definition& definition) {
                                  study.getColumn(0).getString(), definition.file.string(), definition.study->name));
 }
 
+std::string text(const Slice& slice) { return fmt::format("{}/{}", slice.number, slice.of); }
+
+void check_same_slice(SQLite::Database& db, const Slice& asked) {
+  SQLite::Statement known(db, "SELECT value FROM meta WHERE key = 'slice'");
+  if (asked == Slice() || !known.executeStep() || known.getColumn(0).getString() == text(asked)) return;
+  const std::string held = known.getColumn(0).getString();
+  throw FormatError(fmt::format("holds {} of the sweep, and slice {} was asked for, which would leave its runs out. Name a folder for each slice: report "
+                                "and export take all of them and read them as one.",
+                                held == text({}) ? "all" : "slice " + held, text(asked)));
+}
+
+std::int64_t runs_done(SQLite::Database& db) { return db.execAndGet("SELECT count(*) FROM runs WHERE state = 1").getInt64(); }
+
+// One entry a session: [epoch, units asked for, runs done by then].
+void put_units(SQLite::Database& db, std::int64_t epoch, std::int64_t units) {
+  SQLite::Statement known(db, "SELECT value FROM meta WHERE key = 'units'");
+  auto sessions = known.executeStep() ? units_of_json(known.getColumn(0).getString()) : std::vector<SessionUnits>();
+  known.reset();
+  if (!sessions.empty() && sessions.back()[0] == epoch) return;
+  sessions.push_back({epoch, units, runs_done(db)});
+  set_meta(db, "units", to_json(sessions));
+}
+
 void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t epoch,
                const std::map<std::string, std::string>& provenance) {
   const std::vector<std::string> axes = swept_keys(definition);
@@ -59,29 +82,35 @@ void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t 
   set_meta(db, "name", definition.name);
   set_meta(db, "definition", resolved_toml(definition));
   set_meta(db, "axes", to_json(axes));
+  put_units(db, epoch, definition.study->unit == "seed" ? definition.seeds : definition.image_sets);
   SQLite::Statement session(db, "UPDATE sessions SET provenance = ? WHERE epoch = ?");
   run(session, to_json(provenance), epoch);
 }
 
-void put_runs(SQLite::Database& db, const Study& study, std::span<const RunSpec> runs) {
+void put_runs(SQLite::Database& db, const Study& study, std::span<const RunSpec> runs, std::span<const std::int64_t> numbers) {
   Lookup settings(db, "settings", "json"), inputs(db, "inputs", "json");
-  SQLite::Statement insert(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, " +
+  SQLite::Statement insert(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, " +
                                    seal_of_run({{"row", "?1"}, {"id", "?2"}, {"settings", "?3"}, {"seed", "?4"}, {"image_set", "?5"}, {"method", "?6"},
-                                                {"inputs", "?7"}, {"asked", "1"}, {"state", "0"}, {"reason", "''"}, {"host", "''"}, {"device", "''"},
+                                                {"inputs", "?7"}, {"asked", "?8"}, {"state", "0"}, {"reason", "''"}, {"host", "''"}, {"device", "''"},
                                                 {"started", "0.0"}, {"finished", "0.0"}, {"seconds", "0.0"}, {"results", "0"}}) +
-                                   ") ON CONFLICT (id) DO UPDATE SET asked = 1, seal = " + seal_of_run({{"asked", "1"}}));
+                                   ") ON CONFLICT (id) DO UPDATE SET asked = ?8, seal = " + seal_of_run({{"asked", "?8"}}));
   db.exec("UPDATE runs SET asked = 0, seal = " + seal_of_run({{"asked", "0"}}) + " WHERE asked <> 0");
   std::int64_t row = db.execAndGet("SELECT coalesce(max(row), 0) FROM runs").getInt64();
-  for (const RunSpec& one : runs)
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const RunSpec& one = runs[i];
+    const std::int64_t number = numbers.empty() ? static_cast<std::int64_t>(i) : numbers[i];
     run(insert, ++row, one.id, settings(to_json(one.settings)), one.seed, one.image_set, static_cast<std::int64_t>(study.method_version),
-        inputs(to_json(one.inputs)));
+        inputs(to_json(one.inputs)), number + 1);
+  }
 }
 
 void put_claims(SQLite::Database& db, const std::vector<Claim>& claims) {
-  const bool late = db.execAndGet("SELECT EXISTS (SELECT 1 FROM runs WHERE state = 1)").getInt() != 0;
-  SQLite::Statement insert(db, "INSERT INTO claims VALUES (?1, ?2, ?3, ?4, seal(?1, ?2, ?3, ?4)) ON CONFLICT (hash) DO UPDATE SET "
-                               "position = ?2, json = ?3, seal = " + seal_of_claim({{"position", "?2"}, {"json", "?3"}}));
-  db.exec("UPDATE claims SET position = -1, seal = " + seal_of_claim({{"position", "-1"}}));
+  const bool late = runs_done(db) > 0;
+  // One that was not there when results came in is exploratory, also where it had been there before.
+  const std::string exploratory = "max(exploratory, position = -1 AND ?4)", gone = late ? "iif(exploratory OR position = -1, -1, -2)" : "min(position, -1)";
+  SQLite::Statement insert(db, "INSERT INTO claims VALUES (?1, ?2, ?3, ?4, seal(?1, ?2, ?3, ?4)) ON CONFLICT (hash) DO UPDATE SET position = ?2, json = ?3, "
+                               "exploratory = " + exploratory + ", seal = " + seal_of_claim({{"position", "?2"}, {"json", "?3"}, {"exploratory", exploratory}}));
+  db.exec("UPDATE claims SET position = " + gone + ", seal = " + seal_of_claim({{"position", gone}}));
   for (std::size_t i = 0; i < claims.size(); ++i)
     run(insert, claims[i].hash, static_cast<std::int64_t>(i), to_json(claims[i]), late ? 1 : 0);
 }
@@ -112,14 +141,16 @@ Ledger Ledger::open_for_reading(const std::vector<std::filesystem::path>& folder
 
 bool Ledger::held(const std::filesystem::path& folder) { return LedgerLock::held(folder); }
 
-void Ledger::record_definition(const Definition& definition, std::span<const RunSpec> runs,
-                               const std::map<std::string, std::string>& provenance) {
+void Ledger::record_definition(const Definition& definition, std::span<const RunSpec> runs, const std::map<std::string, std::string>& provenance,
+                               Slice slice, std::span<const std::int64_t> numbers) {
   SQLite::Database& db = state_->db;
   in_transaction(state_->file, db, state_->epoch, [&] {
     check_same_study(db, definition);
+    check_same_slice(db, slice);
+    set_meta(db, "slice", text(slice));
     put_facts(db, definition, state_->epoch, provenance);
     put_claims(db, definition.claims);
-    put_runs(db, *definition.study, runs);
+    put_runs(db, *definition.study, runs, numbers);
     crash_point("before-record");
   });
   crash_point("after-record");
@@ -140,13 +171,13 @@ void Ledger::commit(std::span<const LedgerEntry> entries) {
 
 void Ledger::retry_failed() {
   in_transaction(state_->file, state_->db, state_->epoch,
-                 [&] { state_->db.exec("UPDATE runs SET state = 0, seal = " + seal_of_run({{"state", "0"}}) + " WHERE state = 2 AND asked = 1"); });
+                 [&] { state_->db.exec("UPDATE runs SET state = 0, seal = " + seal_of_run({{"state", "0"}}) + " WHERE state = 2 AND asked > 0"); });
 }
 
 void Ledger::retry_quarantined() {
   in_transaction(state_->file, state_->db, state_->epoch, [&] {
-    state_->db.exec("UPDATE attempts SET outcome = 4 WHERE outcome = 5 AND run IN (SELECT row FROM runs WHERE state = 3 AND asked = 1)");
-    state_->db.exec("UPDATE runs SET state = 0, seal = " + seal_of_run({{"state", "0"}}) + " WHERE state = 3 AND asked = 1");
+    state_->db.exec("UPDATE attempts SET outcome = 4 WHERE outcome = 5 AND run IN (SELECT row FROM runs WHERE state = 3 AND asked > 0)");
+    state_->db.exec("UPDATE runs SET state = 0, seal = " + seal_of_run({{"state", "0"}}) + " WHERE state = 3 AND asked > 0");
   });
 }
 

@@ -50,6 +50,7 @@ struct LedgerRun {
   double started = 0, finished = 0;   // seconds since 1970
   double seconds = 0;                 // its share of its pack's time
   bool asked = true;                  // by the definition as it is now
+  std::int64_t number = -1;           // its place in the plan, from 0; -1: it is no longer asked for
 };
 
 /// Runs that were open in the hands of a worker that was lost.
@@ -62,6 +63,13 @@ struct RunRecord;
 struct LedgerClaim {
   Claim claim;
   bool exploratory = false;           // added after its first run was done
+  bool withdrawn = false;             // taken out of the definition after a run was done: it stays in the correction
+};
+
+/// A part of a sweep that a job array runs into a ledger of its own: every of-th run, from the number-th on.
+struct Slice {
+  std::int64_t number = 1, of = 1;
+  bool operator==(const Slice&) const = default;
 };
 
 /// A sweep's progress: one SQLite file `ledger.sqlite` in the results folder (WAL, synchronous FULL), written by one coordinator
@@ -87,8 +95,10 @@ class Ledger {
   // Writing, from one thread.
 
   /// Adds the runs that are new and marks which the definition asks for now. Records its claims: one that was recorded before keeps its
-  /// status, a new one is exploratory where any run is done already.
-  void record_definition(const Definition&, std::span<const RunSpec> runs, const std::map<std::string, std::string>& provenance);
+  /// status, a new one is exploratory where any run is done already, and one that is gone then is withdrawn. `numbers`: the runs' places in the plan;
+  /// empty: those among `runs`. Throws InputError where the ledger is of another study or slice (all of a sweep may follow a slice of it).
+  void record_definition(const Definition&, std::span<const RunSpec> runs, const std::map<std::string, std::string>& provenance, Slice = {},
+                         std::span<const std::int64_t> numbers = {});
   /// One transaction. A second result of a run is dropped (but a success replaces a failure).
   void commit(std::span<const LedgerEntry> entries);
   void retry_failed();                                        // failed runs wait again
@@ -101,11 +111,15 @@ class Ledger {
   // Reading. Runs are those the definition asks for now, sorted by id; `all`: also those it no longer asks for.
   std::string study() const;
   std::string name() const;
-  std::map<std::string, std::string> provenance() const;      // of the last session
+  /// Of the sessions whose attempts count, each once, in order; where no run is done, of the last session.
+  std::vector<std::map<std::string, std::string>> provenances() const;
   double session_started() const;                             // when the last coordinator began, seconds since 1970
   std::string definition_text() const;                        // resolved.toml
   std::vector<std::string> axes() const;                      // keys of the grid: what distinguishes conditions
-  std::vector<LedgerClaim> claims() const;                    // in the order of the definition
+  std::vector<LedgerClaim> claims() const;                    // in the order of the definition, then those withdrawn
+  std::vector<Slice> slices() const;                          // that are here, sorted; {1, 1}: all of the sweep
+  /// How many units of inference were asked for: as planned before the first result, then each other number after it.
+  std::vector<std::int64_t> units_asked() const;
   std::vector<LedgerRun> runs(bool all = false) const;
   /// The same with these keys of their settings alone: many runs are small then.
   std::vector<LedgerRun> runs_with(const std::set<std::string>& keys, bool all = false) const;
@@ -114,7 +128,7 @@ class Ledger {
   std::vector<Measurement> measurements_of(const RunId&) const;   // by metric; also of a run no longer asked for
   std::vector<Attachment> attachments(const RunId&) const;
   std::vector<Attempt> in_flight() const;                     // handed out in the last session, without an outcome
-  /// The run that a person means: the beginning of its id, its number here, or #NUMBER. Throws InputError where none or several could be meant.
+  /// The run that a person means: the beginning of its id, its place in the plan (from 0), or #PLACE. Throws InputError where none or several could be meant.
   RunId run_named(const std::string& words) const;
   RunRecord record(const RunId&) const;                       // all that is known of one run (run_record.h)
   std::int64_t highest_pack() const;                          // 0: none was handed out

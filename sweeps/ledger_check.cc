@@ -34,7 +34,7 @@ class Check {
     const char* rows;
   };
   static constexpr Invariant kInvariants[] = {
-      {"run {} is in a state that there is none of", "SELECT id FROM runs WHERE state NOT IN (0, 1, 2, 3) OR asked NOT IN (0, 1) OR attempts < 0"},
+      {"run {} is in a state that there is none of", "SELECT id FROM runs WHERE state NOT IN (0, 1, 2, 3) OR asked < 0 OR attempts < 0"},
       {"run {} is done, but not all its measurements are here",
        "SELECT id FROM runs WHERE state = 1 AND results <> (SELECT count(*) FROM metrics CROSS JOIN measurements ON metric = metrics.id AND run = row)"},
       {"run {} is not done, but has measurements",
@@ -133,10 +133,22 @@ class Check {
   LedgerHealth& health_;
 };
 
+bool holds_no_table(const std::filesystem::path& file) {
+  try {
+    return SQLite::Database(file.string(), SQLite::OPEN_READONLY).execAndGet("SELECT count(*) FROM sqlite_master").getInt() == 0;
+  } catch (const SQLite::Exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
+void refuse_without_ledger(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder / "ledger.sqlite") || holds_no_table(folder / "ledger.sqlite")) open_ledger_for_reading(folder);   // says so
+}
+
 LedgerHealth check_ledger(const std::filesystem::path& folder) {
-  if (!std::filesystem::exists(folder / "ledger.sqlite")) open_ledger_for_reading(folder);   // says that none is there
+  refuse_without_ledger(folder);
   LedgerHealth health;
   try {
     Check(folder, health).look();

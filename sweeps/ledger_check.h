@@ -15,8 +15,11 @@ struct LedgerHealth {
 
 /// Looks for damage: SQLite's own structure (integrity_check, foreign keys), the seal of every row, each run's id computed anew from what the
 /// ledger says it resolves to, and what must hold between rows: a run that is done has all its measurements and one that is not has none.
-/// Never writes; throws InputError only where there is no ledger at all.
+/// Never writes; throws InputError only where there is no ledger, or an empty one.
 LedgerHealth check_ledger(const std::filesystem::path& folder);
+
+/// Throws InputError where there is no ledger, or an empty one: the sweep that made it was stopped before it wrote anything, which is no damage.
+void refuse_without_ledger(const std::filesystem::path& folder);
 
 /// What of one table was saved.
 struct Saved {

@@ -9,13 +9,14 @@ namespace {
 // What of `slice` is not in `main` yet. Rows are found again by what makes them one: a run's id, a metric's name, a shape's axes.
 // What was read whole is sealed anew, since rows have other numbers here.
 constexpr const char* kCopy[] = {
-    "INSERT OR IGNORE INTO meta SELECT * FROM slice.meta",
-    "INSERT OR IGNORE INTO sessions SELECT * FROM slice.sessions",
+    "INSERT INTO meta SELECT * FROM slice.meta WHERE true ON CONFLICT (key) DO UPDATE SET value = value || ' ' || excluded.value WHERE key = 'slice'",
+    "INSERT INTO sessions SELECT epoch + (SELECT epochs FROM before), started, provenance FROM slice.sessions",
     "INSERT OR IGNORE INTO settings (json, seal) SELECT json, 0 FROM slice.settings",
     "INSERT OR IGNORE INTO inputs (json, seal) SELECT json, 0 FROM slice.inputs",
     "INSERT OR IGNORE INTO metrics (name, seal) SELECT name, 0 FROM slice.metrics",
     "INSERT OR IGNORE INTO shapes (axes, seal) SELECT axes, 0 FROM slice.shapes",
-    "INSERT INTO claims SELECT * FROM slice.claims WHERE true ON CONFLICT (hash) DO UPDATE SET exploratory = max(exploratory, excluded.exploratory)",
+    "INSERT INTO claims SELECT * FROM slice.claims WHERE true ON CONFLICT (hash) DO UPDATE SET exploratory = max(exploratory, excluded.exploratory), "
+    "position = min(position, excluded.position)",
     "INSERT INTO runs (id, settings, seed, image_set, method, inputs, asked, state, attempts, reason, host, device, started, finished, seconds, results, seal) "
     "SELECT r.id, m.id, seed, image_set, method, mi.id, asked, state, attempts, reason, host, device, started, finished, seconds, results, 0 "
     "FROM slice.runs r JOIN slice.settings s ON s.id = r.settings JOIN main.settings m ON m.json = s.json "
@@ -23,6 +24,8 @@ constexpr const char* kCopy[] = {
     "ON CONFLICT (id) DO UPDATE SET asked = max(asked, excluded.asked), state = excluded.state, attempts = excluded.attempts, reason = excluded.reason, "
     "host = excluded.host, device = excluded.device, started = excluded.started, finished = excluded.finished, seconds = excluded.seconds, "
     "results = excluded.results WHERE state <> 1 AND excluded.state <> 0",
+    "INSERT OR IGNORE INTO attempts SELECT mr.row, number, pack, epoch + (SELECT epochs FROM before), x.host, x.device, rank, x.started, x.finished, outcome, x.reason "
+    "FROM slice.attempts x JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id",
     "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, ms.id, numbers, 0 FROM slice.measurements x "
     "JOIN slice.metrics xm ON xm.id = x.metric JOIN main.metrics mm ON mm.name = xm.name "
     "JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id "
@@ -69,7 +72,9 @@ SQLite::Database joined_ledgers(const std::vector<std::filesystem::path>& folder
       check_seals(db, folder);
       if (&folder != &folders.front()) check_same_sweep(db, folders.front(), folder);
       SQLite::Transaction all(db);
+      db.exec("CREATE TEMP TABLE before AS SELECT coalesce(max(epoch), 0) AS epochs FROM main.sessions");   // sessions of each ledger are counted from 1
       for (const char* statement : kCopy) db.exec(statement);
+      db.exec("DROP TABLE temp.before");
       all.commit();
       db.exec("DETACH DATABASE slice");
     });

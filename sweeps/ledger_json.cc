@@ -136,6 +136,7 @@ std::string to_json(const Claim& claim) {
 
 std::string to_json(const std::map<std::string, std::string>& words) { return dumped(words); }
 std::string to_json(const std::vector<std::string>& list) { return dumped(list); }
+std::string to_json(const std::vector<SessionUnits>& sessions) { return dumped(sessions); }
 
 Settings settings_of_json(std::string_view text) {
   return parsed(text, [](const Json& json) {
@@ -167,6 +168,10 @@ Claim claim_of_json(std::string_view text) {
 
 std::map<std::string, std::string> words_of_json(std::string_view text) {
   return parsed(text, [](const Json& json) { return json.get<std::map<std::string, std::string>>(); });
+}
+
+std::vector<SessionUnits> units_of_json(std::string_view text) {
+  return parsed(text, [](const Json& json) { return json.get<std::vector<SessionUnits>>(); });
 }
 
 std::vector<std::string> list_of_json(std::string_view text) {

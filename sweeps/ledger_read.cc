@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <sstream>
 
 #include "sweeps/ledger.h"
 #include "sweeps/ledger_json.h"
@@ -24,13 +26,29 @@ const auto& found_in(const std::map<std::int64_t, Found>& rows, std::int64_t num
   return row->second;
 }
 
-std::string meta(SQLite::Database& db, const std::string& key) {
+std::optional<std::string> meta_where_known(SQLite::Database& db, const std::string& key) {
   SQLite::Statement statement(db, "SELECT value, seal = seal(key, value) FROM meta WHERE key = ?");
   statement.bind(1, key);
-  if (!statement.executeStep())
-    throw FormatError("the sweep that made it was stopped before it wrote its definition. Run `palimpsest sweep` again.");
+  if (!statement.executeStep()) return std::nullopt;
   check_seal(statement, "the row of " + key);
   return statement.getColumn(0).getString();
+}
+
+std::string meta(SQLite::Database& db, const std::string& key) {
+  auto value = meta_where_known(db, key);
+  if (!value) throw FormatError("the sweep that made it was stopped before it wrote its definition. Run `palimpsest sweep` again.");
+  return std::move(*value);
+}
+
+// "1/2 2/2": several where ledgers were joined.
+std::vector<Slice> slices_of(const std::string& text) {
+  std::vector<Slice> slices;
+  std::istringstream words(text);
+  Slice slice;
+  for (char stroke; words >> slice.number >> stroke >> slice.of;) slices.push_back(slice);
+  std::ranges::sort(slices, {}, [](const Slice& one) { return std::pair(one.of, one.number); });
+  slices.erase(std::unique(slices.begin(), slices.end()), slices.end());
+  return slices;
 }
 
 std::vector<float> numbers_of(const SQLite::Column& blob) {
@@ -70,7 +88,8 @@ LedgerRun run_of(const SQLite::Statement& row, const Settings& settings) {
   run.started = row.getColumn("started").getDouble();
   run.finished = row.getColumn("finished").getDouble();
   run.seconds = row.getColumn("seconds").getDouble();
-  run.asked = row.getColumn("asked").getInt() != 0;
+  run.number = row.getColumn("asked").getInt64() - 1;
+  run.asked = run.number >= 0;
   return run;
 }
 
@@ -92,10 +111,32 @@ std::vector<std::string> Ledger::axes() const {
   return guarded(state_->file, [&] { return list_of_json(meta(state_->db, "axes")); });
 }
 
-std::map<std::string, std::string> Ledger::provenance() const {
+std::vector<std::map<std::string, std::string>> Ledger::provenances() const {
   return guarded(state_->file, [&] {
-    SQLite::Statement row(state_->db, "SELECT provenance FROM sessions WHERE provenance <> '{}' ORDER BY epoch DESC LIMIT 1");
-    return row.executeStep() ? words_of_json(row.getColumn(0).getString()) : std::map<std::string, std::string>();
+    std::vector<std::map<std::string, std::string>> found;
+    const auto read = [&](const char* sessions) {
+      SQLite::Statement row(state_->db, sessions);
+      while (row.executeStep()) found.push_back(words_of_json(row.getColumn(0).getString()));
+    };
+    read("SELECT provenance FROM sessions JOIN (SELECT DISTINCT attempts.epoch AS of FROM attempts JOIN runs ON row = run WHERE outcome = 1 AND asked > 0) "
+         "ON epoch = of GROUP BY provenance ORDER BY min(epoch)");
+    if (found.empty()) read("SELECT provenance FROM sessions WHERE provenance <> '{}' ORDER BY epoch DESC LIMIT 1");
+    return found;
+  });
+}
+
+std::vector<Slice> Ledger::slices() const {
+  return guarded(state_->file, [&] { return slices_of(meta_where_known(state_->db, "slice").value_or("1/1")); });
+}
+
+std::vector<std::int64_t> Ledger::units_asked() const {
+  return guarded(state_->file, [&] {
+    std::vector<std::int64_t> units;
+    for (const auto& [epoch, asked, done] : units_of_json(meta_where_known(state_->db, "units").value_or("[]"))) {
+      if (done == 0) units.clear();   // it was planned so
+      if (units.empty() || units.back() != asked) units.push_back(asked);
+    }
+    return units;
   });
 }
 
@@ -106,11 +147,10 @@ double Ledger::session_started() const {
 std::vector<LedgerClaim> Ledger::claims() const {
   return guarded(state_->file, [&] {
     std::vector<LedgerClaim> claims;
-    SQLite::Statement row(state_->db, "SELECT json, exploratory, position, seal = " + seal_of_claim() + " FROM claims ORDER BY position");
+    SQLite::Statement row(state_->db, "SELECT json, exploratory, position, seal = " + seal_of_claim() + " FROM claims WHERE position <> -1 ORDER BY position < 0, position, hash");
     while (row.executeStep()) {
       check_seal(row, "a claim");
-      if (row.getColumn(2).getInt() < 0) continue;   // no longer asked for
-      claims.push_back({claim_of_json(row.getColumn(0).getString()), row.getColumn(1).getInt() != 0});
+      claims.push_back({claim_of_json(row.getColumn(0).getString()), row.getColumn(1).getInt() != 0, row.getColumn(2).getInt() < 0});
     }
     return claims;
   });
@@ -184,7 +224,7 @@ void Ledger::for_each_measurement(const std::string& metric, const std::function
     SQLite::Statement row(state_->db,
                           // The runs in the order of their ids, each looked up: sorting the rows themselves would write them all out once more.
                           "SELECT runs.id, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM runs CROSS JOIN measurements "
-                          "ON run = runs.row AND metric = (SELECT id FROM metrics WHERE name = ?) WHERE asked = 1 ORDER BY runs.id");
+                          "ON run = runs.row AND metric = (SELECT id FROM metrics WHERE name = ?) WHERE asked > 0 ORDER BY runs.id");
     row.bind(1, metric);
     while (row.executeStep()) {
       check_seal(row, "what run " + row.getColumn(0).getString() + " measured of " + metric);

@@ -24,8 +24,9 @@ std::vector<RunId> with_number(SQLite::Database& db, std::string_view words) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(words.data(), words.data() + words.size(), number);
   if (error != std::errc{} || end != words.data() + words.size()) return {};
-  SQLite::Statement rows(db, "SELECT id FROM runs WHERE row = ?");
-  rows.bind(1, number);
+  SQLite::Statement rows(db, "SELECT id FROM runs WHERE asked = ? ORDER BY id LIMIT ?");
+  rows.bind(1, number + 1);
+  rows.bind(2, kTwinsNamed + 1);
   return ids(rows);
 }
 
@@ -47,10 +48,10 @@ Attempt attempt_of(const RunId& run, const SQLite::Statement& row) {
           row.getColumn("rank").getInt(), row.getColumn("started").getDouble(), row.getColumn("finished").getDouble()};
 }
 
-std::vector<PastAttempt> attempts_of(SQLite::Database& db, const RunId& run, std::int64_t number) {
+std::vector<PastAttempt> attempts_of(SQLite::Database& db, const RunId& run, std::int64_t row_of_run) {
   std::vector<PastAttempt> attempts;
   SQLite::Statement row(db, "SELECT * FROM attempts WHERE run = ? ORDER BY number");
-  row.bind(1, number);
+  row.bind(1, row_of_run);
   while (row.executeStep())
     attempts.push_back({attempt_of(run, row), row.getColumn("epoch").getInt64(), static_cast<Outcome>(std::clamp(row.getColumn("outcome").getInt(), 0, 6)),
                         row.getColumn("reason").getString()});
@@ -97,10 +98,9 @@ RunRecord Ledger::record(const RunId& id) const {
     SQLite::Statement row(state_->db, "SELECT row, method, inputs.json FROM runs JOIN inputs ON inputs.id = inputs WHERE runs.id = ?");
     row.bind(1, id);
     if (!row.executeStep()) throw FormatError("is damaged: the inputs of run " + id + " are not there. See `palimpsest ledger check`.");
-    record.number = row.getColumn(0).getInt64();
     record.method = row.getColumn(1).getInt();
     record.run.spec.inputs = words_of_json(row.getColumn(2).getString());
-    record.attempts = attempts_of(state_->db, id, record.number);
+    record.attempts = attempts_of(state_->db, id, row.getColumn(0).getInt64());
     record.sessions = sessions_of(state_->db, record.attempts);
   });
   record.measurements = measurements_of(id);

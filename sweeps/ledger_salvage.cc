@@ -164,7 +164,7 @@ Salvage copy_all(SQLite::Database& db) {
 
 Salvage salvage_ledger(const std::filesystem::path& from, const std::filesystem::path& to) {
   const auto file = from / "ledger.sqlite";
-  if (!std::filesystem::exists(file)) open_ledger_for_reading(from);   // says that none is there
+  refuse_without_ledger(from);
   if (std::filesystem::exists(to / "ledger.sqlite")) throw InputError(fmt::format("{}: there is a ledger already. Name another folder.", to.string()));
   const LedgerLock lock(to, 0);
   try {

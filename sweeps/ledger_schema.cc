@@ -15,17 +15,18 @@ namespace {
 // The ledger, version 2. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
 // 1970. JSON is as in ledger_json.h.
 //
-//   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by
+//   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by, slice ("2/4"; "1/1":
+//                 all of the sweep), units (JSON, for each session [epoch, units asked for, runs done by then])
 //   sessions      one row per coordinator that opened it; the highest epoch is the only one that may write
 //   settings      every key of a run; runs that differ in seed and image set alone share a row
 //   inputs        hashes of what a run reads (slow weights, images), by name
 //   runs          id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
-//                 in quarantine; asked: by the definition as it is now; attempts: highest number given out; reason: of the last failure;
+//                 in quarantine; asked: 1 + its place in the plan as it is now, 0: not asked for; attempts: highest number given out; reason: of the last failure;
 //                 host ... seconds: of the attempt that counts; results: how many measurements it has
 //   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or of a
 //                 session that ended without a word), 1 done, 2 failed, 3 came second and was dropped, 4 stopped, 5 lost with its worker,
 //                 6 stopped with the world while its worker was well
-//   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for
+//   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for, -2: taken out after a run was done
 //   shapes        axes of measurements, shared by all rows with the same ones
 //   measurements  row-major float32, little-endian, one number for each combination of the labels of its shape
 //   attachments   files for the report

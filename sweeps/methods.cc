@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/words.h"
 #include "sweeps/claim_words.h"
 #include "sweeps/condition.h"
 #include "sweeps/html.h"
@@ -42,9 +43,9 @@ std::string design_text(const ReportSource& source, const Design& design) {
   const std::string replicate = rows.unit == "seed" ? "image set" : "seed";
   std::string text = fmt::format(
       "The study {}: {} Each of {} is one of {} ({}), {} and {}.", escaped(source.study), escaped(source.meaning),
-      count_words(static_cast<std::int64_t>(rows.runs.size()), "run"), unit_words(rows.unit, design.units.size()),
-      "the units of inference", count_words(static_cast<std::int64_t>(design.replicates.size()), replicate),
-      count_words(static_cast<std::int64_t>(design.conditions.size()), "condition"));
+      counted(rows.runs.size(), "run"), unit_words(rows.unit, design.units.size()),
+      "the units of inference", counted(design.replicates.size(), replicate),
+      counted(design.conditions.size(), "condition"));
   if (!rows.axes.empty()) text += " Conditions are the product of " + escaped(axes_words(rows.axes)) + ".";
   return text;
 }
@@ -67,7 +68,7 @@ std::string statistics_text(const Rows& rows, std::size_t units) {
   return fmt::format(
       "The statistic of a claim is computed within each run. Treatment and baseline are paired within the {0} on equal "
       "seed and equal values of every "
-      "key that the claim does not name; pairs are averaged within the {0}, so that seeds and settings add precision "
+      "key that the claim does not name and that exists on both sides; pairs are averaged within the {0}, so that seeds and settings add precision "
       "but no units. Effects are means over "
       "{0}s with 95 % t intervals ({0}s minus one degrees of freedom); p is that of the two-sided sign-flip test {1}; "
       "<i>g</i> is Hedges' g of the paired "
@@ -89,12 +90,15 @@ std::string verdict_text(const std::vector<ClaimResult>& claims) {
       "adjusted level. <b>Contradicted</b>: the opposite "
       "sign at the same level. <b>Negligible</b>: shown to lie within the smallest effect of interest. "
       "<b>Undecided</b>: none of these.",
-      count_words(planned, "claim"));
+      counted(planned, "claim"));
   if (exploratory > 0)
     text += fmt::format(
         " {} added after the first run was done: labelled exploratory, and adjusted among themselves by Benjamini and "
         "Hochberg's method.",
         exploratory == 1 ? "1 claim was" : std::to_string(exploratory) + " claims were");
+  const auto withdrawn = std::count_if(claims.begin(), claims.end(), [](const ClaimResult& claim) { return claim.withdrawn; });
+  if (withdrawn > 0)
+    text += " " + counted(withdrawn, "claim") + " of these " + (withdrawn == 1 ? "was" : "were") + " taken out of the definition after the first run was done.";
   return text;
 }
 

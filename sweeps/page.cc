@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "runtime/words.h"
+#include "sweeps/caveats.h"
 #include "sweeps/claim_card.h"
 #include "sweeps/claim_words.h"
 #include "sweeps/condition.h"
@@ -46,18 +48,18 @@ Counts counts_of(const Rows& rows) {
   return counts;
 }
 
-std::string bold(std::int64_t count, const std::string& noun) {
-  return "<b>" + std::to_string(count) + "</b> " + noun + (count == 1 ? "" : "s");
+std::string bold(const std::string& counted) {
+  const std::size_t end = counted.find(' ');
+  return "<b>" + counted.substr(0, end) + "</b>" + counted.substr(end);
 }
 
 std::string facts(const Rows& rows, const Counts& counts) {
-  const auto number = [](std::size_t n) { return static_cast<std::int64_t>(n); };
-  std::string out = bold(counts.all, "run") + ": " + std::to_string(counts.done) + " done";
+  std::string out = bold(counted(counts.all, "run")) + ": " + std::to_string(counts.done) + " done";
   if (counts.failed > 0) out += ", <b>" + std::to_string(counts.failed) + " failed</b>";
   if (counts.waiting > 0) out += ", <b>" + std::to_string(counts.waiting) + " to come</b>";
-  out += " &ensp;&middot;&ensp; " + bold(number(counts.units), escaped(plain_key(rows.unit))) + " &times; " +
-         bold(number(counts.replicates), rows.unit == "seed" ? "image set" : "seed") + " &times; " +
-         bold(number(counts.conditions), "condition");
+  out += " &ensp;&middot;&ensp; " + bold(counted(counts.units, escaped(plain_key(rows.unit)))) + " &times; " +
+         bold(counted(counts.replicates, rows.unit == "seed" ? "image set" : "seed")) + " &times; " +
+         bold(counted(counts.conditions, "condition"));
   return "<p class=\"facts\">" + out + "</p>";
 }
 
@@ -79,7 +81,13 @@ std::string notice(const Counts& counts) {
       "same "
       "<code>palimpsest sweep</code> command finishes it.</p>",
       counts.waiting == 1 ? "1" : std::to_string(counts.waiting),
-      count_words(counts.all, "run") + (counts.waiting == 1 ? " is" : " are"));
+      counted(counts.all, "run") + (counts.waiting == 1 ? " is" : " are"));
+}
+
+std::string caveat_notices(const Rows& rows) {
+  std::string out;
+  for (const std::string& caveat : caveats(rows)) out += "<p class=\"notice\">" + escaped(caveat) + "</p>";
+  return out;
 }
 
 std::string tally(const std::vector<ClaimResult>& claims) {
@@ -97,7 +105,7 @@ std::string tally(const std::vector<ClaimResult>& claims) {
 std::string header(const ReportSource& source, const std::vector<ClaimResult>& claims) {
   const Counts counts = counts_of(source.rows);
   return "<p class=\"study\">Palimpsest &middot; " + escaped(source.study) + "</p>\n<h1>" + escaped(source.name) +
-         "</h1>\n" + facts(source.rows, counts) + progress(counts) + notice(counts) + tally(claims);
+         "</h1>\n" + facts(source.rows, counts) + progress(counts) + notice(counts) + caveat_notices(source.rows) + tally(claims);
 }
 
 /// What the marks of the claims' plots mean.
@@ -222,7 +230,7 @@ std::string pictures_section(const ReportSource& source) {
       "<section id=\"pictures\">\n<h2>Pictures</h2>\n<p class=\"note\">From the first run of each condition that kept "
       "any.";
   if (pictures.left_out > 0)
-    out += " " + count_words(pictures.left_out, "more picture") + " of these runs " +
+    out += " " + counted(pictures.left_out, "more picture") + " of these runs " +
            (pictures.left_out == 1 ? "is" : "are") + " in the ledger.";
   out += "</p><div class=\"pictures\">";
   for (const Picture& picture : pictures.shown)
@@ -285,10 +293,21 @@ std::string tables_section(const ReportSource& source, const std::vector<ClaimRe
          "export</code> writes every measurement.</p>";
 }
 
+/// Each fact with its values over the sessions that results came from, each value once.
+std::map<std::string, std::vector<std::string>> by_name(const std::vector<std::map<std::string, std::string>>& provenances) {
+  std::map<std::string, std::vector<std::string>> facts;
+  for (const auto& session : provenances)
+    for (const auto& [name, value] : session)
+      if (auto& values = facts[name]; std::ranges::find(values, value) == values.end()) values.push_back(value);
+  return facts;
+}
+
 std::string provenance_section(const ReportSource& source) {
   std::string out = "<dl>";
-  for (const auto& [name, value] : source.provenance)
-    out += "<dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd>";
+  for (const auto& [name, values] : by_name(source.provenances)) {
+    out += "<dt>" + escaped(name) + "</dt>";
+    for (const std::string& value : values) out += "<dd>" + escaped(value) + "</dd>";
+  }
   out += "</dl>";
   if (!source.definition.empty())
     out += "<details><summary>The definition, every default written out</summary><pre>" + escaped(source.definition) +

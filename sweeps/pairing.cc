@@ -7,11 +7,10 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
 namespace palimpsest {
 namespace {
-
-const std::string kSlowWeights = "slow.weights";
 
 enum class Outcome { kWhole, kFailed, kIncomplete };
 
@@ -37,14 +36,17 @@ double average(const std::vector<const LedgerRun*>& runs, const RunValues& value
   return sum / static_cast<double>(runs.size());
 }
 
+bool one_sided(const Pair& pair, bool has_baseline) {
+  return pair.treatment.empty() || (has_baseline && pair.baseline.empty());
+}
+
 Judged judged(const Pair& pair, bool has_baseline, const RunValues& values) {
+  if (one_sided(pair, has_baseline)) return {pair.unit, Outcome::kIncomplete};
   auto runs = pair.treatment;
   runs.insert(runs.end(), pair.baseline.begin(), pair.baseline.end());
   if (std::any_of(runs.begin(), runs.end(), [&](const LedgerRun* run) { return failed(*run, values); }))
     return {pair.unit, Outcome::kFailed};
-  const bool one_sided = pair.treatment.empty() || (has_baseline && pair.baseline.empty());
-  if (one_sided ||
-      !std::all_of(runs.begin(), runs.end(), [&](const LedgerRun* run) { return has_value(*run, values); }))
+  if (!std::all_of(runs.begin(), runs.end(), [&](const LedgerRun* run) { return has_value(*run, values); }))
     return {pair.unit, Outcome::kIncomplete};
   return {pair.unit, Outcome::kWhole,
           average(pair.treatment, values) - (has_baseline ? average(pair.baseline, values) : 0)};
@@ -79,15 +81,18 @@ Interval worst_case(const std::vector<Judged>& pairs) {
   return {mean_over_units(pairs, low), mean_over_units(pairs, high)};
 }
 
-void count_runs(const std::vector<Pair>& pairs, const RunValues& values, PairedUnits& out) {
+/// A run may be in several pairs and counts once; one that is in no whole pair is without a partner, whatever came of it.
+void count_runs(const std::vector<Pair>& pairs, bool has_baseline, const RunValues& values, PairedUnits& out) {
+  std::unordered_map<const LedgerRun*, bool> has_partner;
   for (const Pair& pair : pairs)
     for (const auto* side : {&pair.treatment, &pair.baseline})
-      for (const LedgerRun* run : *side) {
-        const bool gone = failed(*run, values);
-        out.failed_runs += gone;
-        if (gone || has_value(*run, values)) continue;
-        ++(run->state == RunState::kDone ? out.unmeasured_runs : out.missing_runs);
-      }
+      for (const LedgerRun* run : *side) has_partner[run] |= !one_sided(pair, has_baseline);
+  for (const auto& [run, paired] : has_partner) {
+    const bool gone = failed(*run, values);
+    if (!paired) ++out.unpaired_runs;
+    else if (gone) ++out.failed_runs;
+    else if (!has_value(*run, values)) ++(run->state == RunState::kDone ? out.unmeasured_runs : out.missing_runs);
+  }
 }
 
 struct Sum {
@@ -112,34 +117,16 @@ void cross(const std::vector<Pair>& pairs, const std::vector<Judged>& judged, Pa
   for (const auto& [place, cell] : cells) out.crossing.push_back(cell.sum / cell.count);
 }
 
-bool named(const std::string& key, const ClaimPart& part, const Condition& each) {
-  return part.treatment.contains(key) || part.baseline.contains(key) || each.contains(key);
-}
+/// For each cell the places among `compared` that it is in, and whether on the treatment's side.
+using Members = std::vector<std::vector<std::pair<std::size_t, bool>>>;
 
-/// What the runs of a cell are to a part of a claim.
-struct Side {
-  enum Which { kNone, kTreatment, kBaseline } which = kNone;
-  std::size_t others = 0;  // the values of the keys that are paired on, numbered
-  std::string slow_weights;
-};
-
-Side::Which side_of(const Settings& settings, const ClaimPart& part, const Condition& each) {
-  if (!holds(settings, each)) return Side::kNone;
-  if (holds(settings, part.treatment)) return Side::kTreatment;
-  return !part.baseline.empty() && holds(settings, part.baseline) ? Side::kBaseline : Side::kNone;
-}
-
-std::vector<Side> sides_of(const Cells& cells, const ClaimPart& part, const Condition& each,
-                           const std::vector<std::string>& others) {
-  const bool several = std::find(others.begin(), others.end(), kSlowWeights) != others.end();
-  std::map<Condition, std::size_t> numbers;
-  std::vector<Side> sides;
-  for (const Settings* settings : cells.settings) {
-    Side side{side_of(*settings, part, each), numbers.try_emplace(condition_of(*settings, others), numbers.size()).first->second, {}};
-    if (several && settings->has(kSlowWeights)) side.slow_weights = plain(settings->at(kSlowWeights));
-    sides.push_back(std::move(side));
+Members members_of(const std::vector<Compared>& compared, const Cells& cells) {
+  Members members(cells.settings.size());
+  for (std::size_t place = 0; place < compared.size(); ++place) {
+    for (const std::size_t cell : compared[place].treatment) members[cell].emplace_back(place, true);
+    for (const std::size_t cell : compared[place].baseline) members[cell].emplace_back(place, false);
   }
-  return sides;
+  return members;
 }
 
 }  // namespace
@@ -154,20 +141,21 @@ Cells::Cells(const Rows& rows) {
 }
 
 std::vector<Pair> pairs_of(const Rows& rows, const Cells& cells, const ClaimPart& part, const Condition& each) {
-  std::vector<std::string> others;
-  for (const auto& key : rows.axes)
-    if (!named(key, part, each)) others.push_back(key);
-  const auto sides = sides_of(cells, part, each, others);
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : each) keys.push_back(key);
+  auto compared = compared_cells(rows, cells, part, keys);
+  std::erase_if(compared, [&](const Compared& one) { return one.each != each; });
+  const auto members = members_of(compared, cells);
 
   std::map<std::tuple<std::int64_t, std::int64_t, std::size_t>, Pair> pairs;
   for (std::size_t i = 0; i < rows.runs.size(); ++i) {
     const LedgerRun& run = rows.runs[i];
-    const Side& side = sides[cells.of[i]];
-    if (side.which == Side::kNone) continue;
-    Pair& pair = pairs[{unit_of(rows, run), replicate_of(rows, run), side.others}];
-    pair.unit = unit_of(rows, run), pair.replicate = replicate_of(rows, run);
-    pair.slow_weights = side.slow_weights;
-    (side.which == Side::kTreatment ? pair.treatment : pair.baseline).push_back(&run);
+    for (const auto& [place, in_treatment] : members[cells.of[i]]) {
+      Pair& pair = pairs[{unit_of(rows, run), replicate_of(rows, run), place}];
+      pair.unit = unit_of(rows, run), pair.replicate = replicate_of(rows, run);
+      pair.slow_weights = compared[place].slow_weights;
+      (in_treatment ? pair.treatment : pair.baseline).push_back(&run);
+    }
   }
   std::vector<Pair> out;
   for (auto& [key, pair] : pairs) out.push_back(std::move(pair));
@@ -190,7 +178,7 @@ PairedUnits paired_units(const std::vector<Pair>& pairs, bool has_baseline, cons
   out.left_out_units = static_cast<std::int64_t>(seen.size() - means.size());
   out.worst_case = worst_case(all);
   cross(pairs, all, out);
-  count_runs(pairs, values, out);
+  count_runs(pairs, has_baseline, values, out);
   return out;
 }
 

@@ -12,7 +12,8 @@
 namespace palimpsest {
 
 /// What is compared within a unit: runs that agree in the replicate and in every key of the grid that the claim does
-/// not name. Without a baseline, the runs of one side alone.
+/// not name and that exists on both sides: one that exists on one side alone has each of its values compared with the
+/// other side's runs. Without a baseline, the runs of one side alone.
 struct Pair {
   std::int64_t unit = 0, replicate = 0;
   std::string slow_weights;  // where the sweep has several and the claim does not name them
@@ -29,6 +30,7 @@ struct PairedUnits {
   std::int64_t failed_runs = 0;                        // failed, or diverged in this metric
   std::int64_t missing_runs = 0;                       // not done yet
   std::int64_t unmeasured_runs = 0;                    // done, but without this metric
+  std::int64_t unpaired_runs = 0;                      // with nothing on the other side to be compared with
   std::int64_t left_out_units = 0;                     // without a whole pair
   // Where every unit has a value for every replicate (and every slow weights): those values, the last factor fastest.
   std::vector<double> crossing;

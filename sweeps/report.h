@@ -18,7 +18,7 @@ struct ReportSource {
   Rows rows;
   std::vector<MetricInfo> metrics;
   std::vector<FigureInfo> figures;
-  std::map<std::string, std::string> provenance;
+  std::vector<std::map<std::string, std::string>> provenances;   // of the sessions that results came from
   std::string definition;  // with every default written out
   std::function<std::vector<Attachment>(const RunId&)> attachments;
 };

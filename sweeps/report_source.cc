@@ -14,7 +14,7 @@ ReportSource report_source(const Ledger& ledger) {
           rows_of(ledger, *study),
           study->metrics,
           study->figures,
-          ledger.provenance(),
+          ledger.provenances(),
           ledger.definition_text(),
           [&ledger](const RunId& run) { return ledger.attachments(run); }};
 }

@@ -6,6 +6,8 @@ namespace {
 /// What verdicts and figures look at in a run's settings.
 std::set<std::string> keys_read(const Ledger& ledger, const Study& study) {
   std::set<std::string> keys = {"slow.weights"};
+  for (const auto& [axis, when] : whens_in(ledger.definition_text()))
+    for (const auto& [key, value] : when) keys.insert(key);
   for (const std::string& axis : ledger.axes()) keys.insert(axis);
   for (const auto& [axis, key] : study.axis_keys) keys.insert(key);
   for (const LedgerClaim& claim : ledger.claims()) {
@@ -28,7 +30,10 @@ Rows rows_of(const Ledger& ledger, const Study& study) {
           replication_in(ledger.definition_text()),
           [&ledger](const std::string& metric, const Rows::TakeMeasurement& take) {
             ledger.for_each_measurement(metric, take);
-          }};
+          },
+          whens_in(ledger.definition_text()),
+          ledger.slices(),
+          ledger.units_asked()};
 }
 
 }  // namespace palimpsest

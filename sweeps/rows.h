@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sweeps/ledger.h"
+#include "sweeps/swept_when.h"
 
 namespace palimpsest {
 
@@ -20,6 +21,9 @@ struct Rows {
   std::vector<LedgerClaim> claims;
   std::optional<Replication> replication;        // units are added until claims are decided: verdicts stand up to looking
   std::function<void(const std::string& metric, const TakeMeasurement&)> for_each_measurement;
+  Whens when = {};                               // where axes exist that do not everywhere
+  std::vector<Slice> slices = {{}};              // of the sweep that are here
+  std::vector<std::int64_t> units_asked = {};    // Ledger::units_asked
 };
 
 /// The rows of a ledger; measurements are read when asked for, so the ledger must outlive them.

@@ -24,7 +24,6 @@ struct Session {
 
 /// All the ledger knows of one run.
 struct RunRecord {
-  std::int64_t number = 0;            // its row in the ledger
   LedgerRun run;
   int method = 0;                     // version of the study's method
   std::vector<PastAttempt> attempts;  // in order

@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <stdexcept>
 
 #include <boost/math/distributions/normal.hpp>
-
-#include "sweeps/statistics.h"
 
 namespace palimpsest {
 namespace {
@@ -70,20 +67,6 @@ double normal_p(double statistic, double units, double doses) {
 }
 
 }  // namespace
-
-std::vector<double> slopes(std::span<const double> responses_UD, std::span<const double> doses) {
-  const double centre = mean(doses);
-  double squares = 0;
-  for (double dose : doses) squares += (dose - centre) * (dose - centre);
-  if (doses.size() < 2 || squares == 0) throw std::invalid_argument("a slope needs two doses that differ");
-  std::vector<double> out;
-  for (std::size_t at = 0; at + doses.size() <= responses_UD.size(); at += doses.size()) {
-    double products = 0;
-    for (std::size_t d = 0; d < doses.size(); ++d) products += (doses[d] - centre) * responses_UD[at + d];
-    out.push_back(products / squares);
-  }
-  return out;
-}
 
 PageTrend page_trend(std::span<const double> responses_UD, std::size_t doses) {
   PageTrend out;

@@ -6,11 +6,6 @@
 
 namespace palimpsest {
 
-/// Dose and response: the slope by least squares of each unit's response over the doses, to be tested over units.
-///   responses_UD  [units, doses]
-/// Throws std::invalid_argument where fewer than two doses differ.
-std::vector<double> slopes(std::span<const double> responses_UD, std::span<const double> doses);
-
 struct PageTrend {
   double statistic = 0;  // L: the sum over doses of the dose's number times its sum of ranks
   double p = 1;          // one-sided: responses that grow with the dose

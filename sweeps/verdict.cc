@@ -88,11 +88,9 @@ std::vector<PartValues> read_values(const Rows& rows, const std::vector<ClaimPar
   return out;
 }
 
-std::set<Condition> values_of_each(const Cells& cells, const Claim& claim, const ClaimPart& part) {
+std::set<Condition> values_of_each(const Rows& rows, const Cells& cells, const Claim& claim, const ClaimPart& part) {
   std::set<Condition> found;
-  for (const Settings* settings : cells.settings)
-    if (holds(*settings, part.treatment) || (!part.baseline.empty() && holds(*settings, part.baseline)))
-      found.insert(condition_of(*settings, claim.each));
+  for (const Compared& one : compared_cells(rows, cells, part, claim.each)) found.insert(one.each);
   return found.empty() ? std::set<Condition>{{}} : found;
 }
 
@@ -159,6 +157,7 @@ PartResult part_result(const Rows& rows, const Cells& cells, const ClaimPart& pa
   result.failed_runs = paired.failed_runs;
   result.missing_runs = paired.missing_runs;
   result.unmeasured_runs = paired.unmeasured_runs;
+  result.unpaired_runs = paired.unpaired_runs;
   result.left_out_units = paired.left_out_units;
   result.worst_case = paired.worst_case;
   result.problem = read.problem;
@@ -178,8 +177,9 @@ std::vector<ClaimResult> measured(const Rows& rows) {
     ClaimResult result;
     result.claim = claim.claim;
     result.exploratory = claim.exploratory;
+    result.withdrawn = claim.withdrawn;
     for (const ClaimPart& part : claim.claim.parts) {
-      for (const Condition& each : values_of_each(cells, claim.claim, part))
+      for (const Condition& each : values_of_each(rows, cells, claim.claim, part))
         result.parts.push_back(part_result(rows, cells, part, each, *values));
       ++values;
     }

@@ -33,7 +33,7 @@ struct PartResult {
   double p_equivalence_adjusted = 1;  // likewise
   double g = 0;                       // Hedges'; NaN below three units
   Verdict verdict = Verdict::kUndecided;
-  std::int64_t failed_runs = 0, missing_runs = 0, unmeasured_runs = 0, left_out_units = 0;
+  std::int64_t failed_runs = 0, missing_runs = 0, unmeasured_runs = 0, unpaired_runs = 0, left_out_units = 0;
   // Of the effect, when pairs with failed runs take either extreme seen; {effect, effect} where none failed.
   Interval worst_case;
   bool sequential = false;  // interval and p are those of a confidence sequence, valid at every look
@@ -43,6 +43,7 @@ struct PartResult {
 struct ClaimResult {
   Claim claim;
   bool exploratory = false;
+  bool withdrawn = false;    // taken out of the definition after a run was done
   bool provisional = false;  // runs it needs are still to come
   Verdict verdict = Verdict::kUndecided;
   double p = 1;                   // of all parts together
@@ -54,7 +55,7 @@ struct ClaimResult {
 /// Judges claims. Missing and failed runs are counted beside each number and never imputed.
 ///
 /// A claim's p is the largest of its parts' (all must hold); where a part points the other way, the smallest p of those
-/// times the number of parts (one is enough to contradict). Holm over the claims of the file. All are two-sided, so
+/// times the number of parts (one is enough to contradict). Holm over the claims of the file, those withdrawn among them. All are two-sided, so
 /// `supported` and `contradicted` together are wrong about claims without any effect in at most alpha of all sweeps.
 ///
 ///  - supported: every part has the sign it claims at its adjusted p, and none is shown to lie within the smallest

@@ -36,11 +36,11 @@ std::string effect(const PartResult& part) {
 
 Line line_of(const ClaimResult& claim, const PartResult& part) {
   return {verdict_icon(part.verdict), "  " + part_words(claim, part), effect(part), std::to_string(part.units.size()),
-          p_words(part.p_adjusted)};
+          p_words(part)};
 }
 
 std::string marks(const ClaimResult& claim) {
-  return std::string(claim.provisional ? " (so far)" : "") + (claim.exploratory ? " (exploratory)" : "");
+  return std::string(claim.provisional ? " (so far)" : "") + (claim.exploratory ? " (exploratory)" : "") + (claim.withdrawn ? " (withdrawn after results)" : "");
 }
 
 std::vector<Line> lines_of(const ClaimResult& claim) {
@@ -48,10 +48,10 @@ std::vector<Line> lines_of(const ClaimResult& claim) {
                     name = claim.claim.name + marks(claim);
   if (claim.parts.size() == 1) {
     const PartResult& part = claim.parts[0];
-    return {{verdict, name, effect(part), std::to_string(part.units.size()), p_words(claim.p_adjusted)}};
+    return {{verdict, name, effect(part), std::to_string(part.units.size()), p_words(claim)}};
   }
   std::vector<Line> lines = {
-      {verdict, name, std::to_string(claim.parts.size()) + " parts", "", p_words(claim.p_adjusted)}};
+      {verdict, name, std::to_string(claim.parts.size()) + " parts", "", p_words(claim)}};
   for (const PartResult& part : claim.parts) lines.push_back(line_of(claim, part));
   return lines;
 }
@@ -85,6 +85,7 @@ json part_json(const PartResult& part) {
           {"units", units},
           {"failed_runs", part.failed_runs},
           {"missing_runs", part.missing_runs},
+          {"unpaired_runs", part.unpaired_runs},
           {"left_out_units", part.left_out_units},
           {"worst_case", interval(part.worst_case)}};
 }
@@ -123,6 +124,7 @@ json verdicts_json(const std::vector<ClaimResult>& claims) {
     out.push_back({{"claim", claim.claim.name},
                    {"verdict", word(claim.verdict)},
                    {"exploratory", claim.exploratory},
+                   {"withdrawn", claim.withdrawn},
                    {"provisional", claim.provisional},
                    {"p", claim.p},
                    {"p_adjusted", claim.p_adjusted},

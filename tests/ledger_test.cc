@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "runtime/durable_file.h"
+#include "sweeps/run_record.h"
 #include "tests/small_ledger.h"
 
 namespace palimpsest {
@@ -49,7 +50,7 @@ TEST_F(LedgerIn, AFolderHoldsWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(text(ledger, planned), "0 done\n1 failed (not a number)\n2 waiting\n3 waiting\n");
   EXPECT_EQ(ledger.study(), "planted");
   EXPECT_EQ(ledger.name(), "small");
-  EXPECT_EQ(ledger.provenance().at("host"), "node1");
+  EXPECT_EQ(ledger.provenances().at(0).at("host"), "node1");
   EXPECT_THAT(ledger.axes(), ElementsAre("planted.condition"));
   EXPECT_THAT(ledger.metrics(), ElementsAre("loss"));
   EXPECT_THAT(losses(ledger, planned.runs[0].id), ElementsAre(1, 0.5f));
@@ -134,10 +135,107 @@ TEST_F(LedgerIn, AFolderLetsAClaimKeepTheStatusItWasFirstSeenWith) {
   Ledger ledger = started(folder.path(), early);
   commit(ledger, success(early.runs[0]));
   ledger.record_definition(planned.definition, planned.runs, {});   // taken out ...
-  EXPECT_THAT(ledger.claims(), IsEmpty());
+  ASSERT_THAT(ledger.claims(), SizeIs(1));
+  EXPECT_TRUE(ledger.claims()[0].withdrawn);
+  EXPECT_EQ(ledger.claims()[0].claim, early.definition.claims[0]);
   ledger.record_definition(early.definition, early.runs, {});       // ... and put back
   ASSERT_THAT(ledger.claims(), SizeIs(1));
+  EXPECT_FALSE(ledger.claims()[0].withdrawn);
   EXPECT_FALSE(ledger.claims()[0].exploratory);
+}
+
+TEST_F(LedgerIn, AFolderForgetsAClaimThatWasTakenOutBeforeAnyResult) {
+  const Planned early(kSmallDefinition + kClaim);
+  Ledger ledger = started(folder.path(), early);
+  ledger.record_definition(planned.definition, planned.runs, {});
+  commit(ledger, success(early.runs[0]));
+  ledger.record_definition(planned.definition, planned.runs, {});
+  EXPECT_THAT(ledger.claims(), IsEmpty());
+  ledger.record_definition(early.definition, early.runs, {});   // it comes back knowing the result
+  ASSERT_THAT(ledger.claims(), SizeIs(1));
+  EXPECT_TRUE(ledger.claims()[0].exploratory);
+}
+
+std::string with_image_sets(int count) {
+  return std::string(kSmallDefinition).replace(kSmallDefinition.find("image_sets = 2"), 14, "image_sets = " + std::to_string(count));
+}
+
+TEST_F(LedgerIn, AFolderRemembersHowManyUnitsWereAskedForAfterResults) {
+  const auto ask = [&](int units) {
+    Planned one(with_image_sets(units));
+    Ledger ledger = started(folder.path(), one);
+    return std::pair(ledger.units_asked(), one);
+  };
+  ask(5);
+  auto [before, six] = ask(6);
+  EXPECT_THAT(before, ElementsAre(6)) << "nothing was known of 5";
+  {
+    Ledger ledger = started(folder.path(), six);
+    commit(ledger, success(six.runs[0]));
+  }
+  EXPECT_THAT(ask(6).first, ElementsAre(6));
+  EXPECT_THAT(ask(20).first, ElementsAre(6, 20));
+}
+
+TEST_F(LedgerIn, AFolderOfOneSliceRefusesAnother) {
+  const auto record = [&](Slice slice) { Ledger::open_for_writing(folder.path()).record_definition(planned.definition, planned.runs, {}, slice); };
+  record({1, 2});
+  record({1, 2});
+  EXPECT_THAT(message_of<InputError>([&] { record({2, 2}); }), HasSubstr("holds slice 1/2 of the sweep, and slice 2/2 was asked for"));
+  EXPECT_THAT(Ledger::open_for_reading(folder.path()).slices(), ElementsAre(Slice{1, 2}));
+  record({});
+  EXPECT_THAT(message_of<InputError>([&] { record({1, 2}); }), HasSubstr("holds all of the sweep"));
+}
+
+TEST_F(LedgerIn, SlicesKnowWhichOfThemAreRead) {
+  const TemporaryFolder other;
+  for (const auto& [where, slice] : {std::pair(folder.path(), Slice{3, 3}), std::pair(other.path(), Slice{1, 3})})
+    Ledger::open_for_writing(where).record_definition(planned.definition, planned.runs, {{"host", std::to_string(slice.number)}}, slice);
+  EXPECT_THAT(Ledger::open_for_reading(std::vector{folder.path(), other.path()}).slices(), ElementsAre(Slice{1, 3}, Slice{3, 3}));
+}
+
+std::vector<std::string> hosts(const Ledger& ledger) {
+  std::vector<std::string> hosts;
+  for (const auto& session : ledger.provenances()) hosts.push_back(session.at("host"));
+  return hosts;
+}
+
+TEST_F(LedgerIn, AFolderTellsTheProvenancesOfTheSessionsThatItsResultsCameFrom) {
+  const auto session = [&](const char* host, std::optional<std::size_t> done) {
+    Ledger ledger = Ledger::open_for_writing(folder.path());
+    ledger.record_definition(planned.definition, planned.runs, {{"host", host}});
+    if (!done) return hosts(ledger);
+    commit(ledger, AttemptStarted{{attempt(planned.runs[*done])}});
+    commit(ledger, success(planned.runs[*done]));
+    return hosts(ledger);
+  };
+  EXPECT_THAT(session("only planned", std::nullopt), ElementsAre("only planned"));
+  session("first", 0);
+  session("second", 1);
+  session("first", 2);
+  EXPECT_THAT(session("ran nothing", std::nullopt), ElementsAre("first", "second"));
+  const TemporaryFolder other;
+  {
+    Ledger ledger = Ledger::open_for_writing(other.path());
+    ledger.record_definition(planned.definition, planned.runs, {{"host", "of another slice"}});
+    commit(ledger, AttemptStarted{{attempt(planned.runs[3])}});
+    commit(ledger, success(planned.runs[3]));
+  }
+  EXPECT_THAT(hosts(Ledger::open_for_reading(std::vector{folder.path(), other.path()})), testing::UnorderedElementsAre("first", "second", "of another slice"));
+}
+
+TEST_F(LedgerIn, AFolderNumbersRunsByTheirPlaceInThePlanAsItIsNow) {
+  Ledger ledger = Ledger::open_for_writing(folder.path());
+  const std::vector<std::int64_t> places = {7, 5, 3, 1};
+  ledger.record_definition(planned.definition, planned.runs, {}, {2, 2}, places);
+  EXPECT_EQ(ledger.run_named("5"), planned.runs[1].id);
+  EXPECT_EQ(ledger.run_named("#7"), planned.runs[0].id);
+  const std::vector<RunSpec> fewer = {planned.runs[2]};
+  ledger.record_definition(planned.definition, fewer, {}, {2, 2}, std::vector<std::int64_t>{0});
+  EXPECT_EQ(ledger.run_named("0"), planned.runs[2].id);
+  EXPECT_EQ(ledger.record(planned.runs[2].id).run.number, 0);
+  EXPECT_EQ(ledger.record(planned.runs[1].id).run.number, -1) << "no longer asked for";
+  EXPECT_THAT(message_of<InputError>([&] { ledger.run_named("5"); }), HasSubstr("no run here has the number"));
 }
 
 TEST_F(LedgerIn, AFolderRefusesAnotherStudy) {

@@ -43,8 +43,8 @@ class MadeUpFamiliarity {
                       {"attention.scope", {}, "patches", ""},
                       {"loss", {}, "", ""}};
     source.figures = figures();
-    source.provenance = {
-        {"commit", "0123456789abcdef"}, {"LibTorch", "2.11.0"}, {"device", "CPU, one thread a worker"}};
+    source.provenances = {
+        {{"commit", "0123456789abcdef"}, {"LibTorch", "2.11.0"}, {"device", "CPU, one thread a worker"}}};
     source.definition = "study = \"familiarity\"\nname = \"lora-amplifies\"\n";
     source.attachments = [](const RunId&) {
       return std::vector<Attachment>{{"reconstruction, epoch 100", "image/png", picture()}};

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "sweeps/claim_check.h"
 #include "sweeps/ledger.h"
 #include "tests/temporary_folder.h"
 
@@ -72,6 +73,16 @@ warning: claim "b is more" cannot be decided with 4 image sets; at least 6 are n
     expected.replace(expected.find(mark), mark.size(), id_of(plan, i) + " ");
   }
   EXPECT_EQ(outline_text(plan, outline(plan, 3, kMemory)), expected);
+}
+
+TEST(Outline, WarnsOfRunsThatAClaimFindsNoPartnerFor) {
+  const std::string when = kSmall.substr(0, kSmall.find("[[claim]]")) + "\"planted.noise_sd\" = { values = [0.5, 5, 50], when = { \"planted.condition\" = \"b\" } }\n" +
+                           kSmall.substr(kSmall.find("[[claim]]"));
+  EXPECT_THAT(check_claims(Plan(definition_of(when))).warnings, testing::IsEmpty()) << "each value is held against the runs of a";
+  const std::string one_sided = when + "[[sweep.exclude]]\n\"planted.condition\" = \"a\"\n\"planted.effect\" = 2\n";
+  const auto warnings = check_claims(Plan(definition_of(std::string(one_sided).insert(one_sided.find("\"planted.noise_sd\""), "\"planted.effect\" = [1, 2]\n")))).warnings;
+  ASSERT_THAT(warnings, testing::SizeIs(1));
+  EXPECT_THAT(warnings[0], HasSubstr("the claim \"b is more\" leaves 24 runs out, which have no partner on the other side, as those with condition b, effect 2, noise sd 0.5"));
 }
 
 TEST(Outline, ShowsAllRunsOfASmallSweepAndTheEndsOfALongAxis) {

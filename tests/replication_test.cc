@@ -163,6 +163,15 @@ TEST(Growing, AddsUnitsOfTheConditionsThatOpenClaimsCompareAlone) {
   EXPECT_EQ(judge(asked)[0].parts[0].left_out_units, 0);
 }
 
+TEST(Growing, AsksForNothingForAClaimThatWasWithdrawn) {
+  const Planted sweep(growing("effect = 3", 30, kBRaises + kAGrows));
+  Rows rows = sweep.rows();
+  rows.claims[1].withdrawn = true;
+  const Growth growth = grown(sweep.plan, std::move(rows));
+  EXPECT_THAT(growth.open, IsEmpty());
+  EXPECT_EQ(growth.units, 10);
+}
+
 TEST(Growing, LeavesAClaimWhoseIntervalIsNarrowEnough) {
   const Planted sweep(growing("", 30, kBRaises), "replicate.width=50");
   EXPECT_EQ(grown(sweep.plan, sweep.rows()).units, 10);

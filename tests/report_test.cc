@@ -8,8 +8,10 @@
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "sweeps/caveats.h"
 #include "sweeps/csv.h"
 #include "sweeps/html.h"
+#include "sweeps/verdict_table.h"
 #include "tests/made_up_familiarity.h"
 #include "tests/temporary_folder.h"
 
@@ -142,13 +144,75 @@ TEST_F(ReportTest, LabelsVerdictsOfAnUnfinishedSweep) {
               AllOf(HasSubstr("<span class=\"badge\">so far</span>"), HasSubstr("135 of 351 runs are to come")));
 }
 
+TEST_F(ReportTest, SaysWhichPItStates) {
+  const Report report = write(made_up_.source());
+  const std::string seen = visible(page());
+  EXPECT_THAT(seen, HasSubstr("adjusted&nbsp;p"));
+  for (const ClaimResult& claim : report.claims)
+    if (claim.parts.size() == 1) EXPECT_THAT(verdict_table({claim}, "image_set", false), HasSubstr(claim.verdict == Verdict::kNegligible ? "equivalence p " : "  p "));
+}
+
+TEST_F(ReportTest, ListsClaimsThatWereWithdrawnAfterResults) {
+  made_up_.sweep.claims[1].withdrawn = true;
+  const Report report = write(made_up_.source());
+  EXPECT_THAT(visible(page()), AllOf(HasSubstr("<span class=\"badge\">withdrawn after results</span>"),
+                                     HasSubstr("1 claim was withdrawn after results: listed, and counted in the correction.")));
+  EXPECT_THAT(verdict_table(report.claims, "image_set", false), HasSubstr("widens on familiar images (withdrawn after results)"));
+  EXPECT_THAT(table("claims"), HasSubstr("C3a: attention widens on familiar images," + word(report.claims[1].verdict) + ",no,yes,"));
+}
+
+TEST_F(ReportTest, TellsThatUnitsWereAddedAfterResultsWhereTheyWereNotPlanned) {
+  auto source = made_up_.source();
+  source.rows.units_asked = {6, 20};
+  EXPECT_THAT(caveats(source.rows), testing::ElementsAre(HasSubstr("Grown from 6 to 20 image sets after results")));
+  source.rows.replication = Replication{};
+  EXPECT_THAT(caveats(source.rows), IsEmpty());
+}
+
+TEST_F(ReportTest, TellsWhichSlicesAreMissing) {
+  auto source = made_up_.source();
+  source.rows.slices = {{1, 4}, {3, 4}};
+  EXPECT_THAT(caveats(source.rows), testing::ElementsAre(HasSubstr("These are slices 1, 3 of 4; slices 2, 4 are missing.")));
+  source.rows.slices = {{1, 2}, {2, 2}};
+  EXPECT_THAT(caveats(source.rows), IsEmpty());
+}
+
+TEST_F(ReportTest, NamesAllValuesOfAFactThatTheSessionsDifferIn) {
+  auto source = made_up_.source();
+  source.provenances = {{{"commit", "aaaa"}, {"host", "node1"}}, {{"commit", "bbbb"}, {"host", "node1"}}};
+  write(source);
+  EXPECT_THAT(visible(page()), AllOf(HasSubstr("<dt>commit</dt><dd>aaaa</dd><dd>bbbb</dd>"), HasSubstr("<dt>host</dt><dd>node1</dd></dl>")));
+}
+
+TEST_F(ReportTest, DrawsNoBandOverFewerThanThreeUnits) {
+  made_up_.sweep.image_sets = 2;
+  write(made_up_.source());
+  const auto series = nlohmann::json::parse(data_of(page()))["figures"][0]["data"]["series"][0];
+  EXPECT_TRUE(series["mean"][0].is_number());
+  EXPECT_TRUE(series["low"][0].is_null());
+}
+
+TEST_F(ReportTest, TellsHowAnEffectChangesOverTheValuesThatItIsAskedAtEachOf) {
+  made_up_.sweep.claims = {made_up_.sweep.claims[3]};
+  made_up_.sweep.claims[0].claim.each = {"training.learning_rate"};
+  made_up_.sweep.measure = [](const LedgerRun& run, const std::string& metric) {
+    const double rate = run.spec.settings.number("training.learning_rate"), full = run.spec.settings.string("fast.qkv") == "full" ? 1 : 0;
+    const auto value = static_cast<float>(full * (1e4 * rate + 0.01 * static_cast<double>(run.spec.image_set)));
+    return Measurement{metric, {{"epoch", {"0", "100"}}, {"layer", {"0", "1"}}, {"images", {"familiar", "novel"}}}, {0, 0, 0, 0, 0, 0, value, 0}};
+  };
+  auto source = made_up_.source();
+  source.figures.clear();
+  write(source);
+  EXPECT_THAT(visible(page()), HasSubstr("The effect rises over learning rate 3e-5, 1e-4, 3e-4: p &lt; 0.001 (Page&#39;s trend test over 13 units"));
+}
+
 TEST_F(ReportTest, LetsNoNameBecomeMarkup) {
   const std::string evil = "</script><script>alert(1)</script><img src=x onerror='x'>&\"{{data}}";
   made_up_.sweep.claims[0].claim.name = evil;
   made_up_.sweep.grid[0].values.push_back(evil);
   auto source = made_up_.source();
   source.name = source.study = source.meaning = source.definition = evil;
-  source.provenance = {{evil, evil}};
+  source.provenances = {{{evil, evil}}};
   source.figures[0].title = source.figures[0].caption = evil;
   write(source);
   const std::string html = page();

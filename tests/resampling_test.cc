@@ -12,8 +12,6 @@
 namespace palimpsest {
 namespace {
 
-using ::testing::ElementsAre;
-
 std::vector<double> normal_values(std::uint64_t key, std::size_t count) {
   std::vector<double> out;
   for (std::size_t i = 0; i < count; ++i) out.push_back(RandomStream(key).normal(i));
@@ -49,9 +47,6 @@ TEST(Bootstrap, IsNotTrustedBelowTwentyUnits) {
 TEST(Bootstrap, KnowsNoIntervalOfWhatDoesNotVary) {
   const std::vector<double> equal(25, 0.1);
   EXPECT_TRUE(std::isnan(bca_interval(equal, 0.95).low));
-  EXPECT_TRUE(std::isnan(bootstrap_medians(equal, 25, Bootstrap::kBca, 0.95)[0].low));
-  EXPECT_TRUE(
-      std::isnan(bootstrap_correlations(equal, equal, Resamples(25, 99), Bootstrap::kPercentile, 0.95)[0].high));
 }
 
 TEST(Bootstrap, FollowsSkewWhereTheTIntervalDoesNot) {
@@ -115,11 +110,6 @@ TEST(RandomEffects, OfThreeFactorsEstimateTheVarianceOfTheMeanWithoutBias) {
 TEST(RandomEffects, GeneraliseOverNoFactorOfOneLevel) {
   EXPECT_TRUE(std::isinf(crossed_random_effects(normal_values(1, 8), {8, 1}, 0.95).interval.high));
   EXPECT_THROW(crossed_random_effects(normal_values(1, 8), {4, 3}, 0.95), std::invalid_argument);
-}
-
-TEST(Trend, IsTheSlopeOfEachUnit) {
-  EXPECT_THAT(slopes(std::vector{1.0, 2.0, 4.0, 4.0, 2.0, 0.0}, std::vector{1.0, 2.0, 3.0}), ElementsAre(1.5, -2.0));
-  EXPECT_THROW(slopes(std::vector{1.0, 2.0}, std::vector{3.0, 3.0}), std::invalid_argument);
 }
 
 TEST(Trend, OfPageIsCertainWhereAllUnitsAgree) {

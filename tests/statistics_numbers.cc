@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 using Numbers = std::vector<double>;
 
-Numbers numbers(const Json& request, const char* name = "values") { return request.at(name).get<Numbers>(); }
+Numbers numbers(const Json& request) { return request.at("values").get<Numbers>(); }
 
 Json pair_of(const Interval& interval) { return {interval.low, interval.high}; }
 
@@ -29,14 +29,8 @@ Json pairs_of(const std::vector<Interval>& intervals) {
 }
 
 std::vector<Interval> intervals(const Json& request) {
-  const auto method = request.at("method") == "bca" ? Bootstrap::kBca : Bootstrap::kPercentile;
-  const double confidence = request.at("confidence");
-  const std::size_t n = request.at("n");
-  const Numbers values = numbers(request);
-  if (request.at("of") == "median") return bootstrap_medians(values, n, method, confidence);
-  const Resamples resamples(n, request.at("resamples"), request.value("seed", std::uint64_t{0}));
-  if (request.at("of") == "mean") return bootstrap_means(values, resamples, method, confidence);
-  return bootstrap_correlations(values, numbers(request, "other"), resamples, method, confidence);
+  const Resamples resamples(request.at("n"), request.at("resamples"), request.value("seed", std::uint64_t{0}));
+  return bootstrap_means(numbers(request), resamples, request.at("confidence"));
 }
 
 Json bootstrap(const Json& request) {
@@ -81,9 +75,8 @@ Json crossed(const Json& request) {
 }
 
 Json trend(const Json& request) {
-  const Numbers doses = numbers(request, "doses"), responses = numbers(request);
-  const PageTrend page = page_trend(responses, doses.size());
-  return {{"slopes", slopes(responses, doses)}, {"statistic", page.statistic}, {"p", page.p}};
+  const PageTrend page = page_trend(numbers(request), request.at("doses"));
+  return {{"statistic", page.statistic}, {"p", page.p}};
 }
 
 Json answer(const Json& request) {

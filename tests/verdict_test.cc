@@ -166,6 +166,58 @@ TEST(Verdict, PairsOnTheKeysOfTheGridThatAClaimDoesNotName) {
   EXPECT_TRUE(result.provisional);
 }
 
+const std::string kRank = "fast.rank";
+
+/// The adapter at three ranks, `full` without one: there the key has its base value, 8, and no run is repeated.
+Rows with_ranks_of_the_adapter_alone(std::vector<LedgerClaim> claims) {
+  MadeUpSweep sweep = planted(0.5, std::move(claims));
+  sweep.grid.push_back({kRank, {std::int64_t{8}, std::int64_t{32}, std::int64_t{128}}});
+  sweep.measure = [same = sweep.measure](const LedgerRun& run, const std::string& metric) {
+    auto measured = same(run, metric);
+    measured.values[0] += static_cast<float>(std::get<std::int64_t>(run.spec.settings.at(kRank)) - 8);
+    return measured;
+  };
+  Rows rows = sweep.rows();
+  std::erase_if(rows.runs, [](const LedgerRun& run) { return is(run, kQkv, std::string("full")) && !is(run, kRank, std::int64_t{8}); });
+  rows.when = {{kRank, {{kQkv, std::string("adapter")}}}};
+  return rows;
+}
+
+TEST(Verdict, ComparesEveryValueOfAnAxisThatTheBaselineDoesNotHave) {
+  const auto part = judge(with_ranks_of_the_adapter_alone({claim("more", {adapter_minus_full("m")})})).at(0).parts.at(0);
+  EXPECT_NEAR(part.effect, (0.5 + 24.5 + 120.5) / 3, 0.05);
+  EXPECT_THAT(part.units, SizeIs(13));
+  EXPECT_EQ(part.unpaired_runs, 0);
+}
+
+TEST(Verdict, HoldsTheBaselineAgainstEachValueOfAnAxisThatItDoesNotHave) {
+  const auto result = judge(with_ranks_of_the_adapter_alone({claim("at each rank", {adapter_minus_full("m")}, {kRank})})).at(0);
+  ASSERT_THAT(result.parts, SizeIs(3));
+  EXPECT_NEAR(result.parts[0].effect, 0.5, 0.05);
+  EXPECT_NEAR(result.parts[2].effect, 120.5, 0.05);
+  for (const PartResult& part : result.parts) EXPECT_EQ(part.unpaired_runs, 0);
+}
+
+TEST(Verdict, CountsRunsThatFindNoPartnerOnTheOtherSide) {
+  Rows rows = with_ranks_of_the_adapter_alone({claim("more", {adapter_minus_full("m")})});
+  rows.when.clear();   // as if rank 8 were a value that `full` was asked for
+  const auto part = judge(rows).at(0).parts.at(0);
+  EXPECT_NEAR(part.effect, 0.5, 0.05);
+  EXPECT_EQ(part.unpaired_runs, 13 * 3 * 2);
+  EXPECT_EQ(part.missing_runs, 0);
+}
+
+TEST(Verdict, KeepsClaimsThatWereWithdrawnAfterResultsInTheCorrection) {
+  std::vector<LedgerClaim> claims;
+  for (int i = 0; i < 4; ++i) claims.push_back(claim("claim " + std::to_string(i), {adapter_minus_full("m")}));
+  const double before = judge(planted(0.5, claims).rows())[0].p_adjusted;
+  for (int i = 1; i < 4; ++i) claims[static_cast<std::size_t>(i)].withdrawn = true;
+  const auto results = judge(planted(0.5, claims).rows());
+  EXPECT_DOUBLE_EQ(results[0].p_adjusted, before);
+  EXPECT_TRUE(results[3].withdrawn);
+  EXPECT_THAT(results[0].why, HasSubstr("after correction for 4 claims"));
+}
+
 TEST(Verdict, SaysThatDoneRunsDidNotMeasureTheMetricInsteadOfWaitingForThem) {
   auto sweep = planted(0.5, {claim("more", {adapter_minus_full("m")})});
   sweep.measured = [](const LedgerRun&, const std::string& metric) { return metric != "m"; };

@@ -120,7 +120,7 @@ def _open(folder):
 def _runs(ledger, swept):
     settings = {row: json.loads(text) for row, text in ledger.execute("SELECT id, json FROM settings")}
     for identity, row, seed, image_set, state in ledger.execute(
-        "SELECT id, settings, seed, image_set, state FROM runs WHERE asked = 1 ORDER BY id"):
+        "SELECT id, settings, seed, image_set, state FROM runs WHERE asked > 0 ORDER BY id"):
         condition = {key: _plain(settings[row][key]) for key in swept}
         yield {"id": identity, "state": _STATES[state], "image_set": image_set, "seed": seed} | condition
 

@@ -21,7 +21,7 @@ def main():
     with sqlite3.connect(f"file:{options.few / 'ledger.sqlite'}?mode=ro", uri=True) as source, sqlite3.connect(options.many / "ledger.sqlite") as db:
         source.backup(db)
     db = sqlite3.connect(options.many / "ledger.sqlite")
-    db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; DELETE FROM runs WHERE state <> 1 OR asked <> 1;")
+    db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; DELETE FROM runs WHERE state <> 1 OR asked = 0;")
     rows = db.execute("SELECT * FROM runs").fetchall()
     columns = [column[1] for column in db.execute("PRAGMA table_info(runs)")]
     place = {name: columns.index(name) for name in ("row", "id", "seed", "image_set")}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# BCa intervals of 1,000 cells x 100 units x 9,999 resamples (mean, Pearson correlation, median) beside scipy.stats.bootstrap, one core each.
+# BCa intervals of 1,000 cells x 100 units x 9,999 resamples of the mean beside scipy.stats.bootstrap, one core each.
 #
 #   PALIMPSEST_PYTHON=PYTHON tests/bench/statistics.sh [cells]
 set -euo pipefail

@@ -28,17 +28,6 @@ def scipys(cells, statistic, distribution, confidence, method):
     return numpy.stack([found.confidence_interval.low, found.confidence_interval.high], -1)
 
 
-def correlation(x, y, axis):
-    return st.pearsonr(x, y, axis=axis).statistic
-
-
-def own_correlation(c, x, y):
-    """Of x and y, unit i being there c[i] times."""
-    n = x.shape[-1]
-    mx, my = x @ c.T / n, y @ c.T / n
-    return ((x * y) @ c.T / n - mx * my) / numpy.sqrt(((x * x) @ c.T / n - mx**2) * ((y * y) @ c.T / n - my**2))
-
-
 class Statistics(unittest.TestCase):
     def setUp(self):
         self.rng = numpy.random.default_rng(20260101)
@@ -78,46 +67,9 @@ class Statistics(unittest.TestCase):
             (counts,) = ask({"do": "drawn", "n": n, "resamples": 999, "seed": 5})
             counts = numpy.array(counts)
             self.assertTrue((counts.sum(1) == n).all())
-            for method in ("percentile", "bca"):
-                for confidence in (0.5, 0.95, 0.999):
-                    (got,) = ask({"do": "bootstrap", "of": "mean", "method": method, "confidence": confidence, "n": n, "resamples": 999,
-                                  "seed": 5, "values": list(x.ravel())})
-                    numpy.testing.assert_allclose(got["intervals"], scipys((x,), numpy.mean, x @ counts.T / n, confidence, method), rtol=1e-9)
-
-    def test_bootstrap_intervals_of_correlations_equal_scipys_for_the_same_resamples(self):
-        n = 30
-        x = samples(self.rng, n)
-        y = 0.7 * x + self.rng.normal(size=x.shape)
-        (counts,) = ask({"do": "drawn", "n": n, "resamples": 999, "seed": 6})
-        drawn = own_correlation(numpy.array(counts), x, y)
-        for method in ("percentile", "bca"):
-            (got,) = ask({"do": "bootstrap", "of": "correlation", "method": method, "confidence": 0.95, "n": n, "resamples": 999, "seed": 6,
-                          "values": list(x.ravel()), "other": list(y.ravel())})
-            numpy.testing.assert_allclose(got["intervals"], scipys((x, y), correlation, drawn, 0.95, method), rtol=1e-7)
-
-    def test_bootstrap_intervals_of_medians_lie_among_scipys(self):
-        """Ours knows the distribution, SciPy's draws it: an end lies where SciPy's do for other seeds."""
-        for n in (21, 40):
-            x = samples(self.rng, n)
-            for method in ("percentile", "bca"):
-                (got,) = ask({"do": "bootstrap", "of": "median", "method": method, "confidence": 0.9, "n": n, "values": list(x.ravel())})
-                theirs = numpy.array([st.bootstrap((x,), numpy.median, axis=-1, n_resamples=1999, confidence_level=0.9, method=method, rng=seed)
-                                      .confidence_interval for seed in range(6)])
-                ends = numpy.array(got["intervals"]).T
-                gap = numpy.sort(x, -1)
-                slack = numpy.diff(gap, axis=-1)[:, n // 4 : 3 * n // 4].max(-1)
-                self.assertTrue((ends >= theirs.min(0) - slack).all() and (ends <= theirs.max(0) + slack).all(), (ends, theirs))
-
-    def test_the_median_has_the_probabilities_that_resampling_gives_it(self):
-        """Values 0, 1, 4, 9, ... make all rank pairs distinct; an end of an interval is a quantile of the known distribution."""
-        for n in (5, 6):
-            x = numpy.arange(n) ** 2.0
-            every = numpy.array(numpy.meshgrid(*[range(n)] * n, indexing="ij")).reshape(n, -1).T
-            medians = numpy.sort(numpy.median(x[every], axis=1))
-            for confidence in (0.2, 0.5, 0.8, 0.95):
-                (got,) = ask({"do": "bootstrap", "of": "median", "method": "percentile", "confidence": confidence, "n": n, "values": list(x)})
-                ends = [medians[int(numpy.ceil(p * len(medians))) - 1] for p in ((1 - confidence) / 2, (1 + confidence) / 2)]
-                self.assertEqual(got["intervals"][0], ends)
+            for confidence in (0.5, 0.95, 0.999):
+                (got,) = ask({"do": "bootstrap", "confidence": confidence, "n": n, "resamples": 999, "seed": 5, "values": list(x.ravel())})
+                numpy.testing.assert_allclose(got["intervals"], scipys((x,), numpy.mean, x @ counts.T / n, confidence, "BCa"), rtol=1e-9)
 
     def test_crossed_random_effects_equal_the_analysis_of_variance(self):
         for a, b in ((8, 3), (20, 5)):
@@ -140,9 +92,7 @@ class Statistics(unittest.TestCase):
     def test_trends_equal_scipys(self):
         for units, doses in ((6, 4), (13, 3), (9, 6), (5, 10)):
             x = self.rng.normal(size=(units, doses)) + 0.2 * numpy.arange(doses)
-            dose = self.rng.uniform(size=doses).cumsum()
-            (got,) = ask({"do": "trend", "values": list(x.ravel()), "doses": list(dose)})
-            numpy.testing.assert_allclose(got["slopes"], [st.linregress(dose, row).slope for row in x], rtol=1e-10)
+            (got,) = ask({"do": "trend", "values": list(x.ravel()), "doses": doses})
             page = st.page_trend_test(x, method="exact" if doses <= 8 else "asymptotic")
             self.assertEqual(got["statistic"], page.statistic)
             self.assertAlmostEqual(got["p"], page.pvalue, places=11)

@@ -9,6 +9,7 @@ namespace CLI { class App; }
 namespace palimpsest {
 
 class MpiWorld;
+struct DefinitionArgument;
 
 /// One subcommand: declares its options on the app it is given and returns what to do. Its exit code is the program's; a thrown
 /// palimpsest::Error is printed as one sentence and ends with that error's code.
@@ -18,11 +19,15 @@ using AddCommand = Run (*)(CLI::App& command);
 /// Who runs a command that was started under mpirun.
 enum class Ranks { kFirst, kAll };
 
+/// Reads the definition that a command over all ranks is given; throws InputError.
+using CheckDefinition = void (*)(const DefinitionArgument&);
+
 struct Command {
   const char* name;
   const char* help;
   AddCommand add;
   Ranks ranks;
+  CheckDefinition check = nullptr;   // of a command over all ranks: what `launch` looks at before it starts them
 };
 
 /// The commands of the program, in the order of --help (commands.cc: the one list).

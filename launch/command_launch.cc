@@ -15,6 +15,7 @@
 #include "launch/process_identity.h"
 #include "launch/provenance_mpi.h"
 #include "launch/shared_options.h"
+#include "launch/shared_options.h"
 #include "launch/stop_signal.h"
 #include "launch/world_hosts.h"
 #include "launch/world_process.h"
@@ -63,11 +64,24 @@ class ExitFile {
   std::string shared_;
 };
 
+// Mistakes are told here and once, before any host is asked and any rank started.
+void check_words(const Command& command, const std::vector<std::string>& words) {
+  CLI::App app{command.help, command.name};
+  const Run unused = command.add(app);
+  try {
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend() - 1));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return;   // --help
+    throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, error.what(), command.name));
+  }
+  command.check(definition_argument_of(app));
+}
+
 void check_command(const std::vector<std::string>& words) {
   std::string names;
   for (const Command& command : commands()) {
     if (command.ranks != Ranks::kAll) continue;
-    if (!words.empty() && words[0] == command.name) return;
+    if (!words.empty() && words[0] == command.name) return check_words(command, words);
     names += (names.empty() ? "" : ", ") + std::string(command.name);
   }
   throw InputError(

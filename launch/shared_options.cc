@@ -32,6 +32,10 @@ std::shared_ptr<DefinitionArgument> add_definition_argument(CLI::App& command, c
   return argument;
 }
 
+DefinitionArgument definition_argument_of(const CLI::App& command) {
+  return {command.get_option("FILE")->as<std::string>(), command.get_option("--set")->results()};
+}
+
 CLI::Option* add_out(CLI::App& command, std::filesystem::path& out, const std::string& what) {
   return command.add_option("--out", out, what)->type_name("DIR");
 }

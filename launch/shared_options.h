@@ -21,6 +21,7 @@ struct DefinitionArgument {
   std::vector<Override> overrides() const;   // throws InputError where one is no KEY=VALUE
 };
 std::shared_ptr<DefinitionArgument> add_definition_argument(CLI::App& command, const std::string& what);
+DefinitionArgument definition_argument_of(const CLI::App& command);   // once it has parsed them
 
 /// --out DIR.
 CLI::Option* add_out(CLI::App& command, std::filesystem::path& out, const std::string& what);

@@ -95,5 +95,24 @@ TEST_F(ACommand, TellsOfSharedOptionsAsTheOthersDo) {
   EXPECT_THAT(help_of("features", "--normalise"), HasSubstr("NAME:{clip,imagenet,none}"));
 }
 
+TEST_F(ACommand, OverRanksIsCheckedByLaunchBeforeAnyRankIsStarted) {
+  const std::string wrong = file("wrong.toml", "study = \"planted\"\nname = \"x\"\nplanted.effct = 1\n");
+  const std::vector<std::string> no_host = {"launch", "--hosts", file("hosts", "no-such-host.invalid slots=1\n"), "sweep"};
+  const auto launched = [&](std::vector<std::string> more) {
+    auto words = no_host;
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  EXPECT_EQ(launched({wrong, "--out", folder / "out"}), 2);
+  EXPECT_THAT(said, HasSubstr("wrong.toml:3:1"));
+  EXPECT_THAT(said, Not(HasSubstr("no-such-host")));
+  EXPECT_EQ(launched({sweep(), "--out", folder / "out", "--set", "planted.nonsense=1"}), 2);
+  EXPECT_THAT(said, HasSubstr("planted.nonsense"));
+  EXPECT_THAT(said, Not(HasSubstr("no-such-host")));
+  EXPECT_EQ(launched({sweep()}), 2);
+  EXPECT_THAT(said, HasSubstr("--out"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
 }  // namespace
 }  // namespace palimpsest

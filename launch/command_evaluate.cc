@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
+#include "launch/given_files.h"
 #include "launch/shared_options.h"
 #include "models/evaluate_weights.h"
 #include "runtime/durable_file.h"
@@ -17,6 +18,7 @@ namespace {
 struct Options {
   std::filesystem::path weights, images, table;
   bool dead_leaves = false, json = false;
+  std::string unreadable = "stop";
   std::int64_t families = 10, members = 40, heads = 0;
   EvaluateOptions evaluate;
 };
@@ -95,10 +97,11 @@ LabelledImages images_of(const Options& options) {
   if (options.dead_leaves == !options.images.empty())
     throw InputError("Give either --images FOLDER, with a subfolder for each class, or --dead-leaves.");
   if (options.dead_leaves) return dead_leaves_families(options.evaluate.seed, options.families, options.members);
-  return labelled_folder(options.images, [](const std::string& warning) { log().warn("{}", warning); });
+  return labelled_folder(image_folder_given(options.images, options.unreadable), [](const std::string& warning) { log().warn("{}", warning); });
 }
 
 int evaluate(Options options) {
+  if (!options.table.empty()) prepare_folder_of(options.table);
   at::set_num_threads(1);  // products are small, and threads that wait for one another on a busy machine only spin
   const auto weights = read_adapted_weights(options.weights, options.heads);
   const auto images = images_of(options);
@@ -126,6 +129,7 @@ Run add_evaluate(CLI::App& command) {
       ->required();
   command.add_option("--images", options->images,
                      "folder with a subfolder of images for each class; or with train/CLASS and test/CLASS");
+  add_unreadable(command, options->unreadable);
   command.add_flag("--dead-leaves", options->dead_leaves,
                    "made images in place of a folder: a class is the crops of one picture");
   command.add_option("--families", options->families, "pictures of --dead-leaves (default 10)")

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "launch/commands.h"
+#include "launch/given_files.h"
 #include "launch/shared_options.h"
 #include "launch/trained_run.h"
 #include "models/features.h"
@@ -12,7 +13,7 @@ namespace palimpsest {
 Run add_features(CLI::App& command) {
   struct Given {
     FeatureOptions features;
-    std::string images, run;
+    std::string images, run, unreadable = "stop";
   };
   auto given = std::make_shared<Given>();
   command
@@ -22,6 +23,7 @@ Run add_features(CLI::App& command) {
   command.add_option("--run", given->run, "the network of this run of a sweep (the beginning of its id, or its number); trained again where it was not kept")
       ->type_name("ID");
   command.add_option("--images", given->images, "folder of JPEG and PNG images")->required();
+  add_unreadable(command, given->unreadable);
   command
       .add_option("--out", given->features.out,
                   "safetensors file to write: embedding, block.0, ... each [images, 1 + patches, width]")
@@ -42,11 +44,9 @@ Run add_features(CLI::App& command) {
   command.add_option("--adapter-scale", given->features.adapter_scale,
                      "alpha / rank of adapters in the file (default: as it tells, else 4)");
   return [given](MpiWorld&) {
-    auto settings = default_settings(image_keys());
-    settings.set("images.source", std::string("folder"));
-    settings.set("images.path", std::filesystem::absolute(given->images).string());
-    const auto images = open_images(settings, [](const std::string& warning) { log().warn("{}", warning); });   // before a run is trained again for them
-    given->features.weights = weights_given(given->features.weights, given->run);
+    const auto images = image_folder(image_folder_given(given->images, given->unreadable), [](const std::string& warning) { log().warn("{}", warning); });
+    prepare_folder_of(given->features.out);
+    given->features.weights = weights_given(given->features.weights, given->run);   // last: a run may be trained again for it
     write_features(*images, given->features);
     fmt::print("{} images: {}\n", images->count(), given->features.out.string());
     return 0;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
+#include "launch/given_files.h"
 #include "launch/shared_options.h"
 #include "launch/trained_run.h"
 #include "models/export_weights.h"
@@ -13,6 +14,8 @@
 
 namespace palimpsest {
 namespace {
+
+constexpr const char* kAdaptersAlone = "peft";  // beside the families
 
 std::string as_text(const ExportedWeights& said, const ExportOptions& options) {
   std::string out = fmt::format("{} as {}: {} keys\n", options.weights.string(), options.family, said.written.size());
@@ -32,6 +35,14 @@ std::string as_json(const ExportedWeights& said, const ExportOptions& options) {
       {"family", options.family},    {"written", said.written},        {"left", said.left}, {"zeros", said.filled},
       {"out", options.out.string()}, {"config", said.config.string()}, {"note", said.note}, {"load", said.how_to_load}};
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+void check_family(const std::string& name) {
+  try {
+    weight_family(name);
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{} Or {}, for the adapters alone.", error.what(), kAdaptersAlone));
+  }
 }
 
 int give_adapters(const ExportOptions& options, const std::string& modules, const std::string& prefix, bool json) {
@@ -84,12 +95,15 @@ Run add_weights_export(CLI::App& command) {
   command.add_flag("--json", options->json, "for scripts");
   return [=](MpiWorld&) {
     if (prefix->count() > 0) options->weights.prefix = options->prefix;
+    const bool adapters_alone = options->weights.family == kAdaptersAlone;
+    if (!adapters_alone) check_family(options->weights.family);
     options->weights.weights = weights_given(options->weights.weights, options->run);
     if (std::filesystem::exists(options->weights.out) &&
         std::filesystem::equivalent(options->weights.out, options->weights.weights))
       throw InputError(
           fmt::format("--out {}: is the file that is read. Name another one.", options->weights.out.string()));
-    if (options->weights.family == "peft")
+    prepare_folder_of(options->weights.out);
+    if (adapters_alone)
       return give_adapters(options->weights, options->modules, options->prefix, options->json);
     const auto said = export_weights(options->weights);
     std::fputs((options->json ? as_json(said, options->weights) : as_text(said, options->weights)).c_str(), stdout);

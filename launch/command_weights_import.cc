@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
+#include "launch/given_files.h"
 #include "launch/shared_options.h"
 #include "models/import_weights.h"
 #include "models/key_ranges.h"
@@ -119,6 +120,7 @@ int import(Options options, bool prefix_given, bool epsilon_given) {
   if (epsilon_given) options.import.norm_epsilon = options.epsilon;
   refuse_same_file(options.out, WeightFiles(options.import.file).path());
   refuse_same_file(options.out, options.base);
+  prepare_folder_of(options.out);
   if (is_adapter_file(options.import.file)) return bring_in_adapters(options);
   const auto imported = import_weights(options.import);
   write_slow_weights(options.out, imported.weights);

@@ -10,9 +10,11 @@
 
 #include "models/colour.h"
 #include "models/contrast_loss.h"
+#include "models/image_streams.h"
 #include "models/initial.h"
 #include "models/model_settings.h"
 #include "models/objective.h"
+#include "models/unit_rows.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -36,14 +38,6 @@ SlowWeights fresh_encoder_and_head(const Settings& settings, const RandomStream&
   return weights;
 }
 
-std::vector<RandomStream> children(const std::vector<RandomStream>& streams, std::string_view what) {
-  std::vector<RandomStream> out;
-  for (const RandomStream& stream : streams) out.push_back(stream.child(purpose(what)));
-  return out;
-}
-
-at::Tensor unit(const at::Tensor& rows) { return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12); }
-
 class Contrastive : public Objective {
  public:
   Contrastive(const Settings& settings, const RandomStream& initial)
@@ -60,7 +54,7 @@ class Contrastive : public Objective {
     const auto both = views(batch);
     const auto flat = [](const at::Tensor& images) {
       const auto pixels = images.flatten(1);
-      return unit(pixels - pixels.mean(1, true));
+      return unit_rows(pixels - pixels.mean(1, true));
     };
     const auto mine = at::cat({flat(both.first), flat(both.second)}, 1);
     const auto B = static_cast<double>(batch.images.size(0)), share = B / static_cast<double>(batch.global_size);
@@ -97,7 +91,7 @@ class Contrastive : public Objective {
     for (std::int64_t layer = 0; layer < weights_.config.depth; ++layer) tokens = encoder_.block(layer, tokens);
     const auto hidden =
         at::gelu(at::linear(encoder_.final_norm(tokens)[0].select(1, 0), head("in.weight"), head("in.bias")));
-    const auto rows = unit(at::linear(hidden, head("out.weight"), head("out.bias")).to(at::kFloat));  // [2 B, D]
+    const auto rows = unit_rows(at::linear(hidden, head("out.weight"), head("out.bias")).to(at::kFloat));  // [2 B, D]
     const auto B = both.first.size(0);
     return at::cat({rows.slice(0, 0, B), rows.slice(0, B)}, 1);
   }

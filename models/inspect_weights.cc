@@ -156,6 +156,7 @@ WeightFacts inspect_weight_file(const fs::path& path) {
 
 InspectedWeights inspect_weights(const fs::path& path) {
   InspectedWeights out;
+  if (!fs::exists(path)) throw InputError(fmt::format("{}: there is no such file or folder. Check the path.", path.string()));
   if (!fs::is_directory(path)) {
     out.files.push_back(inspect_weight_file(path));
     return out;

@@ -9,7 +9,6 @@
 
 #include "models/augment.h"
 #include "runtime/error.h"
-#include "runtime/image_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -54,8 +53,9 @@ void check_classes(const LabelledImages& images, const fs::path& folder) {
 
 }  // namespace
 
-LabelledImages labelled_folder(const fs::path& folder, const std::function<void(const std::string&)>& warn) {
-  const std::shared_ptr<ImageSource> source = image_folder({.path = folder}, warn);
+LabelledImages labelled_folder(const ImageFolder& images, const std::function<void(const std::string&)>& warn) {
+  const std::shared_ptr<ImageSource> source = image_folder(images, warn);
+  const auto& folder = images.path;
   const bool split = is_split(folder);
   std::vector<Place> places;
   std::set<std::string> names;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/image_source.h"
+#include "runtime/image_folder.h"
 
 namespace palimpsest {
 
@@ -22,8 +22,7 @@ struct LabelledImages {
 
 /// FOLDER/CLASS/... , or FOLDER/train/CLASS/... and FOLDER/test/CLASS/... (then held out is `test`). Throws InputError:
 /// images that lie in no class, fewer than two classes, classes of one part that the other lacks, unreadable images.
-LabelledImages labelled_folder(const std::filesystem::path& folder,
-                               const std::function<void(const std::string&)>& warn);
+LabelledImages labelled_folder(const ImageFolder& folder, const std::function<void(const std::string&)>& warn);
 
 /// Families of dead leaves: a family is one made picture, its members are crops of it of half to all of its side, half
 /// of them mirrored. What a read-out must find out is of which picture it sees a part.

@@ -4,19 +4,29 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "models/image_streams.h"
 #include "models/model_settings.h"
 #include "models/objective.h"
 #include "models/patch_mask.h"
+#include "runtime/error.h"
 
 namespace palimpsest {
 namespace {
 
 constexpr double kPatchEpsilon = 1e-6;  // added to a patch's variance, as the paper's code does
 
-std::vector<RandomStream> children(const std::vector<RandomStream>& streams, std::string_view what) {
-  std::vector<RandomStream> out;
-  for (const RandomStream& stream : streams) out.push_back(stream.child(purpose(what)));
-  return out;
+// Some patches must be hidden and some seen.
+double hidden_share(const Settings& settings, std::int64_t patches) {
+  const double share = settings.number("objective.mask"), all = static_cast<double>(patches);
+  const auto hidden = std::llround(share * all);
+  if (hidden > 0 && hidden < patches) return share;
+  throw InputError(fmt::format("objective.mask = {} hides {} of the {} patches of an image, but some must be hidden and some seen. "
+                               "Write a share from {:.2g} to {:.2g}, such as 0.75{}.",
+                               share, hidden, patches, 1 / all, 1 - 1 / all, patches < 2 ? ", and a smaller model.patch" : ""));
 }
 
 class MaskedAutoencoder : public Objective {
@@ -25,7 +35,7 @@ class MaskedAutoencoder : public Objective {
       : Objective(fresh_weights(settings, initial, /*mask_token=*/true)),
         encoder_(weights_.config, weights_.encoder),
         decoder_(*weights_.decoder_config, weights_.decoder),
-        share_(settings.number("objective.mask")),
+        share_(hidden_share(settings, weights_.config.patches())),
         normalise_(settings.flag("objective.normalise_target")) {}
 
   at::Tensor loss(const Batch& batch) const override {
@@ -97,7 +107,7 @@ class MaskedAutoencoder : public Objective {
 
 KeyTable keys() {
   return {{.name = "objective.mask", .type = KeyType::kNumber, .default_value = 0.75,
-           .meaning = "masked-autoencoder: share of the patches that is hidden; the encoder's cost falls with it", .minimum = 0, .maximum = 1},
+           .meaning = "masked-autoencoder: share of the patches that is hidden, not none and not all; the encoder's cost falls with it", .minimum = 0, .maximum = 1},
           {.name = "objective.normalise_target", .type = KeyType::kBool, .default_value = false,
            .meaning = "masked-autoencoder: the target is each patch by its own mean and standard deviation, instead of pixels in [0, 1]"}};
 }

@@ -1,8 +1,6 @@
 #include "models/objective.h"
 
-#include <fmt/format.h>
-
-#include "runtime/error.h"
+#include "runtime/named.h"
 
 namespace palimpsest {
 
@@ -19,13 +17,6 @@ const std::vector<const ObjectiveInfo*>& objectives() {
   return list;
 }
 
-const ObjectiveInfo& find_objective(const std::string& name) {
-  std::string known;
-  for (const ObjectiveInfo* objective : objectives()) {
-    if (objective->name == name) return *objective;
-    known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", objective->name);
-  }
-  throw InputError(fmt::format("objective.name = \"{}\" is none that this version has. Write one of {}.", name, known));
-}
+const ObjectiveInfo& find_objective(const std::string& name) { return find_named(objectives(), name, "objective"); }
 
 }  // namespace palimpsest

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "models/unit_rows.h"
 #include "runtime/random_stream.h"
 
 namespace palimpsest {
@@ -13,13 +14,11 @@ namespace {
 constexpr double kTemperature = 0.07;
 constexpr std::int64_t kRowsAtOnce = 512;
 
-at::Tensor unit(const at::Tensor& rows) { return rows / rows.norm(2, -1, true).clamp_min(1e-12); }
-
 }  // namespace
 
 at::Tensor nearest_neighbours(const at::Tensor& train, const at::Tensor& labels, const at::Tensor& test, std::int64_t k,
                               std::int64_t classes) {
-  const auto near = unit(train.to(at::kDouble)).t().contiguous(), asked = unit(test.to(at::kDouble));
+  const auto near = unit_rows(train.to(at::kDouble)).t().contiguous(), asked = unit_rows(test.to(at::kDouble));
   std::vector<at::Tensor> out;
   for (std::int64_t first = 0; first < asked.size(0); first += kRowsAtOnce) {
     const auto similarity = at::mm(asked.slice(0, first, first + kRowsAtOnce), near);

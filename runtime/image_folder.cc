@@ -140,13 +140,13 @@ class Folder final : public ImageSource {
 
   bool enough() const { return options_.total > 0 && count() == options_.total; }
 
-  static void refuse(const std::vector<std::string>& unsound) {
+  void refuse(const std::vector<std::string>& unsound) const {
     if (unsound.empty()) return;
     constexpr std::size_t kShown = 10;
     std::string all;
     for (std::size_t i = 0; i < std::min(unsound.size(), kShown); ++i) all += unsound[i] + "\n";
     if (unsound.size() > kShown) all += "... and " + std::to_string(unsound.size() - kShown) + " more.\n";
-    throw InputError(all + "Set images.unreadable = \"skip\" to go on without what cannot be read.");
+    throw InputError(all + options_.how_to_skip + " to go on without what cannot be read.");
   }
 
   void find_masks() {

@@ -32,10 +32,10 @@ struct Seen {
   std::int64_t leave_out = 0;                                         // "sparseness.leave_out"
 };
 
-/// Values by name, each [R, ...] over the axes of its MetricInfo that follow "epoch".
 /// Ranks at which tuning.curve is given, evenly from the most active unit to the least.
 constexpr std::int64_t kTuningRanks = 17;
 
+/// Values by name, each [R, ...] over the axes of its MetricInfo that follow "epoch".
 using MetricValues = std::map<std::string, at::Tensor>;
 
 /// A file of measurements. A new one defines one of these, and has its name in familiarity_metric.cc.

@@ -28,7 +28,7 @@ at::Tensor spreading(std::int64_t grid, std::int64_t side) {
 
 MetricValues match(const Seen& seen) {
   const auto& a = seen.maps;
-  const auto R = a.size(0), Q = a.size(1), L = a.size(2), N = a.size(3), P = a.size(4), I = a.size(5), K = a.size(6);
+  const auto R = a.size(0), Q = a.size(1), L = a.size(2), N = a.size(3), P = a.size(4), I = a.size(5);
   const auto clean = a.slice(3, 0, 1).slice(4, 0, 1);
 
   // Min-max normalised over the images and patterns of a level, enlarged, and compared as flat pictures. What enlarging does to products
@@ -48,7 +48,6 @@ MetricValues match(const Seen& seen) {
   const auto between = at::matmul(standard, standard.transpose(-2, -1));                                 // [..., L, L]
   const auto others = (between.sum(-1) - between.diagonal(0, -2, -1)) / static_cast<double>(std::max<std::int64_t>(1, L - 1));
   const auto coherence = others.permute({0, 1, 5, 2, 3, 4});   // [R, Q, L, N, P, I]
-  static_cast<void>(K);
   return {{"attention.map_cosine", read_out_last(mean_of_last(cosine, 2))},
           {"attention.map_pearson", read_out_last(mean_of_last(correlation(a, clean), 2))},
           {"attention.coherence", read_out_last(mean_of_last(coherence, 2))}};

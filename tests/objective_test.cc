@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -186,7 +187,20 @@ TEST(Objectives, AnUnknownOneIsRefusedByNameWithTheKnownOnes) {
     find_objective("colouring");
     FAIL();
   } catch (const InputError& error) {
-    EXPECT_STREQ(error.what(), "objective.name = \"colouring\" is none that this version has. Write one of \"masked-autoencoder\", \"autoencoder\", \"contrastive\".");
+    EXPECT_STREQ(error.what(), "there is no objective \"colouring\". Write one of \"masked-autoencoder\", \"autoencoder\", \"contrastive\".");
+  }
+}
+
+TEST(MaskedAutoencoder, AShareThatHidesNothingOrAllIsRefusedWithThoseThatDoNot) {
+  for (const double share : {0.0, 0.03, 0.98, 1.0}) {
+    auto settings = small_model();
+    settings.set("objective.mask", share);
+    try {
+      built(settings);
+      ADD_FAILURE() << share << " was taken";
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("of the 16 patches of an image, but some must be hidden and some seen. Write a share from 0.062 to 0.94"));
+    }
   }
 }
 

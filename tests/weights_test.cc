@@ -235,6 +235,10 @@ TEST_F(Weights, InspectionNamesADamagedFileAndATornCheckpoint) {
   EXPECT_THAT(inspected.flaws, ElementsAre(HasSubstr("step-000000012")));
 }
 
+TEST_F(Weights, InspectionOfWhatIsNotThereSaysSo) {
+  EXPECT_THAT(refusal([&] { inspect_weights(folder_ / "nothere"); }), HasSubstr("nothere: there is no such file or folder"));
+}
+
 TEST_F(Weights, AFileOfPyTorchIsToldHowItIsConverted) {
   std::ofstream(folder_ / "model.pt") << "PK\x03\x04 and so on";
   EXPECT_THAT(refusal([&] { WeightFiles{folder_ / "model.pt"}; }),

@@ -3,6 +3,7 @@
 // How fast weights learn. A new rule is a file that defines a RuleInfo, and its name in learning_rule.cc.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,16 +29,18 @@ struct RuleOptions {
 std::vector<double> of_runs(const std::vector<double>& values, const std::vector<std::int64_t>& runs);
 RuleOptions of_runs(const RuleOptions&, const std::vector<std::int64_t>& runs);
 
+/// What a rule carries from step to step, by names of its own: tensors [R, ...].
+using RuleState = std::map<std::string, at::Tensor>;
+
 class LearningRule {
  public:
   virtual ~LearningRule() = default;
   /// After the backward pass of a step. `activity` is empty for rules that follow the gradient.
   virtual void step(const std::vector<Activity>& activity) = 0;
   virtual void zero_grad() {}
-  /// What it carries from step to step: the slots with their moments (null: nothing), and how many steps it made.
-  virtual std::vector<AdamW::Slot>* slots() { return nullptr; }
-  virtual std::int64_t steps() const { return 0; }
-  virtual void set_steps(std::int64_t) {}
+  /// All of it; a rule that goes on from what another had of it makes the same steps as that one.
+  virtual RuleState state() const { return {}; }
+  virtual void go_on_from(const RuleState&) {}   // throws InputError where it is none of this rule
   /// Runs left the pack: these stay, in this order. Their weights hold no others by now.
   virtual void keep_runs(const std::vector<std::int64_t>& runs) = 0;
 };

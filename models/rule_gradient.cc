@@ -1,10 +1,12 @@
 // Fast weights that follow the gradient of the loss, as the published ones do (arXiv 2508.04988).
 
+#include <string>
 #include <type_traits>
 
 #include <ATen/ATen.h>
 
 #include "models/learning_rule.h"
+#include "runtime/error.h"
 #include "runtime/sgd.h"
 
 namespace palimpsest {
@@ -17,16 +19,28 @@ class Gradient : public LearningRule {
       : optimizer_(fast_weights, AdamW::Options{.learning_rate = options.rate, .weight_decay = options.weight_decay}) {}
   void step(const std::vector<Activity>&) override { optimizer_.step(); }
   void zero_grad() override { optimizer_.zero_grad(); }
-  std::vector<AdamW::Slot>* slots() override {
-    if constexpr (kHasMoments) return &optimizer_.slots();
-    return nullptr;
+  RuleState state() const override {
+    RuleState out;
+    if constexpr (kHasMoments) {
+      if (optimizer_.slots().empty()) return out;
+      out["steps"] = at::full({optimizer_.slots().front().value.size(0)}, optimizer_.steps(), at::kLong);
+      for_each_moment(optimizer_.slots(), [&](const std::string& name, const at::Tensor& moment, const AdamW::Slot&) {
+        if (moment.defined()) out[name] = moment;   // else no gradient has reached it
+      });
+    }
+    return out;
   }
-  std::int64_t steps() const override {
-    if constexpr (kHasMoments) return optimizer_.steps();
-    return 0;
-  }
-  void set_steps(std::int64_t steps) override {
-    if constexpr (kHasMoments) optimizer_.set_steps(steps);
+  void go_on_from(const RuleState& state) override {
+    if constexpr (kHasMoments) {
+      if (optimizer_.slots().empty()) return;
+      optimizer_.set_steps(steps_of(state));
+      for_each_moment(optimizer_.slots(), [&](const std::string& name, at::Tensor& moment, const AdamW::Slot& slot) {
+        const auto found = state.find(name);
+        if (found == state.end()) return;
+        if (found->second.sizes() != slot.value.sizes()) throw InputError("moments of another shape, " + name);
+        moment = found->second.to(slot.value.device()).contiguous();
+      });
+    }
   }
   void keep_runs(const std::vector<std::int64_t>& runs) override {
     auto& options = optimizer_.options();
@@ -39,6 +53,23 @@ class Gradient : public LearningRule {
   }
 
  private:
+  template <class Slots, class Visit>
+  static void for_each_moment(Slots& slots, const Visit& visit) {
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      visit(std::to_string(i) + ".moment.1", slots[i].first, slots[i]);
+      visit(std::to_string(i) + ".moment.2", slots[i].second, slots[i]);
+    }
+  }
+
+  // The runs of a pack are at the same step.
+  static std::int64_t steps_of(const RuleState& state) {
+    const auto found = state.find("steps");
+    if (found == state.end()) throw InputError("moments without the number of their steps");
+    const auto first = found->second[0].item<std::int64_t>();
+    if (!found->second.eq(first).all().item<bool>()) throw InputError("moments of runs that made different numbers of steps");
+    return first;
+  }
+
   static constexpr bool kHasMoments = std::is_same_v<Method, AdamW>;
   Method optimizer_;
 };

@@ -45,12 +45,13 @@ Snapshot FamiliarityPack::snapshot(std::size_t run, std::int64_t step) {
 }
 
 void FamiliarityPack::go_on_from(const std::vector<Snapshot>& snapshots) {
-  for (std::size_t run = 0; run < snapshots.size(); ++run) {
-    const auto r = static_cast<std::int64_t>(run);
-    get_learned(snapshots[run], training_, r);
-    if (other_) get_learned(others_of(snapshots[run]), *other_, r);
-    get_into(snapshots[run], "losses", losses_of(run));
+  get_learned(snapshots, training_);
+  if (other_) {
+    std::vector<Snapshot> others;
+    for (const auto& one : snapshots) others.push_back(others_of(one));
+    get_learned(others, *other_);
   }
+  for (std::size_t run = 0; run < snapshots.size(); ++run) get_into(snapshots[run], "losses", losses_of(run));
   for (const auto& [name, part] : snapshots.front().parts) {
     if (!name.starts_with("course ")) continue;
     std::vector<at::Tensor> runs;

@@ -8,7 +8,7 @@
 namespace palimpsest {
 namespace {
 
-// Every tensor [R, ...] that is the runs' own, by name. What trains lies in the slots of a rule as well, as the same memory.
+// Every tensor [R, ...] that is the runs' own, by name. What trains lies in a rule as well, as the same memory.
 void for_each_own(const FastNetwork& network, const std::function<void(const std::string&, const at::Tensor&)>& visit) {
   for (const auto* weights : {&network.encoder_weights, &network.decoder_weights})
     for (const auto& [name, parameter] : *weights)
@@ -22,35 +22,22 @@ void for_each_own(const FastNetwork& network, const std::function<void(const std
   }
 }
 
-std::string moment(const std::string& rule, std::size_t slot, int which) { return fmt::format("{}.{}.moment.{}", rule, slot, which); }
-
-void put_rule(Snapshot& snapshot, const std::string& name, LearningRule& rule, std::int64_t run) {
-  if (!rule.slots()) return;
-  put(snapshot, name + ".steps", at::full({}, rule.steps(), at::kLong));
-  for (std::size_t i = 0; i < rule.slots()->size(); ++i) {
-    const auto& slot = (*rule.slots())[i];
-    if (!slot.first.defined()) continue;   // no gradient has reached it
-    put(snapshot, moment(name, i, 1), slot.first[run]);
-    put(snapshot, moment(name, i, 2), slot.second[run]);
-  }
-}
-
-void get_rule(const Snapshot& snapshot, const std::string& name, LearningRule& rule, std::int64_t run) {
-  if (!rule.slots()) return;
-  rule.set_steps(get(snapshot, name + ".steps").item<std::int64_t>());
-  for (std::size_t i = 0; i < rule.slots()->size(); ++i) {
-    auto& slot = (*rule.slots())[i];
-    if (!snapshot.parts.contains(moment(name, i, 1))) continue;
-    if (!slot.first.defined()) {
-      slot.first = at::zeros_like(slot.value.detach(), at::MemoryFormat::Contiguous);
-      slot.second = at::zeros_like(slot.first);
-    }
-    get_into(snapshot, moment(name, i, 1), slot.first[run]);
-    get_into(snapshot, moment(name, i, 2), slot.second[run]);
-  }
-}
-
 }  // namespace
+
+void put_rule(Snapshot& snapshot, const std::string& name, const LearningRule& rule, std::int64_t run) {
+  for (const auto& [part, of_all] : rule.state()) put(snapshot, name + "." + part, of_all[run]);
+}
+
+void get_rule(const std::vector<Snapshot>& runs, const std::string& name, LearningRule& rule) {
+  RuleState state;
+  for (const auto& [part, ignored] : runs.front().parts) {
+    if (!part.starts_with(name + ".")) continue;
+    std::vector<at::Tensor> of_runs;
+    for (const auto& run : runs) of_runs.push_back(get(run, part));
+    state[part.substr(name.size() + 1)] = at::stack(of_runs);
+  }
+  rule.go_on_from(state);
+}
 
 void put_learned(Snapshot& snapshot, FamiliarityTraining& training, std::int64_t run) {
   for_each_own(training.network(), [&](const std::string& name, const at::Tensor& own) { put(snapshot, name, own.detach()[run]); });
@@ -58,10 +45,13 @@ void put_learned(Snapshot& snapshot, FamiliarityTraining& training, std::int64_t
   put_rule(snapshot, "rule.rest", training.rest_rule(), run);
 }
 
-void get_learned(const Snapshot& snapshot, FamiliarityTraining& training, std::int64_t run) {
-  for_each_own(training.network(), [&](const std::string& name, const at::Tensor& own) { get_into(snapshot, name, own.detach()[run]); });
-  get_rule(snapshot, "rule.fast", training.fast_rule(), run);
-  get_rule(snapshot, "rule.rest", training.rest_rule(), run);
+void get_learned(const std::vector<Snapshot>& runs, FamiliarityTraining& training) {
+  for (std::size_t run = 0; run < runs.size(); ++run)
+    for_each_own(training.network(), [&](const std::string& name, const at::Tensor& own) {
+      get_into(runs[run], name, own.detach()[static_cast<std::int64_t>(run)]);
+    });
+  get_rule(runs, "rule.fast", training.fast_rule());
+  get_rule(runs, "rule.rest", training.rest_rule());
 }
 
 void StopBetweenBlocks::leave_if_asked() const {

@@ -7,10 +7,13 @@
 #include <fstream>
 #include <map>
 
+#include <ATen/ATen.h>
+
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "sweeps/circuit.h"
 #include "sweeps/familiarity.h"
+#include "sweeps/familiarity_snapshot.h"
 #include "sweeps/snapshot.h"
 #include "tests/small_studies.h"
 #include "tests/temporary_folder.h"
@@ -173,6 +176,30 @@ TEST_F(Studies, FamiliarityGoesOnUnderEveryLearningRule) {
     s.set("fast.rule", rule);
     expect_same_bits_when_stopped(familiarity_study(), three(s), 40);
   }
+}
+
+// A rule with a state that no rule of the list has: a trace of each run, and a count.
+struct Trace : LearningRule {
+  explicit Trace(std::int64_t runs) : trace(at::zeros({runs, 2})), count(at::zeros({runs}, at::kLong)) {}
+  void step(const std::vector<Activity>&) override { trace = 0.5 * trace + count.add_(1).unsqueeze(1); }
+  RuleState state() const override { return {{"trace", trace}, {"count", count}}; }
+  void go_on_from(const RuleState& state) override { trace = state.at("trace"), count = state.at("count"); }
+  void keep_runs(const std::vector<std::int64_t>&) override {}
+  at::Tensor trace, count;
+};
+
+TEST(RuleState, OfAnyRuleGoesOnInAnotherPackAsItWas) {
+  Trace rule(3);
+  rule.trace = at::arange(6).view({3, 2}).to(at::kFloat);
+  for (int step = 0; step < 4; ++step) rule.step({});
+  std::vector<Snapshot> two(2);
+  put_rule(two[0], "rule.fast", rule, 2);
+  put_rule(two[1], "rule.fast", rule, 0);
+  Trace again(2);
+  get_rule(two, "rule.fast", again);
+  for (auto* one : {&rule, &again}) one->step({});
+  EXPECT_TRUE(at::equal(again.trace[0], rule.trace[2]));
+  EXPECT_TRUE(at::equal(again.trace[1], rule.trace[0]));
 }
 
 TEST_F(Studies, ThatAreSavedAtEveryStepHaveTheSameBits) {

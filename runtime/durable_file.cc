@@ -1,34 +1,23 @@
 #include "runtime/durable_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include <xxhash.h>
 
 #include "runtime/crash_point.h"
 #include "runtime/error.h"
+#include "runtime/pending_file.h"
 
 namespace palimpsest {
 namespace {
 
 std::string reason(int error) { return std::generic_category().message(error); }
-
-[[noreturn]] void cannot_write(const std::filesystem::path& file, int error) {
-  if (error == ENOSPC || error == EDQUOT)
-    throw Interrupted(file.string() + ": the disk is full (" + reason(error) +
-                      "). Free some space and run the same command again.");
-  if (error == EIO)
-    throw Interrupted(file.string() + ": the disk failed (" + reason(error) + "). Run the same command again when it is well.");
-  throw InputError(file.string() + ": cannot be written: " + reason(error) + ". Name a folder that can be written to.");
-}
 
 [[noreturn]] void cannot_read(const std::filesystem::path& file, int error) {
   throw InputError(file.string() + ": cannot be read: " + reason(error) + ". Check the path and its permissions.");
@@ -44,58 +33,10 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return number_; }
   bool ok() const { return number_ >= 0; }
-  int close() { return ::close(std::exchange(number_, -1)); }
 
  private:
   int number_;
 };
-
-/// A temporary file that is gone again unless it was renamed into place.
-class Temporary {
- public:
-  explicit Temporary(const std::filesystem::path& target)
-      : path_(target.string() + ".writing-" + std::to_string(::getpid())),
-        descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
-    if (!descriptor_.ok()) cannot_write(target, errno);
-  }
-  ~Temporary() {
-    if (!kept_) ::unlink(path_.c_str());
-  }
-
-  int write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(descriptor_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno != EINTR) return errno;
-      if (written > 0) bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return 0;
-  }
-  int sync_and_close() {
-    if (::fsync(descriptor_.get()) != 0) return errno;
-    return descriptor_.close() != 0 ? errno : 0;
-  }
-  int rename_to(const std::filesystem::path& target) {
-    if (::rename(path_.c_str(), target.c_str()) != 0) return errno;
-    kept_ = true;
-    return 0;
-  }
-
- private:
-  std::string path_;
-  Descriptor descriptor_;
-  bool kept_ = false;
-};
-
-std::filesystem::path folder_of(const std::filesystem::path& file) {
-  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-}
-
-int sync_folder(const std::filesystem::path& folder) {
-  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!descriptor.ok()) return errno;
-  // Some file systems cannot sync a folder (EINVAL) and need not.
-  return ::fsync(descriptor.get()) != 0 && errno != EINVAL ? errno : 0;
-}
 
 std::string hex(const XXH128_hash_t& hash) {
   XXH128_canonical_t bytes;
@@ -127,22 +68,20 @@ void write_durably(const std::filesystem::path& file, std::span<const std::byte>
 }
 
 void write_durably(const std::filesystem::path& file, std::span<const std::span<const std::byte>> parts) {
-  Temporary temporary(file);
-  int error = 0;
+  PendingFile pending(file);
   for (const auto& part : parts) {
     crash_point("before-write");
-    if (!error) error = temporary.write(part.first(part.size() / 2));
+    pending.append(part.first(part.size() / 2));
     crash_point("half-written");
-    if (!error) error = temporary.write(part.subspan(part.size() / 2));
+    pending.append(part.subspan(part.size() / 2));
   }
   crash_point("before-fsync");
-  if (!error) error = temporary.sync_and_close();
+  pending.sync();
   crash_point("before-rename");
-  if (!error) error = temporary.rename_to(file);
+  pending.rename();
   crash_point("after-rename");
-  if (!error) error = sync_folder(folder_of(file));
+  pending.sync_folder();
   crash_point("after-folder-fsync");
-  if (error) cannot_write(file, error);
 }
 
 void write_durably(const std::filesystem::path& file, std::string_view text) {

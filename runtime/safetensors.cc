@@ -5,17 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
-#include <tuple>
-
-#include <nlohmann/json.hpp>
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/safetensors_writer.h"
 #include "runtime/settings.h"
 
 namespace palimpsest {
@@ -126,30 +123,11 @@ std::span<const std::byte> SafetensorsFile::bytes(const std::string& tensor) con
 
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata) {
-  // Wide types first, so that each tensor starts at a multiple of its type's size: readers that map the file need that.
-  std::vector<const TensorView*> order;
-  for (const TensorView& tensor : tensors) order.push_back(&tensor);
-  std::sort(order.begin(), order.end(), [](const TensorView* a, const TensorView* b) {
-    return std::forward_as_tuple(dtype_size(b->dtype), a->name) < std::forward_as_tuple(dtype_size(a->dtype), b->name);
-  });
-
-  nlohmann::json header = nlohmann::json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::uint64_t offset = 0;
-  for (const TensorView* tensor : order) {
-    header[tensor->name] = {
-        {"dtype", tensor->dtype}, {"shape", tensor->shape}, {"data_offsets", {offset, offset + tensor->bytes.size()}}};
-    offset += tensor->bytes.size();
-  }
-  std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  // What is written is what the reader accepts, or it is not written.
-  parse_safetensors_header(std::as_bytes(std::span(text)), offset, file.string());
-
-  const std::uint64_t length = text.size();
-  std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(&length, 1)),
-                                                   std::as_bytes(std::span(text))};
-  for (const TensorView* tensor : order) parts.push_back(tensor->bytes);
+  std::vector<TensorRoom> rooms;
+  for (const TensorView& tensor : tensors) rooms.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.size()});
+  const auto layout = lay_out(rooms, metadata, file.string());
+  std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(layout.start))};
+  for (const std::size_t place : layout.order) parts.push_back(tensors[place].bytes);
   write_durably(file, parts);
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/random_stream.h"
+#include "runtime/safetensors_writer.h"
 #include "tests/temporary_folder.h"
 
 namespace palimpsest {
@@ -52,6 +53,28 @@ class Safetensors : public ::testing::Test {
   const std::vector<float> floats_ = {1.5f, -2, 3, 4e-20f};
   const std::vector<std::uint8_t> bytes_ = {7, 8, 255};
 };
+
+TEST_F(Safetensors, WrittenPieceByPieceIsTheSameFileAndNoneUntilItIsWhole) {
+  write_three();
+  const auto at_once = read_file(file_);
+  fs::remove(file_);
+  const std::vector<TensorRoom> rooms = {{"b", "F32", {2, 2}, 16}, {"a", "U8", {3}, 3}, {"empty", "I64", {0, 4}, 0}};
+  const auto floats = std::as_bytes(std::span(floats_)), bytes = std::as_bytes(std::span(bytes_));
+  {
+    SafetensorsWriter writer(file_, rooms, {{"made by", "a \"test\"\n"}});
+    writer.append("a", bytes.first(2));
+    writer.append("b", floats.first(4));
+    writer.append("a", bytes.subspan(2));
+    EXPECT_THROW(writer.finish(), std::logic_error);
+    EXPECT_THROW(writer.append("a", bytes.first(1)), std::logic_error);
+    EXPECT_FALSE(fs::exists(file_));
+    writer.append("b", floats.subspan(4));
+    writer.finish();
+  }
+  EXPECT_EQ(read_file(file_), at_once);
+  { SafetensorsWriter given_up(folder_ / "other", rooms, {}); }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);
+}
 
 TEST_F(Safetensors, ReadsBackWhatItWrote) {
   write_three();

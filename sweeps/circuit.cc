@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "runtime/key_error.h"
 #include "sweeps/circuit_axes.h"
 #include "sweeps/circuit_linear.h"
 
@@ -31,12 +32,12 @@ CircuitInputConfig input_of(const Settings& s) {
   c.patterns = s.integer("noise.patterns");
   c.noise = &find_noise_kind(s.string("noise.kind"));
   if (c.side < c.filter)
-    throw InputError(fmt::format("input.side = {} is smaller than a filter, filters.side = {}. Write at least {}.",
+    throw KeyError("input.side", fmt::format("input.side = {} is smaller than a filter, filters.side = {}. Write at least {}.",
                                  c.side, c.filter, c.filter));
-  if (c.frequencies.empty()) throw InputError("filters.frequencies is empty: write one or more, such as [0.8, 1.2]");
+  if (c.frequencies.empty()) throw KeyError("filters.frequencies", "filters.frequencies is empty. Write one or more, such as [0.8, 1.2].");
   if (c.levels.size() < 2 || c.levels.front() != 0 || !std::ranges::is_sorted(c.levels, std::less_equal{}))
-    throw InputError(
-        fmt::format("noise.levels = [{}] must begin with 0 (the clean images) and ascend, with one above 0",
+    throw KeyError("noise.levels",
+        fmt::format("noise.levels = [{}] must begin with 0 (the clean images) and ascend, with one above 0. Write [0, 0.3], for example.",
                     fmt::join(c.levels, ", ")));
   return c;
 }
@@ -81,7 +82,7 @@ CircuitConfig circuit_of(const Settings& s, const CircuitInputConfig& input) {
   c.saturation = s.number("training.saturation");
   check_row_sum(c);
   if (c.step >= c.tau_i || c.step >= c.tau_e)
-    throw InputError(fmt::format("circuit.step = {} ms must be below circuit.tau_e = {} and circuit.tau_i = {}", c.step,
+    throw KeyError("circuit.step", fmt::format("circuit.step = {} ms must be below circuit.tau_e = {} and circuit.tau_i = {}. Lower it.", c.step,
                                  c.tau_e, c.tau_i));
   return c;
 }
@@ -92,9 +93,9 @@ std::vector<std::int64_t> schedule_of(const Settings& s, std::int64_t epochs) {
     for (std::int64_t e = 0; e <= epochs; ++e) given.push_back(e);
   if (given.front() != 0 || given.back() > epochs || given.size() < 2 ||
       !std::ranges::is_sorted(given, std::less_equal{}))
-    throw InputError(
+    throw KeyError("evaluation.epochs",
         fmt::format("evaluation.epochs = [{}] must begin with 0, ascend, and end at or before "
-                    "training.epochs = {}",
+                    "training.epochs = {}. Take out what is later or in disorder.",
                     fmt::join(given, ", "), epochs));
   return given;
 }
@@ -166,7 +167,7 @@ std::vector<std::int64_t> dictionary_images(const ImageSource& source, const Set
   auto needs = circuit_images(settings);
   const auto others = source.count() - 2 * needs.count;
   if (others < kLeast)
-    throw InputError(
+    throw KeyError("filters.bank",
         fmt::format("filters.bank = \"learned\": filters are learned from images of neither set, and of {} there are {} left, too few for "
                     "a dictionary (at least {}). Give more images, or lower images.count.",
                     source.count(), std::max<std::int64_t>(others, 0), kLeast));
@@ -199,16 +200,16 @@ CircuitStudyConfig parse_circuit(const Settings& s) {
   c.components = s.integer("analysis.components");
   c.modes = s.integer("analysis.modes");
   if (c.modes > 0 && c.circuit.neurons() > kMostLinearNeurons)
-    throw InputError(
+    throw KeyError("analysis.modes",
         fmt::format("analysis.modes = {}: the linear analysis finds all modes of a circuit, of {} neurons at most, and this one has "
                     "{}. Lower input.side, filters.orientations or the number of filters.frequencies, or set analysis.modes = 0.",
                     c.modes, kMostLinearNeurons, c.circuit.neurons()));
   if (c.modes > 2 * c.circuit.neurons())
-    throw InputError(fmt::format("analysis.modes = {}: the circuit has {} modes, two for each neuron", c.modes, 2 * c.circuit.neurons()));
+    throw KeyError("analysis.modes", fmt::format("analysis.modes = {}: the circuit has {} modes, two for each neuron. Ask for no more.", c.modes, 2 * c.circuit.neurons()));
   if (c.steps(c.test_ms) < 2 * c.steps(c.sample_ms))
-    throw InputError(
+    throw KeyError("test.ms",
         fmt::format("test.ms = {} gives fewer than two samples of test.sample_ms = {}: the steady rate is the "
-                    "mean of the last two",
+                    "mean of the last two. Raise it.",
                     c.test_ms, c.sample_ms));
   return c;
 }

@@ -10,6 +10,7 @@
 
 #include "models/learning_rule.h"
 #include "runtime/durable_file.h"
+#include "runtime/key_error.h"
 #include "runtime/safetensors.h"
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_tables.h"
@@ -40,7 +41,7 @@ std::vector<Head> heads_of(const std::string& text) {
   while (at < end) {
     Head head{};
     const bool good = number(head.layer) && at < end && *at++ == '.' && number(head.head) && (at == end || *at++ == ',');
-    if (!good) throw InputError(fmt::format("test.heads_off = \"{}\": write block.head, such as \"1.0\" or \"1.0, 3.2\"", text));
+    if (!good) throw KeyError("test.heads_off", fmt::format("test.heads_off = \"{}\" is no list of heads. Write block.head, such as \"1.0\" or \"1.0, 3.2\".", text));
     out.push_back(head);
   }
   return out;
@@ -66,8 +67,8 @@ std::vector<std::int64_t> schedule(const Settings& settings, std::string_view ke
   if (given.empty()) return otherwise;
   for (std::size_t i = 0; i < given.size(); ++i)
     if (given[i] > epochs || (i > 0 && given[i] <= given[i - 1]))
-      throw InputError(fmt::format("{} = [{}] must ascend and end at or before the last epoch, {}", key,
-                                   fmt::join(given, ", "), epochs));
+      throw KeyError(std::string(key), fmt::format("{} = [{}] must ascend and end at or before the last epoch, {}. Take out what is later or in disorder, or raise "
+                                                   "training.epochs.", key, fmt::join(given, ", "), epochs));
   return given;
 }
 
@@ -76,9 +77,9 @@ NoiseConfig noise_of(const Settings& settings) {
                     settings.integer("noise.patterns"), settings.integer("noise.side"),
                     settings.string("noise.stage") == "after_resize"};
   if (noise.levels.empty() || noise.levels.front() != 0 || !std::ranges::is_sorted(noise.levels, std::less_equal{}))
-    throw InputError(fmt::format("noise.levels = [{}] must begin with 0 (the clean images) and ascend",
-                                 fmt::join(noise.levels, ", ")));
-  if (noise.levels.size() < 2) throw InputError("noise.levels needs a level above 0, such as [0, 0.3]");
+    throw KeyError("noise.levels", fmt::format("noise.levels = [{}] must begin with 0 (the clean images) and ascend. Write [0, 0.3], for example.",
+                                               fmt::join(noise.levels, ", ")));
+  if (noise.levels.size() < 2) throw KeyError("noise.levels", "noise.levels needs a level above 0. Write [0, 0.3], for example.");
   return noise;
 }
 
@@ -115,11 +116,11 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
   if (!config.test_layers_off.empty()) layers_of(config.test_layers_off, slow->config.depth, "test.layers_off");
   for (const auto& [layer, head] : config.test_heads_off)
     if (layer >= slow->config.depth || head >= slow->config.heads)
-      throw InputError(fmt::format("test.heads_off: there is no head {} of block {}; {} has blocks 0 to {} of heads 0 to {}", head,
-                                   layer, config.slow_weights, slow->config.depth - 1, slow->config.heads - 1));
+      throw KeyError("test.heads_off", fmt::format("test.heads_off: there is no head {} of block {}; {} has blocks 0 to {} of heads 0 to {}. Name some of these.", head,
+                                                   layer, config.slow_weights, slow->config.depth - 1, slow->config.heads - 1));
   familiarity_decoder(settings, *slow);
   if (config.form.qkv == Qkv::kAdapter && config.rank > slow->config.width)
-    throw InputError(
+    throw KeyError("fast.rank",
         fmt::format("fast.rank = {} is above the width {} of {}: such an update is not low-rank. Lower it, or set "
                     "fast.qkv = \"full\".",
                     config.rank, slow->config.width, config.slow_weights));
@@ -178,21 +179,21 @@ std::vector<std::string> readouts_of(const Settings& s) {
   const auto chosen = s.strings("evaluation.readouts");
   for (const auto& name : chosen)
     if (name != "cls" && name != "mean")
-      throw InputError(fmt::format("evaluation.readouts: there is no read-out \"{}\". They are cls (class token) and mean (of the patch tokens).", name));
+      throw KeyError("evaluation.readouts", fmt::format("evaluation.readouts: there is no read-out \"{}\". They are cls (class token) and mean (of the patch tokens).", name));
   if (const auto& read = s.string("slow.readout"); !chosen.empty() && std::ranges::count(chosen, read) == 0)
-    throw InputError(fmt::format("slow.readout = \"{0}\", but evaluation.readouts leaves \"{0}\" out. Add it there, or leave the key out.", read));
+    throw KeyError("slow.readout", fmt::format("slow.readout = \"{0}\", but evaluation.readouts leaves \"{0}\" out. Add it there, or leave the key out.", read));
   return chosen;
 }
 
 // As they were pretrained with.
 DecoderConfig decoder_of_slow_weights(const Settings& settings, const SlowWeights& slow) {
   if (!slow.decoder_config)
-    throw InputError(fmt::format("decoder.initial = \"slow\": {} has no decoder. `palimpsest pretrain` leaves one where it reconstructs images; else set "
+    throw KeyError("decoder.initial", fmt::format("decoder.initial = \"slow\": {} has no decoder. `palimpsest pretrain` leaves one where it reconstructs images; else set "
                                  "decoder.initial = \"fresh\".",
                                  settings.string("slow.weights")));
   for (const char* key : {"decoder.width", "decoder.depth", "decoder.heads"})
     if (settings.integer(key) != 0)
-      throw InputError(fmt::format("{} = {}: with decoder.initial = \"slow\" the decoder is the slow weights' own. Leave it out.", key, settings.integer(key)));
+      throw KeyError(key, fmt::format("{} = {}: with decoder.initial = \"slow\" the decoder is the slow weights' own. Leave it out.", key, settings.integer(key)));
   auto decoder = *slow.decoder_config;
   decoder.dropout = settings.number("decoder.dropout");
   return decoder;
@@ -217,8 +218,8 @@ DecoderConfig familiarity_decoder(const Settings& settings, const SlowWeights& s
   if (const auto depth = settings.integer("decoder.depth")) decoder.depth = depth;
   if (const auto heads = settings.integer("decoder.heads")) decoder.heads = heads;
   if (decoder.width % decoder.heads != 0)
-    throw InputError(
-        fmt::format("decoder.width = {} cannot be divided among decoder.heads = {}", decoder.width, decoder.heads));
+    throw KeyError("decoder.heads", fmt::format("decoder.width = {} cannot be divided among decoder.heads = {}. Write a number of heads that divides it.", decoder.width,
+                                                decoder.heads));
   return decoder;
 }
 
@@ -232,7 +233,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
         "slow.weights is not given. Name a safetensors file: `palimpsest pretrain` makes one, or export a "
         "CLIPVisionModel.");
   if (!c.start_file.empty() && s.string("decoder.initial") == "slow")
-    throw InputError("decoder.initial = \"slow\": start.file holds the decoder to begin with. Leave one of the two out.");
+    throw KeyError("decoder.initial", "decoder.initial = \"slow\": start.file holds the decoder to begin with. Leave one of the two out.");
   c.activation = s.string("model.activation");
   c.double_projection = s.flag("attention.double_projection");
   c.heads = s.flag("attention.heads");
@@ -253,15 +254,15 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
             .train_decoder = s.flag("decoder.trains"),
             .own_slow = s.integer("fast.consolidate") > 0};
   if (c.adapts() && c.form.targets.empty())
-    throw InputError(fmt::format("fast.targets is empty: fast weights need at least one of {}. For none, set fast.qkv = \"frozen\".",
+    throw KeyError("fast.targets", fmt::format("fast.targets is empty: fast weights need at least one of {}. For none, set fast.qkv = \"frozen\".",
                                  fmt::join(adapter_targets(), ", ")));
   if (c.form.qkv == Qkv::kGain && !c.form.by_gradient)
-    throw InputError(fmt::format("fast.rule = \"{}\" learns low-rank updates, but fast.qkv = \"gain\" has none. Write adamw or sgd, or fast.qkv = \"adapter\".", c.rule));
+    throw KeyError("fast.rule", fmt::format("fast.rule = \"{}\" learns low-rank updates, but fast.qkv = \"gain\" has none. Write adamw or sgd, or fast.qkv = \"adapter\".", c.rule));
   if (c.form.own_slow && c.form.qkv != Qkv::kAdapter)
-    throw InputError("fast.consolidate writes adapters into the slow weights; set fast.qkv = \"adapter\", or leave it out.");
+    throw KeyError("fast.consolidate", "fast.consolidate writes adapters into the slow weights; set fast.qkv = \"adapter\", or leave it out.");
   c.first_values = kFirstValues.at(s.string("fast.initial"));
   if (!c.form.by_gradient && c.first_values == FirstValues::kSwapped)
-    throw InputError(fmt::format("fast.rule = \"{}\" changes B by the code A x, which fast.initial = \"swapped\" makes zero for ever. Choose another.", c.rule));
+    throw KeyError("fast.rule", fmt::format("fast.rule = \"{}\" changes B by the code A x, which fast.initial = \"swapped\" makes zero for ever. Choose another.", c.rule));
   c.fast_rate = s.number("fast.learning_rate") >= 0 ? s.number("fast.learning_rate") : c.learning_rate;
   c.ridge = s.number("fast.ridge");
   c.fading = s.number("fast.decay");
@@ -275,7 +276,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.test_heads_off = heads_of(s.string("test.heads_off"));
   c.test_swapped = s.flag("test.swapped");
   if (c.test_swapped && !c.adapts())
-    throw InputError(fmt::format("test.swapped: with fast.qkv = \"{}\" there are no fast weights to swap. Write adapter or gain, or leave it out.",
+    throw KeyError("test.swapped", fmt::format("test.swapped: with fast.qkv = \"{}\" there are no fast weights to swap. Write adapter or gain, or leave it out.",
                                  s.string("fast.qkv")));
   c.metrics = s.strings("evaluation.metrics");
   chosen_metrics(c.metrics);
@@ -290,7 +291,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.fine = schedule(s, "evaluation.manifold_epochs", c.all_epochs(), early_and_fifths(c.epochs, c.second_epochs));
   c.centre_on_reference = s.string("alignment.centre") == "reference";
   if (c.start_file.empty() && c.centre_on_reference && s.integer("alignment.reference") < 8)
-    throw InputError(
+    throw KeyError("alignment.reference",
         fmt::format("alignment.reference = {}: the mean of so few images is no centre. Give at least 8, or set "
                     "alignment.centre = \"set\".",
                     s.integer("alignment.reference")));
@@ -311,7 +312,7 @@ std::vector<const FamiliarityMetric*> chosen_metrics(const std::vector<std::stri
   for (const auto& name : names)
     if (std::ranges::find(known, name) == known.end()) {
       const auto meant = nearest(name, known);
-      throw InputError(fmt::format("evaluation.metrics: there is no metric \"{}\".{} `palimpsest init familiarity` lists them.", name,
+      throw KeyError("evaluation.metrics", fmt::format("evaluation.metrics: there is no metric \"{}\".{} `palimpsest init familiarity` lists them.", name,
                                    meant ? fmt::format(" Did you mean {}?", *meant) : ""));
     }
   return out;
@@ -333,16 +334,15 @@ std::vector<std::int64_t> layers_of(const std::string& words, std::int64_t depth
     std::int64_t layer = -1;
     const auto [next, error] = std::from_chars(at, end, layer);
     if (error != std::errc{} || (next != end && *next != ','))
-      throw InputError(fmt::format(
-          "{} = \"{}\": write all, early, late, alternate, or block numbers such as \"0,3\"", key, words));
+      throw KeyError(key, fmt::format("{} = \"{}\" names no blocks. Write all, early, late, alternate, or block numbers such as \"0,3\".", key, words));
     if (layer < 0 || layer >= depth)
-      throw InputError(fmt::format("{} = \"{}\": there is no block {}; the slow weights have blocks 0 to {}",
-                                   key, words, layer, depth - 1));
+      throw KeyError(key, fmt::format("{} = \"{}\": there is no block {}; the slow weights have blocks 0 to {}. Name some of these.",
+                                      key, words, layer, depth - 1));
     out.push_back(layer);
     at = next == end ? end : next + 1;
   }
   if (out.empty())
-    throw InputError(fmt::format("{} is empty: write all, early, late, alternate, or block numbers such as \"0,3\"", key));
+    throw KeyError(key, fmt::format("{} is empty. Write all, early, late, alternate, or block numbers such as \"0,3\".", key));
   return out;
 }
 

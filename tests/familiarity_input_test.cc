@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "runtime/key_error.h"
 #include "sweeps/claim_check.h"
 #include "sweeps/familiarity.h"
 #include "tests/small_familiarity.h"
@@ -90,6 +91,21 @@ TEST_F(Familiarity, SaysHowManyImagesAreNeeded) {
   } catch (const InputError& e) {
     EXPECT_THAT(e.what(), HasSubstr("6 image sets of 2 need 12 images"));
     EXPECT_THAT(e.what(), HasSubstr("there are 11"));
+  }
+}
+
+TEST_F(Familiarity, NamesTheKeyOfWhatItRefuses) {
+  const std::map<std::string, Value> refused = {{"evaluation.epochs", std::vector<std::int64_t>{0, 3, 1000000}}, {"fast.layers", std::string("7")},
+                                                {"test.heads_off", std::string("9.9")}, {"noise.levels", std::vector<double>{0.1}}};
+  for (const auto& [key, value] : refused) {
+    auto s = settings();
+    s.set(key, value);
+    try {
+      familiarity_study().inspect(s, 0, 4);
+      ADD_FAILURE() << key << " was taken";
+    } catch (const KeyError& e) {
+      EXPECT_EQ(e.key(), key);
+    }
   }
 }
 

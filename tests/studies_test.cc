@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/durable_file.h"
+#include "sweeps/definition.h"
 #include "sweeps/study.h"
 
 namespace palimpsest {
@@ -35,6 +37,20 @@ bool of_type(const Key& key) {
     case KeyType::kPaths: return std::holds_alternative<std::vector<std::string>>(key.default_value);
   }
   return false;
+}
+
+// Between "```toml" and "```", the first block with a claim.
+std::string claim_of_readme() {
+  const std::string page = read_file(PALIMPSEST_ROOT "/README.md");
+  const std::size_t begin = page.find("[[claim]]");
+  return page.substr(begin, page.find("```", begin) - begin);
+}
+
+TEST_F(Studies, ReadTheClaimThatTheReadmeShows) {
+  const auto d = read_definition_text("study = \"familiarity\"\nname = \"x\"\n[slow]\nweights = \"w\"\n[sweep.grid]\n\"fast.qkv\" = [\"adapter\", \"full\"]\n" + claim_of_readme(),
+                                      "/folder/try.toml");
+  ASSERT_EQ(d.claims.size(), 1u);
+  EXPECT_EQ(d.claims[0].parts.at(0).smallest_effect, 0.02);
 }
 
 TEST_F(Studies, AreFoundByTheirNames) {

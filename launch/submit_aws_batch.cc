@@ -18,14 +18,14 @@ constexpr int kLargestArray = 10000;   // of AWS Batch; the least is 2
 std::string container(const SubmitRequest& request, const std::string& line, const std::string& margin) {
   const int ranks = request.ranks_per_node;
   const bool efs = request.volume.starts_with("fs-");
-  std::string text = fmt::format("image: {}\ncommand: [\"bash\", \"-c\", {}]\nresourceRequirements:\n- {{type: VCPU, value: \"{}\"}}\n- {{type: MEMORY, value: \"{}\"}}   # MiB\n", quoted(request.image), quoted(line),
+  std::string text = fmt::format("image: {}\ncommand: [\"bash\", \"-c\", {}]\nresourceRequirements:\n- {{type: VCPU, value: \"{}\"}}\n- {{type: MEMORY, value: \"{}\"}}   # MiB\n", in_quotes(request.image), in_quotes(line),
                                  ranks * request.cores_per_rank, static_cast<long long>(std::ceil(ranks * request.memory_per_rank * 1024)));
   if (request.gpus_per_node > 0) text += fmt::format("- {{type: GPU, value: \"{}\"}}\n", request.gpus_per_node);
-  if (!request.role.empty()) text += fmt::format("jobRoleArn: {}\n", quoted(request.role));
+  if (!request.role.empty()) text += fmt::format("jobRoleArn: {}\n", in_quotes(request.role));
   text += "linuxParameters: {sharedMemorySize: 1024}   # MiB; ranks of a host talk through it\n";
   text += efs ? fmt::format("volumes:\n- name: data\n  efsVolumeConfiguration: {{fileSystemId: {}, transitEncryption: ENABLED}}\n", request.volume)
-              : fmt::format("volumes:\n- name: data\n  host: {{sourcePath: {}}}   # of the instance; mounted there by its launch template\n", quoted(request.volume));
-  text += fmt::format("mountPoints:\n- {{sourceVolume: data, containerPath: {}}}\n", quoted(request.mount));
+              : fmt::format("volumes:\n- name: data\n  host: {{sourcePath: {}}}   # of the instance; mounted there by its launch template\n", in_quotes(request.volume));
+  text += fmt::format("mountPoints:\n- {{sourceVolume: data, containerPath: {}}}\n", in_quotes(request.mount));
   std::string all;
   for (std::size_t at = 0; at < text.size();) {
     const auto end = text.find('\n', at);

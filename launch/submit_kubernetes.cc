@@ -27,10 +27,10 @@ std::string resources(const SubmitRequest& request, int ranks) {
 
 // Without the larger /dev/shm ranks of a pod are killed by SIGBUS.
 std::string mounts(const SubmitRequest& request) {
-  return fmt::format("volumeMounts:\n- {{name: data, mountPath: {}}}\n- {{name: shm, mountPath: /dev/shm}}\n", quoted(request.mount));
+  return fmt::format("volumeMounts:\n- {{name: data, mountPath: {}}}\n- {{name: shm, mountPath: /dev/shm}}\n", in_quotes(request.mount));
 }
 std::string volumes(const SubmitRequest& request) {
-  return fmt::format("volumes:\n- name: data\n  persistentVolumeClaim: {{claimName: {}}}\n- name: shm\n  emptyDir: {{medium: Memory, sizeLimit: 1Gi}}\n", quoted(request.volume));
+  return fmt::format("volumes:\n- name: data\n  persistentVolumeClaim: {{claimName: {}}}\n- name: shm\n  emptyDir: {{medium: Memory, sizeLimit: 1Gi}}\n", in_quotes(request.volume));
 }
 
 std::string head(const SubmitRequest& request, const char* version, const char* kind) {
@@ -41,8 +41,8 @@ std::string head(const SubmitRequest& request, const char* version, const char* 
 // `launch` starts it again, and after it the operator does.
 std::string mpi_job(const SubmitRequest& request) {
   const std::string line = "cd " + shell_word(request.folder) + " && exec " + job_line(request, "", {"--hosts /etc/mpi/hostfile"});
-  std::string container = fmt::format("name: launcher\nimage: {}\ncommand: [\"bash\", \"-c\", {}]\n", quoted(request.image), quoted(line)) + mounts(request) + "resources: {requests: {cpu: 100m, memory: 256Mi}}\n";
-  std::string worker = fmt::format("name: worker\nimage: {}\ncommand: [\"/usr/sbin/sshd\", \"-De\"]\n", quoted(request.image)) + mounts(request) + resources(request, request.ranks_per_node);
+  std::string container = fmt::format("name: launcher\nimage: {}\ncommand: [\"bash\", \"-c\", {}]\n", in_quotes(request.image), in_quotes(line)) + mounts(request) + "resources: {requests: {cpu: 100m, memory: 256Mi}}\n";
+  std::string worker = fmt::format("name: worker\nimage: {}\ncommand: [\"/usr/sbin/sshd\", \"-De\"]\n", in_quotes(request.image)) + mounts(request) + resources(request, request.ranks_per_node);
   const auto replica = [&](const char* role, int count, const std::string& one) {
     return fmt::format("    {}:\n      replicas: {}\n      restartPolicy: OnFailure\n      template:\n        metadata:\n          labels: {{app: palimpsest}}\n        spec:\n          containers:\n          - ", role, count) +
            indented(one, 12).substr(12) + indented(volumes(request), 10);
@@ -55,7 +55,7 @@ std::string mpi_job(const SubmitRequest& request) {
 // A pod a slice, each with a ledger of its own on the volume. A pod that was evicted or lost its node does not count as a failure.
 std::string indexed_job(const SubmitRequest& request) {
   const std::string line = fmt::format("cd {} && slice=$((JOB_COMPLETION_INDEX + 1)) && exec {}", shell_word(request.folder), job_line(request, "\"$slice\"", {fmt::format("-n {}", request.ranks_per_node)}));
-  const std::string container = fmt::format("name: slice\nimage: {}\ncommand: [\"bash\", \"-c\", {}]\n", quoted(request.image), quoted(line)) + mounts(request) + resources(request, request.ranks_per_node);
+  const std::string container = fmt::format("name: slice\nimage: {}\ncommand: [\"bash\", \"-c\", {}]\n", in_quotes(request.image), in_quotes(line)) + mounts(request) + resources(request, request.ranks_per_node);
   const std::string deadline = request.hours > 0 ? fmt::format("  activeDeadlineSeconds: {}\n", static_cast<long long>(request.hours * 3600)) : "";
   return head(request, "batch/v1", "Job") +
          fmt::format("spec:\n  completionMode: Indexed\n  completions: {}\n  parallelism: {}\n  backoffLimitPerIndex: 20   # turns of a slice; each goes on where the last was\n{}", request.slices,

@@ -15,11 +15,11 @@ std::string resources(const SubmitRequest& request) {
   const int ranks = request.ranks_per_node;
   std::string text = fmt::format("resources:\n  cpus: {}+\n  memory: {:.0f}+\n  use_spot: {}\n", ranks * request.cores_per_rank, ranks * request.memory_per_rank, request.spot ? "true" : "false");
   for (const std::string& extra : request.extra) text += "  " + extra + "\n";   // accelerators: A100:8; infra: aws
-  return text + fmt::format("  image_id: {}\n", quoted("docker:" + request.image));
+  return text + fmt::format("  image_id: {}\n", in_quotes("docker:" + request.image));
 }
 
 std::string bucket(const SubmitRequest& request) {
-  return fmt::format("file_mounts:\n  {}:\n    name: {}   # a bucket: what is written there outlives the machines\n    mode: MOUNT\n", request.mount, quoted(request.volume));
+  return fmt::format("file_mounts:\n  {}:\n    name: {}   # a bucket: what is written there outlives the machines\n    mode: MOUNT\n", request.mount, in_quotes(request.volume));
 }
 
 std::string script(const SubmitRequest& request) {

@@ -138,7 +138,8 @@ std::int64_t WeightFacts::parameters() const {
 }
 
 WeightFacts inspect_weight_file(const fs::path& path) {
-  WeightFacts facts{.file = path};
+  WeightFacts facts;
+  facts.file = path;
   std::error_code ignored;
   facts.bytes = fs::file_size(path, ignored);
   try {

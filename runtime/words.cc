@@ -20,6 +20,6 @@ std::string listed(const std::vector<std::string>& words) {
   return joined({words.begin(), words.end() - 1}) + " and " + words.back();
 }
 
-std::string quoted(std::string_view text) { return nlohmann::json(text).dump(); }
+std::string in_quotes(std::string_view text) { return nlohmann::json(text).dump(); }
 
 }  // namespace palimpsest

@@ -17,6 +17,6 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 std::string listed(const std::vector<std::string>& words);   // "a, b and c"
 
 /// In double quotes, with what JSON escapes: YAML reads it, too.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace palimpsest

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "sweeps/ledger_journal.h"
+#include "sweeps/ledger_check.h"
 #include "tests/small_ledger.h"
 
 namespace palimpsest {
@@ -75,6 +76,12 @@ TEST_F(LedgerIn, AFolderCanBeReadWhileItIsWritten) {
 
 TEST_F(LedgerIn, AFolderWithoutOneIsNamed) {
   EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_reading(folder.path()); }), HasSubstr("no sweep's results are here"));
+}
+
+TEST_F(LedgerIn, AFolderWhoseSweepWroteNothingIsNotCalledDamaged) {
+  std::ofstream(folder / "ledger.sqlite").flush();
+  EXPECT_THAT(message_of<InputError>([&] { check_ledger(folder.path()); }), HasSubstr("was stopped before it wrote anything"));
+  EXPECT_THAT(message_of<InputError>([&] { salvage_ledger(folder.path(), folder.path() / "saved"); }), HasSubstr("was stopped before it wrote anything"));
 }
 
 TEST_F(LedgerIn, AFolderIsRefusedWhenTheFileIsNoLedger) {

@@ -119,6 +119,29 @@ TEST_F(ASweep, InSlicesReadAsOneExportsWhatTheWholeDoes) {
   EXPECT_NE(exported(std::vector{slices[0], slices[1]}), table("whole"));
 }
 
+TEST_F(ASweep, InAFolderOfAnotherSliceIsRefused) {
+  const std::string file = definition("fast", 0);
+  ASSERT_EQ(sweep(0, file, "half", {"--slice", "1/2"}), 0) << output("half");
+  EXPECT_EQ(sweep(0, file, "half", {"--slice", "2/2"}), 2);
+  EXPECT_THAT(output("half"), HasSubstr("holds slice 1/2 of the sweep, and slice 2/2 was asked for"));
+  EXPECT_EQ(runs_done(folder / "half"), 12);
+  EXPECT_EQ(Process(palimpsest_command(0, {"report", folder / "half", "--no-svg"}), log_of("report")).wait(), 0);
+  EXPECT_THAT(output("report"), HasSubstr("These are slice 1 of 2; slice 2 is missing."));
+}
+
+TEST_F(ASweep, TellsWhatTheOneBeforeInItsFolderIsNoLongerAskedFor) {
+  const std::string claim = "[[claim]]\nname = \"more\"\nmetric = \"planted.score\"\ndirection = \"greater\"\ntreatment = { \"planted.condition\" = \"b\" }\n";
+  const std::string first = definition("first", 0), second = definition("second", 0.001);
+  std::ofstream(first, std::ios::app) << claim;
+  ASSERT_EQ(sweep(0, first, "out"), 0) << output("out");
+  EXPECT_THAT(output("out"), Not(HasSubstr("no longer asked for")));
+  ASSERT_EQ(sweep(0, second, "out"), 0) << output("out");
+  EXPECT_THAT(output("out"), HasSubstr("was \"first\"; 24 runs, 1 claim no longer asked for"));
+  EXPECT_EQ(Process(palimpsest_command(0, {"report", folder / "out", "--no-svg"}), log_of("report")).wait(), 0);
+  EXPECT_THAT(output("report"), HasSubstr("more (withdrawn after results)"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out" / "snapshots"));
+}
+
 TEST_F(ASweep, MayHaveMoreRanksThanPacks) {
   const std::string file = definition("fast", 0, "[packs]\nsize = 16\n");
   ASSERT_EQ(sweep(4, file, "out", {"--set", "sweep.image_sets=1", "--set", "sweep.seeds=1"}), 0) << output("out");

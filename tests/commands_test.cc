@@ -22,6 +22,7 @@ struct ACommand : testing::Test {
 
   /// Its exit code; `said` is what it wrote.
   int run(const std::vector<std::string>& words) {
+    std::filesystem::remove(folder / "said");   // what was said before is not added to
     const int code = Process(palimpsest_command(0, words), folder / "said").wait();
     said = read_file(folder / "said");
     return code;
@@ -104,7 +105,7 @@ TEST_F(ACommand, OverRanksIsCheckedByLaunchBeforeAnyRankIsStarted) {
     return run(words);
   };
   EXPECT_EQ(launched({wrong, "--out", folder / "out"}), 2);
-  EXPECT_THAT(said, HasSubstr("wrong.toml:3:1"));
+  EXPECT_THAT(said, HasSubstr("wrong.toml:3:9"));
   EXPECT_THAT(said, Not(HasSubstr("no-such-host")));
   EXPECT_EQ(launched({sweep(), "--out", folder / "out", "--set", "planted.nonsense=1"}), 2);
   EXPECT_THAT(said, HasSubstr("planted.nonsense"));

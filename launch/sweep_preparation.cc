@@ -105,10 +105,10 @@ std::vector<RunSpec> runs_of(const Plan& plan, const Numbers& numbers) {
   return runs;
 }
 
-/// What an edited definition, or another sweep into the same folder, no longer asks for.
-void tell_what_is_left(const Ledger& ledger, const Definition& definition, const std::vector<RunSpec>& runs) {
+/// What an edited definition, or another sweep into the same folder, no longer asks for; empty where that is nothing.
+std::string what_is_left(const Ledger& ledger, const Definition& definition, const std::vector<RunSpec>& runs) {
   const auto before = ledger.runs_with({});
-  if (before.empty()) return;
+  if (before.empty()) return {};
   std::set<RunId> asked;
   for (const RunSpec& run : runs) asked.insert(run.id);
   const auto runs_left = std::ranges::count_if(before, [&](const LedgerRun& run) { return !asked.contains(run.spec.id); });
@@ -117,13 +117,14 @@ void tell_what_is_left(const Ledger& ledger, const Definition& definition, const
   });
   std::string was = ledger.name() == definition.name ? "" : fmt::format("was \"{}\"; ", ledger.name());
   if (runs_left + claims_left > 0)
-    log().warn("{}{}, {} no longer asked for: runs are kept, and left out of the report", was, counted(runs_left, "run"), counted(claims_left, "claim"));
-  else if (!was.empty()) log().warn("{}all its runs and claims are asked for still", was);
+    return fmt::format("{}{}, {} no longer asked for: runs are kept, and left out of the report", was, counted(runs_left, "run"), counted(claims_left, "claim"));
+  return was.empty() ? was : was + "all its runs and claims are asked for still";
 }
 
 void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const std::vector<RunSpec>& runs, const Numbers& numbers, const Crew& crew) {
-  tell_what_is_left(ledger, plan.definition(), runs);
-  ledger.record_definition(plan.definition(), runs, provenance(crew.ranks), {request.slice, request.slices}, numbers);
+  const std::string left = what_is_left(ledger, plan.definition(), runs);
+  ledger.record_definition(plan.definition(), runs, provenance(crew.ranks), {request.slice, request.slices}, numbers);   // refuses other slices
+  if (!left.empty()) log().warn("{}", left);
   ledger.end_left_attempts();
   if (request.retry_failed) ledger.retry_failed();
   if (request.retry_quarantined) ledger.retry_quarantined();

@@ -19,7 +19,7 @@ std::string of_slices(const std::vector<Slice>& slices) {
   std::vector<std::string> here, missing;
   for (std::int64_t number = 1; number <= of; ++number) (is_here(slices, {number, of}) ? here : missing).push_back(std::to_string(number));
   if (missing.empty()) return {};
-  return "These are " + slice_words(here) + " of " + std::to_string(of) + "; " + slice_words(missing) + (missing.size() == 1 ? " is" : " are") +
+  return (here.size() == 1 ? "This is " : "These are ") + slice_words(here) + " of " + std::to_string(of) + "; " + slice_words(missing) + (missing.size() == 1 ? " is" : " are") +
          " missing. Name the folders of all slices to have the whole sweep.";
 }
 

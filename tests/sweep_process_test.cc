@@ -126,7 +126,7 @@ TEST_F(ASweep, InAFolderOfAnotherSliceIsRefused) {
   EXPECT_THAT(output("half"), HasSubstr("holds slice 1/2 of the sweep, and slice 2/2 was asked for"));
   EXPECT_EQ(runs_done(folder / "half"), 12);
   EXPECT_EQ(Process(palimpsest_command(0, {"report", folder / "half", "--no-svg"}), log_of("report")).wait(), 0);
-  EXPECT_THAT(output("report"), HasSubstr("These are slice 1 of 2; slice 2 is missing."));
+  EXPECT_THAT(output("report"), HasSubstr("This is slice 1 of 2; slice 2 is missing."));
 }
 
 TEST_F(ASweep, TellsWhatTheOneBeforeInItsFolderIsNoLongerAskedFor) {

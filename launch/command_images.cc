@@ -1,13 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <optional>
-#include <thread>
 
 #include <fmt/core.h>
 
 #include "launch/commands.h"
 #include "launch/stop_signal.h"
 #include "runtime/error.h"
+#include "runtime/host_cores.h"
 #include "runtime/image_pack.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
@@ -32,7 +32,7 @@ int pack(const Arguments& arguments) {
                        .side = arguments.side,
                        .quality = arguments.quality,
                        .shard_bytes = arguments.shard_megabytes * 1'000'000,
-                       .threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency())),
+                       .threads = host_cores().usable(),
                        .warn = [](const std::string& what) { log().warn("{}", what); },
                        .progress =
                            [&](std::int64_t done, std::int64_t all) {

@@ -15,7 +15,6 @@
 #include "launch/process_identity.h"
 #include "launch/provenance_mpi.h"
 #include "launch/shared_options.h"
-#include "launch/shared_options.h"
 #include "launch/stop_signal.h"
 #include "launch/world_hosts.h"
 #include "launch/world_process.h"

@@ -8,6 +8,7 @@
 #include "launch/shared_options.h"
 #include "runtime/error.h"
 #include "sweeps/power.h"
+#include "sweeps/report.h"
 
 namespace palimpsest {
 namespace {
@@ -20,9 +21,7 @@ struct Options {
 
 int power(const Options& options) {
   const Ledger ledger = Ledger::open_for_reading(options.folders);
-  const Study* study = find_study(ledger.study());
-  if (!study) throw InputError(options.folders.front().string() + ": this program has no study \"" + ledger.study() + "\".");
-  const Rows rows = rows_of(ledger, *study);
+  const Rows rows = rows_of(ledger, study_of(ledger));
   if (rows.claims.empty()) throw InputError(options.folders.front().string() + ": the sweep makes no claim. Write one under [[claim]] and sweep again: its runs are there.");
   const auto table = power_table(judge(rows), options.effects, options.powers);
   std::fputs((options.json ? power_json(table, options.powers, rows.unit).dump(2) + "\n" : power_text(table, options.powers, rows.unit)).c_str(), stdout);

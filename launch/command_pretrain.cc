@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <thread>
 
 #include "launch/commands.h"
 #include "launch/kind_of_definition.h"
@@ -15,8 +14,10 @@
 #include "runtime/communicators.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/host_cores.h"
 #include "runtime/log.h"
 #include "runtime/mpi_world.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -31,7 +32,7 @@ struct Arguments {
 // The ranks of a host share its cores; OMP_NUM_THREADS, where it is set, has the word.
 int threads_of_rank(const MpiWorld& world) {
   if (const char* given = std::getenv("OMP_NUM_THREADS")) return std::max(1, std::atoi(given));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / world.local_size());
+  return std::max(1, host_cores().usable() / world.local_size());
 }
 
 // All ranks' spans in one file, written by the first.
@@ -73,9 +74,9 @@ Run add_pretrain(CLI::App& command) {
   arguments->definition = add_definition_argument(command, "the training's definition, e.g. sweeps/definitions/slow-micro.toml");
   add_out(command, arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
   command.add_flag("--accept-changes", arguments->accept_changes, "go on with a run although its settings were others, e.g. a lower learning rate after it diverged");
-  std::string kinds;
-  for (const auto& kind : communicators()) kinds += (kinds.empty() ? "" : "; ") + kind.name + ", " + kind.meaning;
-  command.add_option("--communicator", arguments->communicator, "how ranks speak to each other: " + kinds)->type_name("NAME")->capture_default_str();
+  std::vector<std::string> kinds;
+  for (const auto& kind : communicators()) kinds.push_back(kind.name + ", " + kind.meaning);
+  command.add_option("--communicator", arguments->communicator, "how ranks speak to each other: " + joined(kinds, "; "))->type_name("NAME")->capture_default_str();
   command.add_option("--timeline", arguments->timeline, "write what each rank computed and communicated when, for chrome://tracing or ui.perfetto.dev")->type_name("FILE");
   command.footer("Keys of a definition: palimpsest init pretraining. Alone or under mpirun: the batch is split over the ranks.");
   return [arguments](MpiWorld& world) { return run(*arguments, world); };

@@ -12,6 +12,7 @@
 #include "launch/stop_signal.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "sweeps/report.h"
 
 namespace palimpsest {
 namespace {
@@ -52,12 +53,11 @@ int reproduce_in(const RunArgument& argument) {
   const RunRecord record = argument.record(ledger);
   if (record.run.state == RunState::kWaiting)
     throw InputError(fmt::format("run {} has no result yet to compare with. `palimpsest explain {} {}` says why.", record.run.spec.id, results.string(), argument.run));
-  const Study* study = find_study(ledger.study());
-  if (!study) throw InputError(fmt::format("{}: this program has no study \"{}\".", results.string(), ledger.study()));
+  const Study& study = study_of(ledger);
   fmt::print("{}, {} {}\n", run_words(record.run), word(record.run.state), date_text(record.run.finished));
   std::fflush(stdout);
   use_device_of_run(record.run.spec.id, record.run.device);
-  const Reproduction made = reproduce(record, *study, image_sets_of(ledger));
+  const Reproduction made = reproduce(record, study, image_sets_of(ledger));
   tell_metrics(made);
   tell_environment(record);
   fmt::print("{}\n", made.same() ? "reproduced bit for bit" : "NOT reproduced bit for bit");

@@ -8,10 +8,10 @@
 #include <future>
 #include <numeric>
 #include <optional>
-#include <thread>
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/host_cores.h"
 
 namespace palimpsest {
 namespace {
@@ -54,7 +54,7 @@ std::vector<Read> read_all(const ImageSource& source, const std::vector<std::int
     for (std::int64_t i; (i = next++) < std::ssize(all);) all[i] = try_one(source, chosen[i], options);
   };
   std::vector<std::future<void>> helpers;
-  for (unsigned i = 1; i < std::max(1u, std::thread::hardware_concurrency()); ++i) helpers.push_back(std::async(std::launch::async, work));
+  for (int others = host_cores().usable() - 1; others > 0; --others) helpers.push_back(std::async(std::launch::async, work));
   work();
   for (auto& helper : helpers) helper.get();
   return all;

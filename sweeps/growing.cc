@@ -58,16 +58,17 @@ class Growing {
     const std::size_t before = growth_.asked.size();
     for (std::int64_t number = 0; number < plan_.size(); ++number) {
       const std::int64_t unit = unit_of(number);
-      if (unit < from || unit >= to || (from > 0 && !needed(number, claims))) continue;
+      if (unit < from || unit >= to) continue;
+      const RunSpec run = plan_.run_at(number);
+      if (from > 0 && !needed(run.settings, claims)) continue;
       growth_.asked.push_back(number);
-      take(plan_.run_at(number).id);
+      take(run.id);
     }
     growth_.units = to;
     return growth_.asked.size() > before;
   }
 
-  bool needed(std::int64_t number, const std::vector<Claim>& claims) const {
-    const Settings settings = plan_.run_at(number).settings;
+  static bool needed(const Settings& settings, const std::vector<Claim>& claims) {
     return std::any_of(claims.begin(), claims.end(), [&](const Claim& claim) { return compares(claim, settings); });
   }
 

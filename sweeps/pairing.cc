@@ -36,10 +36,6 @@ double average(const std::vector<const LedgerRun*>& runs, const RunValues& value
   return sum / static_cast<double>(runs.size());
 }
 
-bool one_sided(const Pair& pair, bool has_baseline) {
-  return pair.treatment.empty() || (has_baseline && pair.baseline.empty());
-}
-
 Judged judged(const Pair& pair, bool has_baseline, const RunValues& values) {
   if (one_sided(pair, has_baseline)) return {pair.unit, Outcome::kIncomplete};
   auto runs = pair.treatment;
@@ -130,6 +126,8 @@ Members members_of(const std::vector<Compared>& compared, const Cells& cells) {
 }
 
 }  // namespace
+
+bool one_sided(const Pair& pair, bool has_baseline) { return pair.treatment.empty() || (has_baseline && pair.baseline.empty()); }
 
 Cells::Cells(const Rows& rows) {
   std::map<Condition, std::size_t> numbers;

@@ -19,6 +19,7 @@ struct Pair {
   std::string slow_weights;  // where the sweep has several and the claim does not name them
   std::vector<const LedgerRun*> treatment, baseline;
 };
+bool one_sided(const Pair&, bool has_baseline);   // it has runs on one side alone
 std::vector<Pair> pairs_of(const Rows&, const ClaimPart&, const Condition& each);
 
 /// The value of each run that has a row; NaN where it is no number (the run diverged).

@@ -11,6 +11,9 @@
 
 namespace palimpsest {
 
+/// The study that a ledger is of. Throws InputError where this program has none of that name.
+const Study& study_of(const Ledger&);
+
 /// What a report is made from: a ledger's rows with what the study says of them, or rows made up by a test.
 struct ReportSource {
   std::string name;            // of the sweep

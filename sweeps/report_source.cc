@@ -3,17 +3,20 @@
 
 namespace palimpsest {
 
+const Study& study_of(const Ledger& ledger) {
+  if (const Study* study = find_study(ledger.study())) return *study;
+  throw InputError("the ledger is of the study \"" + ledger.study() +
+                   "\", which this program does not know. Use the program that ran the sweep.");
+}
+
 ReportSource report_source(const Ledger& ledger) {
-  const Study* study = find_study(ledger.study());
-  if (!study)
-    throw InputError("the ledger is of the study \"" + ledger.study() +
-                     "\", which this program does not know. Make the report with the program that ran the sweep.");
+  const Study& study = study_of(ledger);
   return {ledger.name(),
-          study->name,
-          study->meaning,
-          rows_of(ledger, *study),
-          study->metrics,
-          study->figures,
+          study.name,
+          study.meaning,
+          rows_of(ledger, study),
+          study.metrics,
+          study.figures,
           ledger.provenances(),
           ledger.definition_text(),
           [&ledger](const RunId& run) { return ledger.attachments(run); }};

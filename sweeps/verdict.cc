@@ -109,13 +109,6 @@ void weigh_in_order(PartResult& result, const std::vector<double>& values) {
   result.p_equivalence = sequence.equivalence_p(result.part.smallest_effect);
 }
 
-/// Pairs of which one side alone was asked for belong to another claim.
-std::vector<Pair> whole_pairs(std::vector<Pair> pairs, bool has_baseline) {
-  std::erase_if(pairs,
-                [&](const Pair& pair) { return pair.treatment.empty() || (has_baseline && pair.baseline.empty()); });
-  return pairs;
-}
-
 /// Units count in their order, up to the first that still runs: which runs are through first must not choose the units.
 void keep_in_order(const std::vector<Pair>& pairs, PairedUnits& paired) {
   std::int64_t end = std::numeric_limits<std::int64_t>::max();
@@ -131,7 +124,7 @@ PairedUnits units_of(const Rows& rows, const Cells& cells, const ClaimPart& part
   const bool has_baseline = !part.baseline.empty();
   auto pairs = pairs_of(rows, cells, part, each);
   if (!rows.replication) return paired_units(pairs, has_baseline, values);
-  pairs = whole_pairs(std::move(pairs), has_baseline);
+  std::erase_if(pairs, [&](const Pair& pair) { return one_sided(pair, has_baseline); });   // of another claim
   auto paired = paired_units(pairs, has_baseline, values);
   keep_in_order(pairs, paired);
   return paired;

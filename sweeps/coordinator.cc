@@ -58,6 +58,7 @@ Pack take_waiting(Coordinator& coordinator) {
 PackId hand_out(Coordinator& coordinator, WorkerId id, Pack runs, double now, Outbox& outbox) {
   const PackId pack{coordinator.next_pack++};
   coordinator.workers.at(id).pack = pack;
+  coordinator.idle.erase(id);
   HandedOut handed{id, {}, runs.signature, static_cast<std::int64_t>(runs.runs.size()), now, 0, {}};
   AttemptStarted entry;
   for (std::int64_t run : runs.runs) {
@@ -70,24 +71,29 @@ PackId hand_out(Coordinator& coordinator, WorkerId id, Pack runs, double now, Ou
   return pack;
 }
 
-std::vector<WorkerId> idle_workers(const Coordinator& coordinator) {
-  std::vector<WorkerId> idle;
-  for (const auto& [id, worker] : coordinator.workers)
-    if (!worker.pack) idle.push_back(id);
-  return idle;
+void leave_idle(Coordinator& coordinator, WorkerId id) {
+  coordinator.workers.at(id).pack.reset();
+  coordinator.idle.insert(id);
+}
+
+void forget(Coordinator& coordinator, WorkerId id) {
+  coordinator.workers.erase(id);
+  coordinator.idle.erase(id);
 }
 
 // Gives idle workers what waits. Where nothing does they stay, for the runs of a worker that may yet be lost, until all is finished.
 void serve_idle(Coordinator& coordinator, double now, Outbox& outbox) {
-  if (!coordinator.waiting.empty() || coordinator.stopping || finished(coordinator))
-    for (WorkerId id : idle_workers(coordinator)) {
-      if (!coordinator.stopping && !coordinator.waiting.empty()) {
-        hand_out(coordinator, id, take_waiting(coordinator), now, outbox);
-      } else if (coordinator.stopping || finished(coordinator)) {
-        outbox.effects.push_back(Dismissal{id});
-        coordinator.workers.erase(id);
-      }
+  while (!coordinator.idle.empty()) {
+    const WorkerId id = *coordinator.idle.begin();
+    if (!coordinator.stopping && !coordinator.waiting.empty()) {
+      hand_out(coordinator, id, take_waiting(coordinator), now, outbox);
+    } else if (finished(coordinator) || coordinator.stopping) {
+      outbox.effects.push_back(Dismissal{id});
+      forget(coordinator, id);
+    } else {
+      return;
     }
+  }
 }
 
 // --- what comes back
@@ -183,7 +189,7 @@ void blame(Coordinator& coordinator, PackId id, const HandedOut& pack, const std
 // Takes the pack out of what runs. Open runs that its twin has as well stay with the twin.
 HandedOut taken_back(Coordinator& coordinator, PackId id, double now, Outbox& outbox) {
   HandedOut pack = coordinator.running.extract(id).mapped();
-  coordinator.workers.at(pack.worker).pack.reset();
+  leave_idle(coordinator, pack.worker);
   if (!pack.twin) return pack;
   coordinator.running.at(*pack.twin).twin.reset();
   pack.twin.reset();
@@ -243,8 +249,8 @@ Coordinator coordinate(Backlog backlog) {
 
 void on_worker_ready(Coordinator& coordinator, WorkerId id, const Worker& worker, double now, Outbox& outbox) {
   on_worker_lost(coordinator, id, "", now, outbox);  // one that starts over has lost what it had
-  Worker& known = coordinator.workers[id] = worker;
-  known.pack.reset();
+  coordinator.workers[id] = worker;
+  leave_idle(coordinator, id);
   coordinator.crew = std::max(coordinator.crew, static_cast<int>(coordinator.workers.size()));
   serve_idle(coordinator, now, outbox);
 }
@@ -277,7 +283,7 @@ void on_worker_lost(Coordinator& coordinator, WorkerId id, const std::string& la
     else if (!lost.open.empty())
       blame(coordinator, *pack, lost, last_words, now, outbox);
   }
-  coordinator.workers.erase(id);
+  forget(coordinator, id);
   serve_idle(coordinator, now, outbox);
 }
 
@@ -289,10 +295,10 @@ void on_worker_ending(Coordinator& coordinator, WorkerId id, double now, Outbox&
 
 void on_time_passed(Coordinator& coordinator, double now, Outbox& outbox) {
   if (coordinator.stopping || !coordinator.waiting.empty()) return;
-  for (WorkerId idle : idle_workers(coordinator)) {
+  while (!coordinator.idle.empty()) {
     const auto slow = straggler(coordinator, now);
     if (!slow) return;
-    const PackId twin = hand_out(coordinator, idle, open_runs(coordinator.running.at(*slow)), now, outbox);
+    const PackId twin = hand_out(coordinator, *coordinator.idle.begin(), open_runs(coordinator.running.at(*slow)), now, outbox);
     coordinator.running.at(twin).twin = *slow;
     coordinator.running.at(*slow).twin = twin;
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -101,6 +102,7 @@ struct Coordinator {
   std::int64_t runs_waiting = 0;                            // in those packs
   std::map<PackId, HandedOut> running;
   std::map<WorkerId, Worker> workers;                       // that are there
+  std::set<WorkerId> idle;                                  // of those, who have no pack
   int crew = 1;                                             // the most that were ever there, or are expected
   std::unordered_map<std::int64_t, Tries> tries;            // of runs handed out and not through
   std::map<int, std::int64_t> most;                         // by signature: runs of a pack, where more ran out of memory

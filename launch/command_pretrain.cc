@@ -12,6 +12,7 @@
 #include "models/pretrain.h"
 #include "runtime/agree.h"
 #include "runtime/communicators.h"
+#include "runtime/device.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
@@ -25,7 +26,7 @@ namespace {
 struct Arguments {
   std::shared_ptr<DefinitionArgument> definition;
   std::filesystem::path out, timeline;
-  std::string communicator = "mpi";
+  std::string device = "auto", communicator = "auto";
   bool accept_changes = false;
 };
 
@@ -55,13 +56,15 @@ int run(const Arguments& arguments, MpiWorld& world) {
   catch_stop_signals();
   if (!world.any_thread())
     throw InputError("this MPI library lets only the first thread of a process communicate, but training computes in that one meanwhile. Use another MPI (Open MPI and MPICH will do).");
+  use_device(arguments.device, world.local_rank());
   const auto ranks = communicator_named(arguments.communicator, world);
   Timeline timeline;
   const auto result = pretrain(settings, *ranks, {.out = arguments.out,
                                                   .should_stop = stop_requested,
                                                   .threads = threads_of_rank(world),
                                                   .accept_changes = arguments.accept_changes,
-                                                  .timeline = arguments.timeline.empty() ? nullptr : &timeline});
+                                                  .timeline = arguments.timeline.empty() ? nullptr : &timeline,
+                                                  .device = compute_device()});
   if (!arguments.timeline.empty()) write_timeline(arguments.timeline, timeline, *ranks);
   if (world.rank() == 0) print(result, arguments.out);
   return 0;
@@ -74,6 +77,7 @@ Run add_pretrain(CLI::App& command) {
   arguments->definition = add_definition_argument(command, "the training's definition, e.g. sweeps/definitions/slow-micro.toml");
   add_out(command, arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
   command.add_flag("--accept-changes", arguments->accept_changes, "go on with a run although its settings were others, e.g. a lower learning rate after it diverged");
+  add_device(command, arguments->device, "what is trained on");
   std::vector<std::string> kinds;
   for (const auto& kind : communicators()) kinds.push_back(kind.name + ", " + kind.meaning);
   command.add_option("--communicator", arguments->communicator, "how ranks speak to each other: " + joined(kinds, "; "))->type_name("NAME")->capture_default_str();

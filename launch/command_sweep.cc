@@ -153,10 +153,7 @@ Run add_sweep(CLI::App& command) {
   add_out(command, options->request.out, "folder for the results; a sweep that is there already is resumed")->required();
   command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
       ->type_name("I/N");
-  command.add_option("--device", options->request.device,
-                     "what packs are computed on: auto (a GPU where there is one, each rank of a host the next), cpu, cuda, cuda:N")
-      ->type_name("DEVICE")
-      ->capture_default_str();
+  add_device(command, options->request.device, "what packs are computed on");
   command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->check(above_zero())->type_name("H");
   command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->check(above_zero())->type_name("MONEY");
   command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->check(above_zero())->type_name("GB");

@@ -40,6 +40,12 @@ CLI::Option* add_out(CLI::App& command, std::filesystem::path& out, const std::s
   return command.add_option("--out", out, what)->type_name("DIR");
 }
 
+CLI::Option* add_device(CLI::App& command, std::string& device, const std::string& what) {
+  return command.add_option("--device", device, what + ": auto (a GPU where there is one, each rank of a host the next), cpu, cuda, cuda:N")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+}
+
 CLI::Validator above_zero() {
   return CLI::Validator(
       [](std::string& text) -> std::string {

@@ -26,6 +26,9 @@ DefinitionArgument definition_argument_of(const CLI::App& command);   // once it
 /// --out DIR.
 CLI::Option* add_out(CLI::App& command, std::filesystem::path& out, const std::string& what);
 
+/// --device auto|cpu|cuda|cuda:N (runtime/device.h).
+CLI::Option* add_device(CLI::App& command, std::string& device, const std::string& what);
+
 /// For numbers that must be above 0.
 CLI::Validator above_zero();
 

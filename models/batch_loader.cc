@@ -59,16 +59,17 @@ std::shared_ptr<BatchLoader::Making> BatchLoader::begin(std::int64_t step) {
   const std::int64_t n = images_.count(), first = options_.rank * options_.batch / options_.world_size;
   const std::int64_t end = (options_.rank + 1) * options_.batch / options_.world_size, B = end - first,
                      S = options_.side;
+  const auto options = at::TensorOptions(at::kFloat).pinned_memory(options_.pinned);
   auto making = std::make_shared<Making>();
   making->step = step;
   making->missing = B * options_.views;
-  making->batch = {.images = at::empty({B, 3, S, S}, at::kFloat),
+  making->batch = {.images = at::empty({B, 3, S, S}, options),
                    .second = {},
                    .streams = {},
                    .global_size = options_.batch,
                    .first = first,
                    .training = true};
-  if (options_.views == 2) making->batch.second = at::empty({B, 3, S, S}, at::kFloat);
+  if (options_.views == 2) making->batch.second = at::empty({B, 3, S, S}, options);
   for (std::int64_t place = first; place < end; ++place) {
     const std::int64_t shown = step * options_.batch + place, epoch = shown / n, index = image_at(epoch, shown % n);
     making->images.push_back(index);

@@ -30,6 +30,7 @@ class BatchLoader {
     int threads = 1;
     int ahead = 2;  // batches that are ready or in the making; memory grows with it
     int views = 1;  // crops of each image: 1, or 2 (Batch::second)
+    bool pinned = false;  // in memory from which a GPU takes batches by itself
   };
   /// The images must outlive the loader.
   BatchLoader(const CropSource& images, const Options& options);

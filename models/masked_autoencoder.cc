@@ -58,7 +58,7 @@ class MaskedAutoencoder : public Objective {
     const auto patches = pixels(batch);
     auto guess = predict(batch, mask);
     if (normalise_) guess = guess * deviation(patches) + patches.mean(-1, true);   // what the patch's own mean and SD make of it
-    const auto hidden = at::zeros(patches.sizes().slice(1, 2), patches.options().dtype(at::kBool)).scatter(1, mask.masked, true).view({1, patches.size(1), -1, 1});
+    const auto hidden = at::zeros(patches.sizes().slice(1, 2), patches.options().dtype(at::kBool)).scatter(1, mask.masked.to(patches.device()), true).view({1, patches.size(1), -1, 1});
     const auto image = [&](const at::Tensor& p) { return unpatchify(p, weights_.config.patch)[0]; };
     return {batch.images, image(at::where(hidden, at::full_like(patches, 0.5), patches)), image(at::where(hidden, guess, patches))};
   }

@@ -40,7 +40,7 @@ PatchMask draw_patch_mask(const std::vector<RandomStream>& images, std::int64_t 
 
 at::Tensor choose_tokens(const at::Tensor& tokens, const at::Tensor& chosen) {
   const std::int64_t R = tokens.size(0), B = tokens.size(1), T = tokens.size(2), C = tokens.size(3);
-  const auto rows = (chosen + at::arange(B, chosen.options()).view({B, 1}) * T).flatten();
+  const auto rows = (chosen + at::arange(B, chosen.options()).view({B, 1}) * T).flatten().to(tokens.device());
   return tokens.reshape({R, B * T, C}).index_select(1, rows).view({R, B, chosen.size(1), C});
 }
 
@@ -59,7 +59,7 @@ at::Tensor nearest_visible_colour(const at::Tensor& patches, const PatchMask& ma
         if (distance(kept[k]) == nearest) row[kept[k]] = 1.0f / static_cast<float>(count);
     }
   }
-  return at::bmm(weights, patches.mean(2));
+  return at::bmm(weights.to(patches.device()), patches.mean(2));
 }
 
 }  // namespace palimpsest

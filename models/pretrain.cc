@@ -23,6 +23,7 @@
 #include "models/validation.h"
 #include "runtime/agree.h"
 #include "runtime/checkpoint_writer.h"
+#include "runtime/device.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/gemm_rate.h"
@@ -38,9 +39,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kPictures = 8;
 constexpr const char* kLossesHeader = "step,loss,validation,learning_rate\n";
 
-void refuse_unsupported(const Settings& settings, const Communicator& world) {
-  if (settings.string("training.precision") == "tf32")
-    throw InputError("training.precision = \"tf32\" is a number format of CUDA devices, and this program computes on the CPU. Write \"float32\" or \"bfloat16\".");
+void refuse_unsupported(const Settings& settings, const Communicator& world, at::Device device) {
+  if (settings.string("training.precision") == "tf32" && device.is_cpu())
+    throw InputError("training.precision = \"tf32\" is a number format of GPUs, and this training computes on the CPU. Write \"float32\" or \"bfloat16\", or take --device cuda.");
   const std::int64_t parts = world.world_size() * settings.integer("training.accumulate");
   if (settings.integer("training.batch") < parts)
     throw InputError(fmt::format("training.batch = {} leaves some of {} ranks without an image in some of {} parts. Raise it, start fewer ranks, or lower training.accumulate.",
@@ -50,10 +51,10 @@ void refuse_unsupported(const Settings& settings, const Communicator& world) {
                                  settings.number("training.crop_smallest"), settings.number("training.crop_largest")));
 }
 
-// A quarter of the rank's cores: ranks of one machine have shared those out already.
-int loader_threads(const Settings& settings, int cores) {
+// A quarter of the rank's cores, or all but one where a GPU computes: ranks of one machine have shared those out already.
+int loader_threads(const Settings& settings, int cores, at::Device device) {
   const auto asked = static_cast<int>(settings.integer("training.loader_threads"));
-  return asked > 0 ? asked : std::max(1, cores / 4);
+  return asked > 0 ? asked : std::max(1, device.is_cpu() ? cores / 4 : cores - 1);
 }
 
 CropRange crop_range(const Settings& settings) {
@@ -63,15 +64,16 @@ CropRange crop_range(const Settings& settings) {
           .flip = settings.flag("training.flip")};
 }
 
-BatchLoader::Options loader_options(const Settings& settings, const Objective& objective, const Communicator& world, int cores) {
+BatchLoader::Options loader_options(const Settings& settings, const Objective& objective, const Communicator& world, const PretrainOptions& options) {
   return {.seed = static_cast<std::uint64_t>(settings.integer("training.seed")),
           .batch = settings.integer("training.batch"),
           .side = static_cast<int>(objective.weights().config.side),
           .crop = crop_range(settings),
           .rank = world.rank(),
           .world_size = world.world_size(),
-          .threads = loader_threads(settings, cores),
-          .views = objective.compares_images() ? 2 : 1};
+          .threads = loader_threads(settings, options.threads, options.device),
+          .views = objective.compares_images() ? 2 : 1,
+          .pinned = options.device.is_cuda()};
 }
 
 AdamW::Options adamw_options(const Settings& settings) {
@@ -81,11 +83,14 @@ AdamW::Options adamw_options(const Settings& settings) {
           .beta2 = settings.number("training.beta2")};
 }
 
-ShardedTraining::Options sharding_options(const Settings& settings) {
+at::ScalarType type_of_compute(const Settings& settings) { return settings.string("training.precision") == "bfloat16" ? at::kBFloat16 : at::kFloat; }
+
+ShardedTraining::Options sharding_options(const Settings& settings, at::Device device) {
   return {.strategy = strategy_named(settings.string("sharding.strategy")),
           .within_node = settings.string("sharding.group") == "node",
           .recompute = settings.flag("training.recompute"),
-          .compute = settings.string("training.precision") == "bfloat16" ? at::kBFloat16 : at::kFloat,
+          .compute = type_of_compute(settings),
+          .device = device,
           .accumulate = settings.integer("training.accumulate"),
           .adamw = adamw_options(settings)};
 }
@@ -98,11 +103,11 @@ class Pretraining {
         world_(world),
         options_(options),
         replicas_(replicas),
-        training_(replicas, world, thread, sharding_options(settings)),
+        training_(replicas, world, thread, sharding_options(settings, options.device)),
         state_(training_.state()),
-        loader_(*images.training, loader_options(settings, replicas.first(), world, options.threads)),
+        loader_(*images.training, loader_options(settings, replicas.first(), world, options)),
         validation_(images.validation, settings.integer("training.batch"), world, replicas.crew(),
-                    replicas.first().compares_images() ? std::optional(crop_range(settings)) : std::nullopt),
+                    replicas.first().compares_images() ? std::optional(crop_range(settings)) : std::nullopt, options.device),
         checkpoints_(world, options.out / "checkpoints",
                      {.newest = static_cast<int>(settings.integer("training.keep_checkpoints")), .every = settings.integer("training.keep_every")},
                      [](const std::string& what) { log().warn(what); }),
@@ -163,7 +168,7 @@ class Pretraining {
 
   // FLOP/s of matrix products over all ranks, while all are at it.
   double measured_floor() {
-    auto rate = at::full({1}, gemm_rate(replicas_.crew()), at::kFloat);
+    auto rate = at::full({1}, options_.device.is_cpu() ? gemm_rate(replicas_.crew()) : gemm_rate(options_.device, type_of_compute(settings_)), at::kFloat);
     world_.all_reduce(rate, Reduction::kSum);
     return rate.item<double>();
   }
@@ -171,7 +176,7 @@ class Pretraining {
   void tell_speed() const {
     const Speed speed = events_->speed();
     if (speed.images_per_second > 0)
-      log().info("{:.0f} images/s, {:.0f} % of the rate of matrix products on these cores; waited for images {:.1f} % of the time",
+      log().info("{:.0f} images/s, {:.0f} % of the rate of matrix products here; waited for images {:.1f} % of the time",
                  speed.images_per_second, 100 * speed.share_of_floor, 100 * speed.waited_share);
   }
 
@@ -192,7 +197,7 @@ class Pretraining {
   float step() {
     const auto began = Clock::now();
     const double waited = loader_.waited();
-    const Batch batch = loader_.batch(state_.step);
+    const Batch batch = on_device(loader_.batch(state_.step));
     const double share = training_.backward(batch);
     // What must be decided by all alike: one small collective.
     const auto votes = checkpoints_.votes();
@@ -215,6 +220,13 @@ class Pretraining {
     if (stop || due) checkpoint();
     if (stop && state_.step < schedule_.steps) leave();
     return loss;
+  }
+
+  // Copies that the host need not wait for: the loader's memory is pinned, and LibTorch keeps it until they are through.
+  Batch on_device(Batch batch) const {
+    batch.images = batch.images.to(options_.device, /*non_blocking=*/true);
+    if (batch.second.defined()) batch.second = batch.second.to(options_.device, /*non_blocking=*/true);
+    return batch;
   }
 
   // Asked before the step after which the checkpoint would be written. The clock is rank 0's.
@@ -340,7 +352,9 @@ class Pretraining {
 };
 
 // Several threads would need a row each to gather blocks into.
-int threads_of_rank(const Settings& settings, const Communicator& world, int wanted) {
+int threads_of_rank(const Settings& settings, const Communicator& world, const PretrainOptions& options) {
+  if (!options.device.is_cpu()) return 1;
+  const int wanted = options.threads;
   const auto images = settings.integer("training.batch") / world.world_size() / settings.integer("training.accumulate");
   if (settings.string("sharding.strategy") != "full") return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, images)));
   if (wanted > 1 && world.rank() == 0)
@@ -354,10 +368,12 @@ PretrainResult pretrain(const Settings& settings, Communicator& ranks, const Pre
   CommunicationThread thread(ranks, options.timeline);
   const auto world = queued(thread, ranks);
   refuse_disagreement(*world, facts_to_agree_on(settings));
-  refuse_unsupported(settings, *world);
+  refuse_disagreement(*world, {{"kind of device", c10::DeviceTypeName(options.device.type(), /*lower_case=*/true)}});
+  refuse_unsupported(settings, *world, options.device);
+  use_tf32(settings.string("training.precision") == "tf32");
   const auto seed = RandomStream(static_cast<std::uint64_t>(settings.integer("training.seed")));
   Replicas replicas(find_objective(settings.string("objective.name")), settings, seed.child(purpose("weights")), *world,
-                    threads_of_rank(settings, *world, options.threads));
+                    threads_of_rank(settings, *world, options));
   PretrainingImages images;
   agree(*world, [&] {
     const bool leads = world->rank() == 0;

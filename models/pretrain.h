@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include <c10/core/Device.h>
+
 #include "runtime/communicator.h"
 #include "runtime/settings.h"
 #include "runtime/timeline.h"
@@ -21,6 +23,7 @@ struct PretrainOptions {
   int threads = 1;                               // of this rank, equal on all; each takes a part of the rank's images
   bool accept_changes = false;                   // go on with a run whose settings were others
   Timeline* timeline = nullptr;                  // where what this rank does is told
+  at::Device device = at::kCPU;                  // of this rank, of one kind on all; on a GPU one thread computes
 };
 
 struct PretrainResult {

@@ -28,7 +28,7 @@ ShardedTraining::ShardedTraining(Replicas& replicas, Communicator& world, Commun
       groups_(world, thread, options.strategy, options.within_node),
       units_(units_of_rank_0(replicas, world)),
       gradients_(units_, groups_, thread, options.strategy),
-      weights_(units_, groups_, thread, options.compute, options.strategy != Strategy::kFull),
+      weights_(units_, groups_, thread, options.compute, options.strategy != Strategy::kFull, options.device),
       state_(units_, weights_, groups_, options.adamw) {
   for (int copy = 0; copy < replicas.crew().size(); ++copy)
     runners_.push_back(
@@ -99,7 +99,7 @@ SlowWeights ShardedTraining::whole_weights() {
     const auto row = weights_.whole(unit);
     if (groups_.world.rank() != 0) continue;
     for (std::size_t i = 0; i < units_[unit].names.size(); ++i)
-      values[units_[unit].names[i]] = weights_.layout(unit).view(row, i).clone();
+      values[units_[unit].names[i]] = weights_.layout(unit).view(row, i).to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
   }
   for (auto& [name, parameter] : out.encoder) parameter.value = values["encoder." + name];
   for (auto& [name, parameter] : out.decoder) parameter.value = values["decoder." + name];

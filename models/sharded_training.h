@@ -18,6 +18,7 @@ class ShardedTraining {
     bool within_node = false;             // shard within a node, replicate across nodes
     bool recompute = false;               // compute blocks again in the backward instead of keeping what is inside them
     at::ScalarType compute = at::kFloat;  // or kBFloat16; master weights, sums and moments are float32
+    at::Device device = at::kCPU;
     std::int64_t accumulate = 1;          // parts of a batch, one after another
     AdamW::Options adamw;
   };

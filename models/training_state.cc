@@ -116,7 +116,7 @@ void TrainingState::update(ShardedGradients& gradients, double learning_rate) {
 }
 
 void TrainingState::Snapshot::copy() {
-  for (auto& [name, tensor] : tensors) tensor = tensor.clone();
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
 }
 
 TrainingState::Snapshot TrainingState::snapshot(const std::map<std::string, std::string>& facts) const {

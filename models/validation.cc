@@ -47,12 +47,13 @@ Numbers over_ranks(const Numbers& shares, Communicator& world) {
 
 }  // namespace
 
-Validation::Validation(const HeldImages& squares, std::int64_t chunk, Communicator& world, Crew& crew, const std::optional<CropRange>& pairs)
+Validation::Validation(const HeldImages& squares, std::int64_t chunk, Communicator& world, Crew& crew, const std::optional<CropRange>& pairs, at::Device device)
     : images_(pairs ? crops(squares, *pairs, "crop") : to_tensor(squares.images)),
       second_(pairs ? crops(squares, *pairs, "second crop") : at::Tensor()),
       chunk_(chunk),
       world_(world),
-      crew_(crew) {}
+      crew_(crew),
+      device_(device) {}
 
 double Validation::loss(const Objective& objective) const {
   return summed([&](const Batch& batch) { return Numbers{{"loss", objective.loss(batch).item<double>()}}; }).at("loss");
@@ -65,8 +66,8 @@ Numbers Validation::baselines(const Objective& objective) const {
 Batch Validation::first(std::int64_t count) const { return range(0, std::min(count, images_.size(0))); }
 
 Batch Validation::range(std::int64_t first, std::int64_t end) const {
-  Batch batch{.images = images_.slice(0, first, end), .second = {}, .streams = {}, .global_size = images_.size(0), .training = false};
-  if (second_.defined()) batch.second = second_.slice(0, first, end);
+  Batch batch{.images = images_.slice(0, first, end).to(device_), .second = {}, .streams = {}, .global_size = images_.size(0), .training = false};
+  if (second_.defined()) batch.second = second_.slice(0, first, end).to(device_);
   for (std::int64_t i = first; i < end; ++i) batch.streams.push_back(stream_of(i));
   return batch;
 }

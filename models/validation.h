@@ -15,7 +15,8 @@ class Validation {
  public:
   /// `chunk`: images that go through the network at once. `pairs`: for an objective that compares images: two crops of each are drawn, the same ones
   /// each time, and a chunk is never split, so that what an image is compared with depends on neither ranks nor threads.
-  Validation(const HeldImages& squares, std::int64_t chunk, Communicator&, Crew&, const std::optional<CropRange>& pairs = {});
+  /// `device`: where they are measured.
+  Validation(const HeldImages& squares, std::int64_t chunk, Communicator&, Crew&, const std::optional<CropRange>& pairs = {}, at::Device device = at::kCPU);
 
   double loss(const Objective&) const;                                   // every rank calls it
   std::map<std::string, double> baselines(const Objective&) const;       // likewise
@@ -31,6 +32,7 @@ class Validation {
   std::int64_t chunk_;
   Communicator& world_;
   Crew& crew_;
+  const at::Device device_;
 };
 
 }  // namespace palimpsest

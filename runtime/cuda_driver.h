@@ -27,6 +27,14 @@ class CudaDriver {
                       call("cuDeviceGetName", &name[0], static_cast<int>(sizeof name), device) == 0;
     return told ? name : "unknown GPU";
   }
+  /// "0000:9b:00.0", where it is plugged in: a number is another device in a process that is shown others. Empty where it cannot be asked.
+  std::string place_of(int number) const {
+    char place[32] = "";
+    int device = 0;
+    const bool told = error_ == 0 && call("cuDeviceGet", &device, number) == 0 &&
+                      call("cuDeviceGetPCIBusId", &place[0], static_cast<int>(sizeof place), device) == 0;
+    return told ? place : "";
+  }
 
  private:
   void* const library_;  // for the length of the program

@@ -53,6 +53,11 @@ at::Device device_of(const std::string& choice, int local_rank) {
   return gpu(*number);
 }
 
+const CudaDriver& driver() {
+  static const CudaDriver one;
+  return one;
+}
+
 c10::DeviceAllocator& allocator() { return *c10::getDeviceAllocator(at::kCUDA); }
 
 }  // namespace
@@ -75,10 +80,11 @@ void use_device(const std::string& choice, int local_rank) {
 
 at::Device compute_device() { return chosen; }
 
-std::string gpu_name(at::Device device) {
-  static const CudaDriver driver;
-  return driver.name_of(device.index());
-}
+void use_tf32(bool on) { at::globalContext().setFloat32MatmulPrecision(on ? "high" : "highest"); }
+
+std::string gpu_name(at::Device device) { return driver().name_of(device.index()); }
+
+std::string gpu_place(at::Device device) { return driver().place_of(device.index()); }
 
 std::uint64_t free_memory(at::Device device) { return allocator().getMemoryInfo(device.index()).first; }
 

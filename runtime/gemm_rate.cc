@@ -27,4 +27,19 @@ double gemm_rate(Crew& crew) {
   return std::accumulate(rates.begin(), rates.end(), 0.0);
 }
 
+double gemm_rate(at::Device device, at::ScalarType type) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::int64_t kSide = 8192;
+  constexpr int kProducts = 20;
+  const c10::NoGradGuard no_gradient;
+  const auto a = at::ones({kSide, kSide}, at::TensorOptions(type).device(device)), b = at::ones_like(a);
+  auto c = at::mm(a, b);
+  const auto wait = [&] { return c[0][0].item<float>(); };  // products are only begun by the host
+  wait();
+  const auto begin = Clock::now();
+  for (int i = 0; i < kProducts; ++i) at::mm_out(c, a, b);
+  wait();
+  return kProducts * 2.0 * kSide * kSide * kSide / std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
 }  // namespace palimpsest

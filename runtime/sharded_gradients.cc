@@ -5,13 +5,17 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace palimpsest {
 namespace {
 
 // In double precision the order of adding shows in no digit of a float: strategies and ranks clip by the same factor.
-double sum_of_squares(const float* values, std::int64_t n) {
+double sum_of_squares(const at::Tensor& share) {
+  if (!share.is_cpu()) return std::pow(at::linalg_vector_norm(share, 2, {}, false, at::kDouble).item<double>(), 2);
+  const auto* values = share.const_data_ptr<float>();
+  const std::int64_t n = share.numel();
   constexpr int kLanes = 8;
   double sums[kLanes] = {};
   std::int64_t i = 0;
@@ -107,7 +111,7 @@ void ShardedGradients::fold(Unit& unit, std::size_t parameter) {
     gradient.reset();
   }
   if (!sum.defined()) return;
-  if (!unit.row.defined()) unit.row = at::zeros({unit.layout.size()}, at::kFloat);
+  if (!unit.row.defined()) unit.row = at::zeros({unit.layout.size()}, sum.options().dtype(at::kFloat));
   auto place = unit.layout.view(unit.row, parameter);
   if (unit.filled[parameter])
     place.add_(sum);
@@ -142,7 +146,7 @@ void ShardedGradients::reduce_kept_row(Unit& unit) {
 
 void ShardedGradients::reduce_row_and_let_go(Unit& unit) {
   take_in();  // a backward that is faster than the network must not pile up rows: one travels, one fills
-  unit.sum = at::empty({unit.layout.part_size()}, at::kFloat);
+  unit.sum = at::empty({unit.layout.part_size()}, unit.row.options());
   unit.going = thread_.post("reduce_scatter " + unit.name, [this, row = std::move(unit.row), sum = unit.sum]() mutable {
     groups_.shard->reduce_scatter(sum, row, Reduction::kSum);
     groups_.replica->all_reduce(sum, Reduction::kSum);
@@ -178,7 +182,7 @@ void ShardedGradients::wait() {
 double ShardedGradients::squares() const {
   double sum = 0;
   for (const Unit& unit : units_)
-    if (unit.share.defined()) sum += sum_of_squares(unit.share.const_data_ptr<float>(), unit.share.numel());
+    if (unit.share.defined()) sum += sum_of_squares(unit.share);
   return sum;
 }
 

@@ -9,10 +9,10 @@ namespace palimpsest {
 /// computed in, that the model's tensors look into. In float32 the share lies within the row, where the row is kept.
 class ShardedWeights {
  public:
-  /// Takes the values that the first copies have. `compute`: float32 or bfloat16. `keep`: rows stay; else they are
-  /// gathered for use.
-  ShardedWeights(const std::vector<ShardingUnit>&, ShardGroups&, CommunicationThread&, at::ScalarType compute,
-                 bool keep);
+  /// Takes the values that the first copies have to `device`; the copies look there from then on. `compute`: float32 or
+  /// bfloat16. `keep`: rows stay; else they are gathered for use.
+  ShardedWeights(const std::vector<ShardingUnit>&, ShardGroups&, CommunicationThread&, at::ScalarType compute, bool keep,
+                 at::Device device = at::kCPU);
 
   std::size_t count() const { return units_.size(); }
   const ParameterRow& layout(std::size_t unit) const { return units_[unit].layout; }

@@ -15,19 +15,27 @@
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/over_nccl.h"
+#include "runtime/through_host.h"
 
 namespace palimpsest {
 namespace {
 
 // Run by 7 ranks (tests/CMakeLists.txt); the first 1, 2, 4 or 7 of them form the world of a test, the others look on.
-class Collectives : public testing::TestWithParam<int> {
+// `staged`: with copies of its tensors, as if they were on a device.
+struct World {
+  int ranks;
+  bool staged;
+};
+void PrintTo(const World& world, std::ostream* out) { *out << world.ranks << (world.staged ? " ranks, staged" : " ranks"); }
+
+class Collectives : public testing::TestWithParam<World> {
  protected:
   void SetUp() override {
     everyone_ = over_mpi();
     ASSERT_EQ(everyone_->world_size(), 7);
-    const bool member = everyone_->rank() < GetParam();
+    const bool member = everyone_->rank() < GetParam().ranks;
     auto group = over_mpi(member ? 0 : 1);
-    if (member) world_ = std::move(group);
+    if (member) world_ = GetParam().staged ? through_host(std::move(group), Staged::kAll) : std::move(group);
   }
   void TearDown() override { everyone_->barrier(); }
 
@@ -39,7 +47,7 @@ class Collectives : public testing::TestWithParam<int> {
   std::unique_ptr<Communicator> everyone_, world_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Ranks, Collectives, testing::Values(1, 2, 4, 7));
+INSTANTIATE_TEST_SUITE_P(Ranks, Collectives, testing::Values(World{1, false}, World{2, false}, World{4, false}, World{7, false}, World{2, true}, World{7, true}));
 
 // Element i on rank r. Small whole numbers, so that bfloat16 holds every sum exactly.
 at::Tensor numbers(std::int64_t n, int rank, at::ScalarType type) { return (at::arange(n, at::kFloat).remainder(5) + rank).to(type); }
@@ -159,6 +167,7 @@ TEST_P(Collectives, RefuseWhatTheyCannotAdd) {
 }
 
 TEST_P(Collectives, RefuseMemoryThatIsNotTheHosts) {
+  if (GetParam().staged) return;   // they are copied to it
   on_each_rank([](Communicator& world) {
     auto x = at::zeros({4}, at::kMeta), whole = at::zeros({4 * world.world_size()}, at::kMeta);
     EXPECT_THROW(world.all_reduce(x, Reduction::kSum), std::logic_error);
@@ -171,8 +180,9 @@ TEST_P(Collectives, RefuseMemoryThatIsNotTheHosts) {
 TEST(Communicators, AreFoundByName) {
   const MpiWorld alone;
   EXPECT_EQ(communicator_named("mpi", alone)->world_size(), 1);
+  EXPECT_EQ(communicator_named("auto", alone)->world_size(), 1);
   EXPECT_THAT([&] { communicator_named("pigeon", alone); },
-              testing::ThrowsMessage<InputError>("--communicator pigeon: there is none of this name. Take one of: mpi, nccl."));
+              testing::ThrowsMessage<InputError>("--communicator pigeon: there is none of this name. Take one of: auto, mpi, nccl."));
   std::string why = why_no_nccl();
   if (why.empty() && gpu_count(why) > 0) return;
   EXPECT_THAT([&] { communicator_named("nccl", alone); },

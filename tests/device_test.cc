@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/library.h>
 
 #include "models/slow_weights.h"
 #include "runtime/adamw.h"
@@ -14,6 +13,7 @@
 #include "sweeps/familiarity.h"
 #include "sweeps/familiarity_evoked.h"
 #include "sweeps/familiarity_training.h"
+#include "tests/shapes_alone.h"
 #include "tests/small_studies.h"
 #include "tests/temporary_folder.h"
 
@@ -87,28 +87,6 @@ TEST(AdamW, ByOperationsTakesTheStepOfTheHostsKernel) {
       EXPECT_TRUE(at::allclose(slot.value, kernel.slots()[0].value, 1e-5, 1e-6)) << step;
     }
   }
-}
-
-// Shapes that LibTorch knows in Python only: of layer norm, and of |x|.
-at::Tensor& shape_of_abs(const at::Tensor& x, at::Tensor& out) {
-  out.resize_(x.sizes());
-  return out;
-}
-std::tuple<at::Tensor, at::Tensor, at::Tensor> shapes_of_norm(const at::Tensor& x, at::IntArrayRef, const std::optional<at::Tensor>&,
-                                                              const std::optional<at::Tensor>&, double) {
-  const auto moments = x.select(-1, 0).unsqueeze(-1);
-  return {at::empty_like(x), at::empty_like(moments), at::empty_like(moments)};
-}
-std::tuple<at::Tensor, at::Tensor, at::Tensor> shapes_of_norm_backward(const at::Tensor&, const at::Tensor& x, at::IntArrayRef, const at::Tensor&,
-                                                                       const at::Tensor&, const std::optional<at::Tensor>&,
-                                                                       const std::optional<at::Tensor>&, std::array<bool, 3>) {
-  return {at::empty_like(x), {}, {}};
-}
-
-TORCH_LIBRARY_IMPL(aten, Meta, library) {
-  library.impl("abs.out", shape_of_abs);
-  library.impl("native_layer_norm", shapes_of_norm);
-  library.impl("native_layer_norm_backward", shapes_of_norm_backward);
 }
 
 // LibTorch's device "meta" computes shapes alone, and refuses to mix with tensors of any other: what runs on it keeps all of a step's tensors

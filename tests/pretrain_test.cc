@@ -106,7 +106,7 @@ TEST(Pretrain, ANumberFormatThatOnlyOtherDevicesHaveIsRefusedByName) {
   const TemporaryFolder folder("precision");
   auto settings = small_pretraining();
   settings.set("training.precision", std::string("tf32"));
-  EXPECT_THAT(refusal(settings, folder / "run"), HasSubstr("training.precision = \"tf32\" is a number format of CUDA devices"));
+  EXPECT_THAT(refusal(settings, folder / "run"), HasSubstr("training.precision = \"tf32\" is a number format of GPUs"));
 }
 
 TEST(Pretrain, ARunThatDivergedGoesOnFromBeforeWithALowerRateWhereThatIsAccepted) {

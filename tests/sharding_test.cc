@@ -12,6 +12,7 @@
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/tensor_file.h"
+#include "runtime/through_host.h"
 #include "tests/small_pretraining.h"
 
 // Run by 7 ranks (tests/CMakeLists.txt).
@@ -28,10 +29,11 @@ class Sharding : public testing::Test {
   void TearDown() override { everyone_->barrier(); }
 
   /// Trains over the first `ranks` ranks; the others wait.
-  void train(int ranks, const Settings& settings, const std::string& name, std::function<bool()> should_stop = {}) {
+  void train(int ranks, const Settings& settings, const std::string& name, std::function<bool()> should_stop = {}, bool staged = false) {
     everyone_->barrier();
     const bool member = everyone_->rank() < ranks;
-    const auto world = over_mpi(member ? 0 : 1);
+    auto world = over_mpi(member ? 0 : 1);
+    if (staged) world = through_host(std::move(world), Staged::kAll);
     if (member)
       pretrain(settings, *world, {.out = folder_ / name, .should_stop = std::move(should_stop), .threads = 1});
     everyone_->barrier();
@@ -90,6 +92,15 @@ TEST_F(Sharding, EveryStrategyGivesTheLossCurveOfOneProcessAndTheBitsOfDataParal
       EXPECT_EQ(losses(name), losses("none" + std::to_string(ranks))) << name;
       EXPECT_EQ(weights(name), weights("none" + std::to_string(ranks))) << name;
     }
+}
+
+TEST_F(Sharding, CopiesOfTensorsAsOfADeviceGiveTheSameBits) {
+  for (const char* strategy : {"none", "full"}) {
+    const std::string name = strategy;
+    train(3, deep_pretraining(strategy), name);
+    train(3, deep_pretraining(strategy), name + " staged", {}, /*staged=*/true);
+    if (leads()) EXPECT_EQ(weights(name + " staged"), weights(name)) << name;
+  }
 }
 
 TEST_F(Sharding, OneProcessGivesTheSameBitsUnderEveryStrategyAndWithRecomputation) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI { class App; }
+#include "launch/command_line.h"
 
 namespace palimpsest {
 
@@ -14,7 +14,7 @@ struct DefinitionArgument;
 /// One subcommand: declares its options on the app it is given and returns what to do. Its exit code is the program's; a thrown
 /// palimpsest::Error is printed as one sentence and ends with that error's code.
 using Run = std::function<int(MpiWorld&)>;
-using AddCommand = Run (*)(CLI::App& command);
+using AddCommand = Run (*)(CommandLine& command);
 
 /// Who runs a command that was started under mpirun.
 enum class Ranks { kFirst, kAll };

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <thread>
 
@@ -38,7 +37,7 @@ int cancel(const std::filesystem::path& results) {
 
 }  // namespace
 
-Run add_cancel(CLI::App& command) {
+Run add_cancel(CommandLine& command) {
   auto results = std::make_shared<std::filesystem::path>();
   command.add_option("DIR", *results, "the results folder of a sweep at work")->required();
   command.footer("Every rank leaves its pack between two steps and what is done stays. Works from any host that sees the folder.");

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "launch/commands.h"
@@ -22,7 +21,7 @@ int tell(const std::vector<Finding>& findings, bool json) {
 
 }  // namespace
 
-Run add_doctor(CLI::App& command) {
+Run add_doctor(CommandLine& command) {
   struct Options {
     std::filesystem::path out = ".";
     bool json = false;

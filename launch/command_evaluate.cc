@@ -1,6 +1,5 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
@@ -121,7 +120,7 @@ int evaluate(Options options) {
 
 }  // namespace
 
-Run add_evaluate(CLI::App& command) {
+Run add_evaluate(CommandLine& command) {
   auto options = std::make_shared<Options>();
   auto& e = options->evaluate;
   command
@@ -133,21 +132,21 @@ Run add_evaluate(CLI::App& command) {
   command.add_flag("--dead-leaves", options->dead_leaves,
                    "made images in place of a folder: a class is the crops of one picture");
   command.add_option("--families", options->families, "pictures of --dead-leaves (default 10)")
-      ->check(CLI::Range(2, 1000));
-  command.add_option("--members", options->members, "crops of each (default 40)")->check(CLI::Range(2, 10000));
+      ->between(2, 1000);
+  command.add_option("--members", options->members, "crops of each (default 40)")->between(2, 10000);
   command
       .add_option("--readout", e.readouts, "cls (class token), mean (of the patch tokens), or both: cls,mean (default)")
       ->delimiter(',');
-  command.add_option("--k", e.neighbours, "nearest neighbours that vote (default 20)")->check(above_zero());
+  command.add_option("--k", e.neighbours, "nearest neighbours that vote (default 20)")->above_zero();
   command.add_option("--penalty", e.penalty, "of the linear probe's squared weights (default 0.001)")
-      ->check(above_zero());
+      ->above_zero();
   command
       .add_option("--folds", e.folds,
                   "where the folder has no train and test: each image is held out in one of so many (default 5)")
-      ->check(CLI::Range(2, 1000));
+      ->between(2, 1000);
   command.add_option("--seed", e.seed, "of the folds, and of dead leaves (default 0)");
   command.add_option("--heads", options->heads, "attention heads, where the weights do not tell")
-      ->check(above_zero());
+      ->above_zero();
   command.add_option("--out", options->table, "CSV file for the same numbers");
   command.add_flag("--json", options->json, "for scripts");
   return [options](MpiWorld&) { return evaluate(*options); };

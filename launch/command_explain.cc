@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -62,7 +61,7 @@ std::string explanation(const RunRecord& record, const Ledger& ledger, const std
 
 }  // namespace
 
-Run add_explain(CLI::App& command) {
+Run add_explain(CommandLine& command) {
   const auto argument = add_run_argument(command);
   return [argument](MpiWorld&) {
     const bool running = Ledger::held(argument->results);

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include "launch/commands.h"
@@ -6,7 +5,7 @@
 
 namespace palimpsest {
 
-Run add_export(CLI::App& command) {
+Run add_export(CommandLine& command) {
   struct Options {
     std::vector<std::filesystem::path> results;
     std::filesystem::path out;

@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 
 #include "launch/commands.h"
 #include "launch/given_files.h"
@@ -9,11 +8,19 @@
 #include "runtime/log.h"
 
 namespace palimpsest {
+namespace {
 
-Run add_features(CLI::App& command) {
+Normalisation normalisation_named(const std::string& name) {
+  if (name == "clip") return Normalisation::kClip;
+  return name == "imagenet" ? Normalisation::kImageNet : Normalisation::kNone;
+}
+
+}  // namespace
+
+Run add_features(CommandLine& command) {
   struct Given {
     FeatureOptions features;
-    std::string images, run, unreadable = "stop";
+    std::string images, run, unreadable = "stop", normalise;
   };
   auto given = std::make_shared<Given>();
   command
@@ -28,22 +35,21 @@ Run add_features(CLI::App& command) {
       .add_option("--out", given->features.out,
                   "safetensors file to write: embedding, block.0, ... each [images, 1 + patches, width]")
       ->required();
-  const std::map<std::string, Normalisation> names = {
-      {"clip", Normalisation::kClip}, {"imagenet", Normalisation::kImageNet}, {"none", Normalisation::kNone}};
   command
-      .add_option_function<std::string>("--normalise", [given, names](const std::string& name) { given->features.normalise = names.at(name); },
-                                        "what pixels are shifted and scaled by (default: as the weights tell, else clip)")
-      ->check(CLI::IsMember({"clip", "imagenet", "none"}))
+      .add_option("--normalise", given->normalise,
+                  "what pixels are shifted and scaled by (default: as the weights tell, else clip)")
+      ->one_of({"clip", "imagenet", "none"})
       ->type_name("NAME");
   command.add_flag("--attention", given->features.attention,
                    "write attention.0, ... too: [images, heads, tokens, tokens]");
   command
       .add_option("--heads", given->features.heads,
                   "attention heads, where neither the file nor a config.json beside it tells them")
-      ->check(above_zero());
+      ->above_zero();
   command.add_option("--adapter-scale", given->features.adapter_scale,
                      "alpha / rank of adapters in the file (default: as it tells, else 4)");
   return [given](MpiWorld&) {
+    if (!given->normalise.empty()) given->features.normalise = normalisation_named(given->normalise);
     const auto images = image_folder(image_folder_given(given->images, given->unreadable), [](const std::string& warning) { log().warn("{}", warning); });
     prepare_folder_of(given->features.out);
     given->features.weights = weights_given(given->features.weights, given->run);   // last: a run may be trained again for it

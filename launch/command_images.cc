@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <optional>
 
@@ -51,10 +50,10 @@ int pack(const Arguments& arguments) {
 
 }  // namespace
 
-Run add_images(CLI::App& command) {
+Run add_images(CommandLine& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.require_subcommand(1);
-  CLI::App* pack_command = command.add_subcommand(
+  command.require_subcommand();
+  CommandLine* pack_command = command.add_subcommand(
       "pack", "write the images of a folder into tar shards, in the layout of WebDataset: images.source = \"shards\"");
   pack_command->add_option("FOLDER", arguments->folder, "JPEG and PNG images, with subfolders: those are the labels")
       ->required();
@@ -62,13 +61,13 @@ Run add_images(CLI::App& command) {
   pack_command
       ->add_option("--side", arguments->side,
                    "reduce images to this short side (pixels); without it they stay as they are")
-      ->check(CLI::Range(8, 65000));
+      ->between(8, 65000);
   pack_command->add_option("--quality", arguments->quality, "of the JPEGs that reduced images are written as")
-      ->check(CLI::Range(1, 100))
+      ->between(1, 100)
       ->capture_default_str();
   pack_command
       ->add_option("--shard-size", arguments->shard_megabytes, "a shard is closed when it has so many megabytes")
-      ->check(CLI::Range(1, 1'000'000))
+      ->between(1, 1'000'000)
       ->capture_default_str();
   pack_command->add_option("--masks", arguments->masks, "folder of figure masks that bear the names of their images");
   return [arguments](MpiWorld&) { return pack(*arguments); };

@@ -1,15 +1,13 @@
 #include <cstdio>
 #include <memory>
 
-#include <CLI/CLI.hpp>
-
 #include "launch/commands.h"
 #include "launch/kind_of_definition.h"
 #include "sweeps/key_text.h"
 
 namespace palimpsest {
 
-Run add_init(CLI::App& command) {
+Run add_init(CommandLine& command) {
   auto kind = std::make_shared<std::string>();
   command.add_option("STUDY", *kind, kinds_of_definition())->required();
   return [kind](MpiWorld&) {

@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -65,15 +64,13 @@ class ExitFile {
 
 // Mistakes are told here and once, before any host is asked and any rank started.
 void check_words(const Command& command, const std::vector<std::string>& words) {
-  CLI::App app{command.help, command.name};
-  const Run unused = command.add(app);
-  try {
-    app.parse(std::vector<std::string>(words.rbegin(), words.rend() - 1));
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return;   // --help
-    throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, error.what(), command.name));
+  CommandLine line(command.help, command.name);
+  const Run unused = command.add(line);
+  if (const auto unparsed = line.parse({words.begin() + 1, words.end()})) {
+    if (!unparsed->mistake) return;   // --help
+    throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, unparsed->what, command.name));
   }
-  command.check(definition_argument_of(app));
+  command.check(definition_argument_of(line));
 }
 
 void check_command(const std::vector<std::string>& words) {
@@ -246,7 +243,7 @@ int launch(const LaunchRequest& request) {
 
 }  // namespace
 
-Run add_launch(CLI::App& command) {
+Run add_launch(CommandLine& command) {
   auto request = std::make_shared<LaunchRequest>();
   if (const char* prefix = std::getenv("PALIMPSEST_PREFIX")) request->prefix = prefix;  // the bundle's own
   command
@@ -262,10 +259,10 @@ Run add_launch(CLI::App& command) {
   command.add_flag("--no-check", request->no_check, "do not look at the hosts first");
   command.add_option("--restarts", request->restarts, "how often the ranks are started again after one was lost")
       ->capture_default_str()
-      ->check(CLI::Range(0, 1000000));
+      ->between(0, 1000000);
   command.add_flag("--oversubscribe", request->oversubscribe, "start more ranks than there are cores");
   command.add_option("--bind", request->bind, "what a rank is tied to; auto: numa where a host has several memories")
-      ->check(CLI::IsMember({"auto", "none", "core", "numa"}))
+      ->one_of({"auto", "none", "core", "numa"})
       ->capture_default_str();
   command
       .add_option("--network", request->network,
@@ -279,13 +276,13 @@ Run add_launch(CLI::App& command) {
   command
       .add_option("--starter", request->starter,
                   "mpirun; srun, within a Slurm allocation, with an MPI that Slurm can start")
-      ->check(CLI::IsMember({"mpirun", "srun"}))
+      ->one_of({"mpirun", "srun"})
       ->type_name("NAME");
-  take_command(command);
+  command.take_command();
   command.footer(
       "COMMAND... is any command that runs over ranks, with its arguments: palimpsest launch -n 3 sweep FILE.toml "
       "--out DIR");
-  CLI::App* app = &command;
+  CommandLine* app = &command;
   return [request, app](MpiWorld&) {
     request->command = app->remaining();
     return launch(*request);

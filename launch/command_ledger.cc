@@ -1,7 +1,5 @@
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
@@ -54,12 +52,12 @@ int salvage(const Options& options) {
 
 }  // namespace
 
-Run add_ledger(CLI::App& command) {
+Run add_ledger(CommandLine& command) {
   auto options = std::make_shared<Options>();
-  command.require_subcommand(1);
-  CLI::App* look = command.add_subcommand("check", "look at every page, row and id of a ledger; ends with 0 where it is whole, else with 2");
-  CLI::App* save = command.add_subcommand("salvage", "copy what is whole in a damaged ledger into a new one");
-  for (CLI::App* sub : {look, save}) sub->add_option("DIR", options->results, "the sweep's results folder")->required();
+  command.require_subcommand();
+  CommandLine* look = command.add_subcommand("check", "look at every page, row and id of a ledger; ends with 0 where it is whole, else with 2");
+  CommandLine* save = command.add_subcommand("salvage", "copy what is whole in a damaged ledger into a new one");
+  for (CommandLine* sub : {look, save}) sub->add_option("DIR", options->results, "the sweep's results folder")->required();
   look->add_flag("--json", options->json, "for scripts");
   save->add_option("--out", options->out, "folder for the new ledger")->required();
   return [options, look](MpiWorld&) { return look->parsed() ? check(*options) : salvage(*options); };

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 
@@ -71,7 +70,7 @@ void print_log(const std::filesystem::path& file, const RunRecord& record) {
 
 }  // namespace
 
-Run add_logs(CLI::App& command) {
+Run add_logs(CommandLine& command) {
   const auto argument = add_run_argument(command);
   return [argument](MpiWorld&) {
     const Ledger ledger = Ledger::open_for_reading(argument->results);

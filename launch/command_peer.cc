@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <iostream>
 
@@ -34,13 +33,13 @@ int answer_launch(const std::vector<std::string>& inputs, const std::string& fol
 
 }  // namespace
 
-Run add_peer(CLI::App& command) {
+Run add_peer(CommandLine& command) {
   struct Options {
     std::vector<std::string> inputs;
     std::string folder_token;
   };
   auto options = std::make_shared<Options>();
-  command.group("");  // for launch, not for people
+  command.hide();  // for launch, not for people
   command.add_option("--input", options->inputs, "a file whose content all hosts must share")->allow_extra_args(false);
   command.add_option("--folder-token", options->folder_token, "a file that is there where hosts share the folder");
   return [options](MpiWorld&) { return answer_launch(options->inputs, options->folder_token); };

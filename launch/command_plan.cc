@@ -1,7 +1,6 @@
 #include <cstdio>
 #include <memory>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
@@ -34,12 +33,12 @@ int plan(const Options& options) {
 
 }  // namespace
 
-Run add_plan(CLI::App& command) {
+Run add_plan(CommandLine& command) {
   auto options = std::make_shared<Options>();
   options->definition = add_definition_argument(command, "the sweep's definition");
-  command.add_option("--ranks", options->ranks, "workers the sweep would have")->check(CLI::Range(1, 100000))->capture_default_str();
+  command.add_option("--ranks", options->ranks, "workers the sweep would have")->between(1, 100000)->capture_default_str();
   add_out(command, options->out, "results folder: show what is done there already");
-  command.add_option("--probe", options->probe, "measure for so long how fast packs of 1, 2, 4, ... runs are")->check(above_zero())->type_name("SECONDS");
+  command.add_option("--probe", options->probe, "measure for so long how fast packs of 1, 2, 4, ... runs are")->above_zero()->type_name("SECONDS");
   command.add_flag("--json", options->json, "the same as JSON");
   return [options](MpiWorld&) { return plan(*options); };
 }

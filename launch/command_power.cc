@@ -1,7 +1,6 @@
 #include <cstdio>
 #include <memory>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
@@ -30,12 +29,12 @@ int power(const Options& options) {
 
 }  // namespace
 
-Run add_power(CLI::App& command) {
+Run add_power(CommandLine& command) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->folders, "results folder of a sweep, finished or not; several: slices of one sweep")->required();
   command.add_option("--effect", options->effects, "effects to find, in the claim's own measure; without them the smallest of interest, the one seen, and shares of the SD")
-      ->check(above_zero());
-  command.add_option("--power", options->powers, "chances of finding it")->check(CLI::Range(0.01, 0.999))->capture_default_str();
+      ->above_zero();
+  command.add_option("--power", options->powers, "chances of finding it")->between(0.01, 0.999)->capture_default_str();
   command.add_flag("--json", options->json, "the same as JSON");
   return [options](MpiWorld&) { return power(*options); };
 }

@@ -1,6 +1,5 @@
 #include <ATen/Parallel.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -72,7 +71,7 @@ int run(const Arguments& arguments, MpiWorld& world) {
 
 }  // namespace
 
-Run add_pretrain(CLI::App& command) {
+Run add_pretrain(CommandLine& command) {
   auto arguments = std::make_shared<Arguments>();
   arguments->definition = add_definition_argument(command, "the training's definition, e.g. sweeps/definitions/slow-micro.toml");
   add_out(command, arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();

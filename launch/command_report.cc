@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <memory>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -88,7 +87,7 @@ int report(const Options& options) {
 
 }  // namespace
 
-Run add_report(CLI::App& command) {
+Run add_report(CommandLine& command) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->folders, "results folder of a sweep, finished or not; several: slices of one sweep, read as one")->required();
   command.add_option("--out", options->out, "folder for report.html, figures and tables; without it the (first) DIR")->type_name("DIR");

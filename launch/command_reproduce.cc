@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include <fmt/core.h>
 
 #include "launch/commands.h"
@@ -18,7 +16,7 @@ namespace palimpsest {
 namespace {
 
 void tell_metrics(const Reproduction& made) {
-  for (const Compared& one : made.metrics) {
+  for (const ComparedMetric& one : made.metrics) {
     if (one.differing == 0) fmt::print("  {}: {} numbers, all with the same bits\n", one.metric, one.numbers);
     else if (!one.same_axes) fmt::print("  {}: other axes than then\n", one.metric);
     else fmt::print("  {}: {} of {} numbers differ, by {:.3g} at most\n", one.metric, one.differing, one.numbers, one.largest);
@@ -66,7 +64,7 @@ int reproduce_in(const RunArgument& argument) {
 
 }  // namespace
 
-Run add_reproduce(CLI::App& command) {
+Run add_reproduce(CommandLine& command) {
   const auto argument = add_run_argument(command);
   command.footer("Runs it again, alone, and compares its numbers with the ledger's. Ends with 0 where all bits are the same, with 1 where not.");
   return [argument](MpiWorld&) {

@@ -1,7 +1,6 @@
 #include <cstdio>
 #include <memory>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "launch/commands.h"
@@ -10,7 +9,7 @@
 
 namespace palimpsest {
 
-Run add_schema(CLI::App& command) {
+Run add_schema(CommandLine& command) {
   auto kind = std::make_shared<std::string>();
   command.add_option("STUDY", *kind, kinds_of_definition())->required();
   return [kind](MpiWorld&) {

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "launch/commands.h"
@@ -7,9 +6,10 @@
 
 namespace palimpsest {
 
-Run add_show(CLI::App& command) {
+Run add_show(CommandLine& command) {
   const auto argument = add_run_argument(command);
-  const auto* json = command.add_flag("--json")->description("for scripts");
+  const auto json = std::make_shared<bool>(false);
+  command.add_flag("--json", *json, "for scripts");
   return [argument, json](MpiWorld&) {
     const Ledger ledger = Ledger::open_for_reading(argument->results);
     const RunRecord record = argument->record(ledger);

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 
@@ -22,7 +21,7 @@ void tell_slices(const std::filesystem::path& results) {
 
 }  // namespace
 
-Run add_status(CLI::App& command) {
+Run add_status(CommandLine& command) {
   struct Options {
     std::filesystem::path results;
     bool json = false;

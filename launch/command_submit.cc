@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -68,7 +67,7 @@ int submit(Options& options) {
 
 }  // namespace
 
-Run add_submit(CLI::App& command) {
+Run add_submit(CommandLine& command) {
   auto options = std::make_shared<Options>();
   SubmitRequest& request = options->request;
   request.folder = std::filesystem::current_path();
@@ -80,15 +79,15 @@ Run add_submit(CLI::App& command) {
   command.add_option("--status", options->status_of, "how what was submitted into DIR is")->type_name("DIR");
   command.add_option("--cancel", options->cancel_of, "take back what was submitted into DIR; what is committed stays")->type_name("DIR");
   command.add_option("--name", request.name, "of the job");
-  command.add_option("--nodes", request.nodes, "hosts of one world")->check(above_zero())->capture_default_str();
-  command.add_option("--ranks", request.ranks_per_node, "on each host")->check(above_zero())->capture_default_str();
-  command.add_option("--cores", request.cores_per_rank, "for each rank")->check(above_zero())->capture_default_str();
-  command.add_option("--gpus", request.gpus_per_node, "on each host")->check(CLI::Range(0, 1024))->capture_default_str();
-  command.add_option("--memory", request.memory_per_rank, "GiB for each rank")->check(above_zero())->capture_default_str();
-  command.add_option("--hours", request.hours, "a job's time limit; what is left then goes on in a new turn. A sweep's is planned where it is not given")->check(above_zero());
-  command.add_option("--stop-before", request.stop_before, "seconds before that limit at which it is asked to stop (slurm)")->check(CLI::Range(15, 3600))->capture_default_str();
-  command.add_option("--slices", request.slices, "an array of so many parts, each a job with a ledger of its own under DIR/slice-I")->check(above_zero());
-  command.add_option("--at-once", request.at_once, "how many slices run at the same time")->check(above_zero());
+  command.add_option("--nodes", request.nodes, "hosts of one world")->above_zero()->capture_default_str();
+  command.add_option("--ranks", request.ranks_per_node, "on each host")->above_zero()->capture_default_str();
+  command.add_option("--cores", request.cores_per_rank, "for each rank")->above_zero()->capture_default_str();
+  command.add_option("--gpus", request.gpus_per_node, "on each host")->between(0, 1024)->capture_default_str();
+  command.add_option("--memory", request.memory_per_rank, "GiB for each rank")->above_zero()->capture_default_str();
+  command.add_option("--hours", request.hours, "a job's time limit; what is left then goes on in a new turn. A sweep's is planned where it is not given")->above_zero();
+  command.add_option("--stop-before", request.stop_before, "seconds before that limit at which it is asked to stop (slurm)")->between(15, 3600)->capture_default_str();
+  command.add_option("--slices", request.slices, "an array of so many parts, each a job with a ledger of its own under DIR/slice-I")->above_zero();
+  command.add_option("--at-once", request.at_once, "how many slices run at the same time")->above_zero();
   command.add_option("--extra", request.extra, "a line for the batch system, as --extra=--partition=gpu or --extra=--account=lab; may be given often")->allow_extra_args(false);
   command.add_option("--image", request.image, "container image (kubernetes, aws-batch, skypilot)")->capture_default_str();
   command.add_option("--volume", request.volume, "what outlives the machines: a claim (kubernetes), fs-ID or a host's folder (aws-batch), a bucket (skypilot)");
@@ -100,9 +99,9 @@ Run add_submit(CLI::App& command) {
   command.add_option("--namespace", request.space, "namespace (kubernetes)")->capture_default_str();
   command.add_option("--backup", request.backup, "folder that outlives the machine: each sweep's ledger is copied there, and taken up from there")->type_name("DIR");
   command.add_flag("!--no-spot", request.spot, "no spot instances (skypilot)");
-  take_command(command);
+  command.take_command();
   command.footer("palimpsest submit ENGINE [options] sweep FILE.toml --out DIR (or pretrain ...). Options come before sweep. Engines:\n" + known);
-  CLI::App* app = &command;
+  CommandLine* app = &command;
   return [options, app](MpiWorld&) {
     if (!options->status_of.empty()) return tell_submitted(options->status_of);
     if (!options->cancel_of.empty()) return cancel_submitted(options->cancel_of);

@@ -1,7 +1,6 @@
 #include <charconv>
 #include <optional>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include "launch/commands.h"
@@ -142,7 +141,7 @@ void read_slice(const std::string& text, SweepRequest& request) {
 
 }  // namespace
 
-Run add_sweep(CLI::App& command) {
+Run add_sweep(CommandLine& command) {
   struct Options {
     SweepRequest request;
     std::shared_ptr<DefinitionArgument> definition;
@@ -154,11 +153,11 @@ Run add_sweep(CLI::App& command) {
   command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
       ->type_name("I/N");
   add_device(command, options->request.device, "what packs are computed on");
-  command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->check(above_zero())->type_name("H");
-  command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->check(above_zero())->type_name("MONEY");
-  command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->check(above_zero())->type_name("GB");
+  command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->above_zero()->type_name("H");
+  command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->above_zero()->type_name("MONEY");
+  command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->above_zero()->type_name("GB");
   command.add_option("--backup", options->request.backup, "a folder that outlives this machine: the ledger is copied there, and taken up from there where --out has none")->type_name("DIR");
-  command.add_option("--backup-seconds", options->request.backup_seconds, "between two copies")->check(above_zero())->capture_default_str();
+  command.add_option("--backup-seconds", options->request.backup_seconds, "between two copies")->above_zero()->capture_default_str();
   command.add_flag("--retry-failed", options->request.retry_failed, "run failed runs again");
   command.add_flag("--retry-quarantined", options->request.retry_quarantined, "try runs again that were alone with workers that were lost");
   command.add_flag("--keep-pictures", options->request.keep_pictures, "keep reconstructions in the ledger, for the report");

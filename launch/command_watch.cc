@@ -5,7 +5,6 @@
 #include <memory>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include "launch/commands.h"
@@ -49,7 +48,7 @@ std::string verdicts_now(const Options& options, const SweepStatus& status) {
   const Ledger ledger = Ledger::open_for_reading(options.results);
   const ReportSource source = report_source(ledger);
   if (source.rows.claims.empty()) return {};
-  if (!may_judge(source, status)) return std::string(kNoVerdictYet) + "\n";
+  if (!may_judge(source, status)) return fmt::format("{}\n", kNoVerdictYet);
   return verdict_table(judge(source.rows), source.rows.unit, ::isatty(STDOUT_FILENO));
 }
 
@@ -142,11 +141,11 @@ int watch_in_browser(const Options& options) {
 
 }  // namespace
 
-Run add_watch(CLI::App& command) {
+Run add_watch(CommandLine& command) {
   auto options = std::make_shared<Options>();
   command.add_option("DIR", options->results, "the sweep's results folder")->required();
   command.add_flag("--web", options->web, "as a page for a browser on this machine, read-only, in place of the terminal");
-  command.add_option("--port", options->port, "of the page; without it one that is free")->check(CLI::Range(1, 65535))->needs("--web");
+  command.add_option("--port", options->port, "of the page; without it one that is free")->between(1, 65535)->needs("--web");
   return [options](MpiWorld&) {
     catch_stop_signals();
     return options->web ? watch_in_browser(*options) : watch_in_terminal(*options);

@@ -1,7 +1,5 @@
 #include "launch/command_weights.h"
 
-#include <CLI/CLI.hpp>
-
 #include "launch/commands.h"
 
 namespace palimpsest {
@@ -19,9 +17,9 @@ constexpr struct {
 
 }  // namespace
 
-Run add_weights(CLI::App& command) {
-  command.require_subcommand(1);
-  std::vector<std::pair<CLI::App*, Run>> runs;
+Run add_weights(CommandLine& command) {
+  command.require_subcommand();
+  std::vector<std::pair<CommandLine*, Run>> runs;
   for (const auto& [name, help, add] : kSubcommands) {
     auto* sub = command.add_subcommand(name, help);
     runs.emplace_back(sub, add(*sub));

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
@@ -63,7 +62,7 @@ int give_adapters(const ExportOptions& options, const std::string& modules, cons
 
 }  // namespace
 
-Run add_weights_export(CLI::App& command) {
+Run add_weights_export(CommandLine& command) {
   struct Options {
     ExportOptions weights;
     std::string run, prefix, modules = "clip";
@@ -90,11 +89,11 @@ Run add_weights_export(CLI::App& command) {
                      "for peft: the family whose modules the adapters go to (default clip)");
   command.add_option("--dtype", options->weights.dtype, "float32 (default), float16 or bfloat16");
   command.add_option("--heads", options->weights.heads, "attention heads, where the weights do not tell")
-      ->check(above_zero());
+      ->above_zero();
   command.add_flag("--merge", options->weights.merge, "add the adapters in WEIGHTS to the weights");
   command.add_flag("--json", options->json, "for scripts");
   return [=](MpiWorld&) {
-    if (prefix->count() > 0) options->weights.prefix = options->prefix;
+    if (prefix->given()) options->weights.prefix = options->prefix;
     const bool adapters_alone = options->weights.family == kAdaptersAlone;
     if (!adapters_alone) check_family(options->weights.family);
     options->weights.weights = weights_given(options->weights.weights, options->run);

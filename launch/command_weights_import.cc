@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
@@ -130,7 +129,7 @@ int import(Options options, bool prefix_given, bool epsilon_given) {
 
 }  // namespace
 
-Run add_weights_import(CLI::App& command) {
+Run add_weights_import(CommandLine& command) {
   auto options = std::make_shared<Options>();
   command
       .add_option("FILE", options->import.file,
@@ -142,23 +141,23 @@ Run add_weights_import(CLI::App& command) {
   command
       .add_option("--resolution", options->import.resolution,
                   "side of the images it is to see: position embeddings are interpolated")
-      ->check(above_zero());
+      ->above_zero();
   command.add_option("--family", options->import.family,
                      "whose names the keys are, where that is not to be recognised: " + family_names());
   auto* prefix = command.add_option("--prefix", options->prefix,
                                     "what the encoder's keys begin with, where a file holds several encoders");
   command.add_option("--heads", options->import.heads, "attention heads, where no config.json tells")
-      ->check(above_zero());
+      ->above_zero();
   command.add_option("--activation", options->import.activation,
                      "of the MLPs, where no config.json tells: quick_gelu, gelu, gelu_pytorch_tanh or relu");
   auto* epsilon = command.add_option("--epsilon", options->epsilon, "of the LayerNorms, where no config.json tells")
-                      ->check(above_zero());
+                      ->above_zero();
   command.add_option("--base", options->base,
                      "for adapters of peft: the slow weights they were trained over, imported before");
   command.add_flag("--merge", options->merge,
                    "for adapters of peft: add them to the slow weights, for what takes no adapters");
   command.add_flag("--json", options->json, "every key that was used, left or missed, for scripts");
-  return [=](MpiWorld&) { return import(*options, prefix->count() > 0, epsilon->count() > 0); };
+  return [=](MpiWorld&) { return import(*options, prefix->given(), epsilon->given()); };
 }
 
 }  // namespace palimpsest

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "launch/command_weights.h"
@@ -95,7 +94,7 @@ int exit_code(const InspectedWeights& all) {
 
 }  // namespace
 
-Run add_weights_inspect(CLI::App& command) {
+Run add_weights_inspect(CommandLine& command) {
   struct Options {
     std::filesystem::path path;
     bool json = false;

@@ -5,29 +5,29 @@
 namespace palimpsest {
 
 // One function a command, each in a file of its own, command_NAME.cc; commands.cc lists them.
-Run add_doctor(CLI::App&);
-Run add_cancel(CLI::App&);
-Run add_evaluate(CLI::App&);
-Run add_explain(CLI::App&);
-Run add_export(CLI::App&);
-Run add_launch(CLI::App&);
-Run add_features(CLI::App&);
-Run add_init(CLI::App&);
-Run add_images(CLI::App&);
-Run add_peer(CLI::App&);
-Run add_ledger(CLI::App&);
-Run add_logs(CLI::App&);
-Run add_plan(CLI::App&);
-Run add_status(CLI::App&);
-Run add_pretrain(CLI::App&);
-Run add_power(CLI::App&);
-Run add_report(CLI::App&);
-Run add_reproduce(CLI::App&);
-Run add_watch(CLI::App&);
-Run add_schema(CLI::App&);
-Run add_submit(CLI::App&);
-Run add_show(CLI::App&);
-Run add_sweep(CLI::App&);
-Run add_weights(CLI::App&);
+Run add_doctor(CommandLine&);
+Run add_cancel(CommandLine&);
+Run add_evaluate(CommandLine&);
+Run add_explain(CommandLine&);
+Run add_export(CommandLine&);
+Run add_launch(CommandLine&);
+Run add_features(CommandLine&);
+Run add_init(CommandLine&);
+Run add_images(CommandLine&);
+Run add_peer(CommandLine&);
+Run add_ledger(CommandLine&);
+Run add_logs(CommandLine&);
+Run add_plan(CommandLine&);
+Run add_status(CommandLine&);
+Run add_pretrain(CommandLine&);
+Run add_power(CommandLine&);
+Run add_report(CommandLine&);
+Run add_reproduce(CommandLine&);
+Run add_watch(CommandLine&);
+Run add_schema(CommandLine&);
+Run add_submit(CommandLine&);
+Run add_show(CommandLine&);
+Run add_sweep(CommandLine&);
+Run add_weights(CommandLine&);
 
 }  // namespace palimpsest

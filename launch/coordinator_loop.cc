@@ -150,7 +150,7 @@ class CoordinatorLoop {
     tell({rank}, welcome_);
     on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, unix_time(), outbox_);
   }
-  void on(int rank, const Report& report) {
+  void on(int rank, const RunReport& report) {
     if (!report.result.failure.empty()) warn_of_failure(report.result);
     on_run_finished(sweep_.coordinator, {rank}, report.pack, report.result, unix_time(), outbox_);
   }

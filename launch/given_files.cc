@@ -8,9 +8,9 @@ void prepare_folder_of(const std::filesystem::path& file) {
   prepare_folder(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
 }
 
-void add_unreadable(CLI::App& command, std::string& unreadable) {
+void add_unreadable(CommandLine& command, std::string& unreadable) {
   command.add_option("--unreadable", unreadable, "what to do about images that cannot be read: stop (default) or skip, with a warning for each")
-      ->check(CLI::IsMember({"stop", "skip"}));
+      ->one_of({"stop", "skip"});
 }
 
 ImageFolder image_folder_given(const std::filesystem::path& folder, const std::string& unreadable) {

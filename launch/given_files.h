@@ -3,8 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "launch/command_line.h"
 #include "runtime/image_folder.h"
 
 namespace palimpsest {
@@ -13,7 +12,7 @@ namespace palimpsest {
 void prepare_folder_of(const std::filesystem::path& file);
 
 /// --unreadable skip|stop: what to do about files of --images that are no sound images.
-void add_unreadable(CLI::App& command, std::string& unreadable);
+void add_unreadable(CommandLine& command, std::string& unreadable);
 ImageFolder image_folder_given(const std::filesystem::path& folder, const std::string& unreadable);
 
 }  // namespace palimpsest

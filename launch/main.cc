@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -21,7 +20,7 @@ constexpr std::chrono::milliseconds kGraceOfFirst{2000}, kGraceOfOthers{0};
 constexpr double kMeetingSeconds = 10;  // how long ranks that are through wait for the others before they end the world
 
 struct Declared {
-  CLI::App* app;
+  CommandLine* line;
   const Command* command;
   Run run;
 };
@@ -31,10 +30,10 @@ struct Outcome {
   std::string sentence;  // empty: nothing to say
 };
 
-std::vector<Declared> declare(CLI::App& app) {
+std::vector<Declared> declare(CommandLine& program) {
   std::vector<Declared> declared;
   for (const Command& command : commands()) {
-    CLI::App* sub = app.add_subcommand(command.name, command.help);
+    CommandLine* sub = program.add_subcommand(command.name, command.help);
     declared.push_back({sub, &command, command.add(*sub)});
   }
   return declared;
@@ -88,44 +87,35 @@ int run_on_first_rank(const Run& run) {
   return hand_over(outcome.exit_code);
 }
 
-// CLI11 would only say that a command is required. Those without a group are not for people.
+// CLI11 would only say that a command is required. Hidden ones are not for people.
 std::string mistake_in_command(int argc, char** argv, const std::vector<Declared>& declared) {
   if (argc < 2 || argv[1][0] == '-') return {};
   std::vector<std::string> names;
   for (const Declared& one : declared) {
-    if (one.app->get_name() == argv[1]) return {};
-    if (!one.app->get_group().empty()) names.push_back(one.app->get_name());
+    if (one.line->name() == argv[1]) return {};
+    if (!one.line->hidden()) names.push_back(one.line->name());
   }
   const auto meant = nearest(argv[1], names);
   return "there is no command \"" + std::string(argv[1]) + "\". " + (meant ? "Did you mean " + *meant + "?" : "See palimpsest --help.");
 }
 
-// "palimpsest weights import": as much of it as was typed.
-std::string command_typed(const CLI::App& app) {
-  std::string words = app.get_name();
-  for (auto inner = app.get_subcommands(); !inner.empty(); inner = inner.front()->get_subcommands()) words += " " + inner.front()->get_name();
-  return words;
+int tell(const Unparsed& unparsed) {
+  if (MpiWorld::rank_in_environment() != 0) return 0;
+  std::fputs(unparsed.text.c_str(), unparsed.mistake ? stderr : stdout);
+  return hand_over(unparsed.mistake ? 2 : 0);
 }
 
 int main_of(int argc, char** argv) {
   add_network_studies();
-  CLI::App app{"Palimpsest pretrains slow weights and sweeps fast-weight runs over them.", "palimpsest"};
-  app.require_subcommand(1);
-  app.set_version_flag("--version", "palimpsest " PALIMPSEST_VERSION);
-  app.failure_message([](const CLI::App* app, const CLI::Error& error) {
-    return "palimpsest: " + std::string(error.what()) + "\nTry: " + command_typed(*app) + " --help\n";
-  });
-  const std::vector<Declared> declared = declare(app);
+  CommandLine program("Palimpsest pretrains slow weights and sweeps fast-weight runs over them.", "palimpsest");
+  program.require_subcommand();
+  program.version("palimpsest " PALIMPSEST_VERSION);
+  const std::vector<Declared> declared = declare(program);
   if (const std::string mistake = mistake_in_command(argc, argv, declared); !mistake.empty())
     return run_on_first_rank([&](MpiWorld&) -> int { throw InputError(mistake); });
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (MpiWorld::rank_in_environment() != 0) return 0;
-    return hand_over(app.exit(error) == 0 ? 0 : 2);
-  }
+  if (const auto unparsed = program.parse(argc, argv)) return tell(*unparsed);
   for (const Declared& one : declared) {
-    if (!one.app->parsed()) continue;
+    if (!one.line->parsed()) continue;
     if (one.command->ranks == Ranks::kFirst) return run_on_first_rank(one.run);
     return run_as_rank(one.run, argc, argv);
   }

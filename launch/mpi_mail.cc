@@ -19,14 +19,13 @@ namespace {
 
 constexpr int kLetterTag = 7;
 
-struct Sending {
-  std::string text;      // must stay where it is until the request is done
-  MPI_Request request = MPI_REQUEST_NULL;
-};
-
 }  // namespace
 
 struct MpiMail::State {
+  struct Sending {
+    std::string text;   // must stay where it is until the request is done
+    MPI_Request request = MPI_REQUEST_NULL;
+  };
   bool there = false;
   int world_size = 1;
   MPI_Comm letters = MPI_COMM_NULL;   // of our own, so that no letter meets a collective
@@ -73,7 +72,7 @@ void MpiMail::send(int rank, std::string text) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     throw Error(fmt::format("a message of {} bytes is more than MPI carries at once; keep fewer pictures.", text.size()));
   if (std::ranges::find(state_->known_lost, rank) != state_->known_lost.end()) return;
-  Sending& sending = state_->sending.emplace_back(Sending{std::move(text)});
+  State::Sending& sending = state_->sending.emplace_back(State::Sending{std::move(text)});
   if (MPI_Isend(sending.text.data(), static_cast<int>(sending.text.size()), MPI_BYTE, rank, kLetterTag, state_->letters, &sending.request) != MPI_SUCCESS)
     state_->sending.pop_back();   // to a rank that is gone: the next receive learns of it
 }
@@ -99,7 +98,7 @@ std::vector<int> MpiMail::take_lost() {
 }
 
 bool MpiMail::all_sent() {
-  state_->sending.remove_if([](Sending& one) {
+  state_->sending.remove_if([](State::Sending& one) {
     int done = 0;
     return MPI_Test(&one.request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS || done != 0;
   });

@@ -128,7 +128,7 @@ Leaving PackRunner::run_guarded(const PackOrder& order) {
     if (const std::string fault = fault_of(result); !fault.empty()) result = failure(result.id, fault);
     open.close(result.id);
     crash_point("before-report");
-    tell_(Report{order.pack, std::move(result)});
+    tell_(RunReport{order.pack, std::move(result)});
     crash_point("inside-pack");
   };
   if (snapshots_) snapshots_->start();
@@ -144,7 +144,7 @@ Leaving PackRunner::run_guarded(const PackOrder& order) {
     if (cause == Cause::kMemory) return Leaving::kOutOfMemory;
     const std::string reason = first_line(error.what());
     if (cause == Cause::kDevice) leave_without_gpu(reason);
-    for (const RunId& id : open.ids()) tell_(Report{order.pack, failure(id, reason)});
+    for (const RunId& id : open.ids()) tell_(RunReport{order.pack, failure(id, reason)});
     return Leaving::kEnded;
   }
 }

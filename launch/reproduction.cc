@@ -32,8 +32,8 @@ std::vector<Measurement> sorted(std::vector<Measurement> measurements) {
   return measurements;
 }
 
-Compared compare(const Measurement& then, const Measurement& now) {
-  Compared compared{then.metric, std::max(then.values.size(), now.values.size()), 0, 0, then.axes == now.axes && then.values.size() == now.values.size()};
+ComparedMetric compare(const Measurement& then, const Measurement& now) {
+  ComparedMetric compared{then.metric, std::max(then.values.size(), now.values.size()), 0, 0, then.axes == now.axes && then.values.size() == now.values.size()};
   if (!compared.same_axes) compared.differing = compared.numbers;
   for (std::size_t i = 0; compared.same_axes && i < then.values.size(); ++i) {
     if (std::bit_cast<std::uint32_t>(then.values[i]) == std::bit_cast<std::uint32_t>(now.values[i])) continue;
@@ -44,11 +44,11 @@ Compared compare(const Measurement& then, const Measurement& now) {
   return compared;
 }
 
-std::vector<Compared> compare(const std::vector<Measurement>& then, const std::vector<Measurement>& now) {
+std::vector<ComparedMetric> compare(const std::vector<Measurement>& then, const std::vector<Measurement>& now) {
   std::set<std::string> names;
   for (const auto& all : {then, now})
     for (const Measurement& one : all) names.insert(one.metric);
-  std::vector<Compared> compared;
+  std::vector<ComparedMetric> compared;
   for (const std::string& name : names) {
     const auto a = std::ranges::find(then, name, &Measurement::metric), b = std::ranges::find(now, name, &Measurement::metric);
     if (a != then.end() && b != now.end()) compared.push_back(compare(*a, *b));
@@ -81,7 +81,7 @@ RunResult run_again(const RunRecord& record, const Study& study, std::int64_t im
 }  // namespace
 
 bool Reproduction::same() const {
-  return failure_then == failure_now && std::ranges::all_of(metrics, [](const Compared& one) { return one.differing == 0; });
+  return failure_then == failure_now && std::ranges::all_of(metrics, [](const ComparedMetric& one) { return one.differing == 0; });
 }
 
 Reproduction reproduce(const RunRecord& record, const Study& study, std::int64_t image_sets) {

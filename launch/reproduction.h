@@ -10,7 +10,7 @@
 namespace palimpsest {
 
 /// How the numbers of one metric compare with those of the ledger.
-struct Compared {
+struct ComparedMetric {
   std::string metric;
   std::size_t numbers = 0, differing = 0;   // by their bits; numbers of no counterpart (other axes) all differ
   double largest = 0;                       // absolute difference of finite numbers
@@ -20,7 +20,7 @@ struct Compared {
 /// A run made again.
 struct Reproduction {
   std::string failure_then, failure_now;    // empty: it went well
-  std::vector<Compared> metrics;            // those that either has, by name
+  std::vector<ComparedMetric> metrics;      // those that either has, by name
   bool same() const;
 };
 

@@ -4,8 +4,7 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "launch/command_line.h"
 #include "sweeps/ledger.h"
 #include "sweeps/run_record.h"
 
@@ -19,6 +18,6 @@ struct RunArgument {
   RunRecord record(const Ledger& ledger) const { return ledger.record(ledger.run_named(run)); }
 };
 
-std::shared_ptr<RunArgument> add_run_argument(CLI::App& command);
+std::shared_ptr<RunArgument> add_run_argument(CommandLine& command);
 
 }  // namespace palimpsest

@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "launch/command_line.h"
 #include "runtime/settings.h"
 
 // Options that several commands have, declared once, so that they read alike in every --help.
@@ -20,19 +19,13 @@ struct DefinitionArgument {
 
   std::vector<Override> overrides() const;   // throws InputError where one is no KEY=VALUE
 };
-std::shared_ptr<DefinitionArgument> add_definition_argument(CLI::App& command, const std::string& what);
-DefinitionArgument definition_argument_of(const CLI::App& command);   // once it has parsed them
+std::shared_ptr<DefinitionArgument> add_definition_argument(CommandLine& command, const std::string& what);
+DefinitionArgument definition_argument_of(const CommandLine& command);   // once it has parsed them
 
 /// --out DIR.
-CLI::Option* add_out(CLI::App& command, std::filesystem::path& out, const std::string& what);
+Option* add_out(CommandLine& command, std::filesystem::path& out, const std::string& what);
 
 /// --device auto|cpu|cuda|cuda:N (runtime/device.h).
-CLI::Option* add_device(CLI::App& command, std::string& device, const std::string& what);
-
-/// For numbers that must be above 0.
-CLI::Validator above_zero();
-
-/// What follows the options is a command with its own, as --help then says.
-void take_command(CLI::App& command);
+Option* add_device(CommandLine& command, std::string& device, const std::string& what);
 
 }  // namespace palimpsest

@@ -58,7 +58,7 @@ void put(wire::FromWorker& out, const Hello& in) {
   out.mutable_hello()->set_rank(in.rank);
   out.mutable_hello()->set_program(in.program);
 }
-void put(wire::FromWorker& out, const Report& in) {
+void put(wire::FromWorker& out, const RunReport& in) {
   auto* report = out.mutable_report();
   report->set_pack(in.pack.value);
   report->set_run(in.result.id);
@@ -102,8 +102,8 @@ void put(wire::FromCoordinator& out, const Answer&) { out.mutable_answer(); }
 
 Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.processor(), in.rank(), in.program()}; }
 
-Report report_of(const wire::Report& in) {
-  Report out{PackId{in.pack()}, {}};
+RunReport report_of(const wire::Report& in) {
+  RunReport out{PackId{in.pack()}, {}};
   out.result.id = in.run();
   out.result.failure = in.failure();
   out.result.seconds = in.seconds();

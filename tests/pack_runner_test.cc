@@ -42,7 +42,7 @@ std::vector<FromWorker> told_of(void (*run_pack)(const std::vector<RunSpec>&, co
 TEST(APack, ThatThrowsFailsItsRuns) {
   const auto told = told_of([](const auto&, const auto&) { throw std::runtime_error("no such layer\nat layer.cc:3"); });
   ASSERT_EQ(told.size(), 3u);
-  for (const int run : {0, 1}) EXPECT_EQ(std::get<Report>(told[run]).result.failure, "no such layer");
+  for (const int run : {0, 1}) EXPECT_EQ(std::get<RunReport>(told[run]).result.failure, "no such layer");
   EXPECT_EQ(std::get<Left>(told[2]).leaving, Leaving::kEnded);
 }
 

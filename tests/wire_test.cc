@@ -44,14 +44,14 @@ TEST(Wire, CarriesAPackWithEverySettingInItsType) {
 }
 
 TEST(Wire, CarriesAResultBitForBit) {
-  Report sent{PackId{1}, {}};
+  RunReport sent{PackId{1}, {}};
   sent.result.id = "5e0c";
   sent.result.failure = "not UTF-8: \xff";
   sent.result.seconds = 0.1;
   sent.result.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {-0.0f, 0.1f}},
                               {"scope", {}, {std::numeric_limits<float>::denorm_min()}}};
   sent.result.attachments = {{"picture", "image/png", {std::byte{0}, std::byte{255}}}};
-  const Report got = through_the_wire(sent);
+  const RunReport got = through_the_wire(sent);
   EXPECT_EQ(got.result.failure, sent.result.failure);
   EXPECT_EQ(got.result.seconds, 0.1);
   ASSERT_EQ(got.result.measurements.size(), 2u);
@@ -64,9 +64,9 @@ TEST(Wire, CarriesAResultBitForBit) {
 }
 
 TEST(Wire, CarriesNumbersThatAreNone) {
-  Report sent{PackId{1}, {}};
+  RunReport sent{PackId{1}, {}};
   sent.result.measurements = {{"loss", {}, {std::nanf(""), -std::numeric_limits<float>::infinity()}}};
-  const Report got = through_the_wire(sent);
+  const RunReport got = through_the_wire(sent);
   EXPECT_TRUE(std::isnan(got.result.measurements[0].values[0]));
   EXPECT_EQ(got.result.measurements[0].values[1], -std::numeric_limits<float>::infinity());
 }
@@ -111,10 +111,10 @@ TEST(Wire, RefusesAMessageOfAnotherVersion) {
 
 // Whatever arrives is a message or refused; seeds 0 to 4999.
 TEST(Wire, NeverStumblesOverChangedOrCutBytes) {
-  Report report{PackId{1}, {}};
+  RunReport report{PackId{1}, {}};
   report.result.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {1, 2}}};
   const std::vector<std::string> whole = {encode(FromWorker(report)), encode(FromCoordinator(PackOrder{PackId{7}, {some_run()}}))};
-  EXPECT_EQ(std::get<Report>(from_worker(whole[0])).result.measurements[0].values, report.result.measurements[0].values);
+  EXPECT_EQ(std::get<RunReport>(from_worker(whole[0])).result.measurements[0].values, report.result.measurements[0].values);
   EXPECT_EQ(std::get<PackOrder>(from_coordinator(whole[1])).runs.at(0).settings, some_run().settings);
   int read = 0, refused = 0;
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {

@@ -31,13 +31,13 @@ void wait_in_halves(Coordinator& coordinator, const Pack& pack) {
   wait_first(coordinator, {{pack.runs.begin(), middle}, pack.signature});
 }
 
-// Of the first pack that waits: all of it, or what fits into memory. In the last round, if it is not the only one, half of it, so that nobody works
-// long after the others.
+// Of the first pack that waits: all of it, or what fits into memory. From the last round on, if it is not the only one, each worker gets half of
+// its part of what is left (factoring: Flynn Hummel, Schonberg and Flynn 1992), so that nobody works long after the others.
 std::int64_t runs_to_hand_out(const Coordinator& coordinator) {
   const Pack& first = coordinator.waiting.front();
   auto size = static_cast<std::int64_t>(first.runs.size());
   const bool first_round = coordinator.done + coordinator.failed + coordinator.quarantined == 0;
-  if (coordinator.crew > 1 && !first_round && coordinator.runs_waiting <= coordinator.crew * size) size = (size + 1) / 2;
+  if (coordinator.crew > 1 && !first_round) size = std::min(size, (coordinator.runs_waiting - 1) / (2 * coordinator.crew) + 1);
   const auto most = coordinator.most.find(first.signature);
   return most == coordinator.most.end() ? size : std::min(size, most->second);
 }
@@ -200,7 +200,9 @@ HandedOut taken_back(Coordinator& coordinator, PackId id, double now, Outbox& ou
 
 void keep_pace(Coordinator& coordinator, const HandedOut& pack, double now) {
   auto& [seconds, runs] = coordinator.pace[pack.signature];
-  seconds += now - pack.started;
+  const double taken = now - pack.started, afresh = static_cast<double>(pack.members) * seconds / static_cast<double>(std::max<std::int64_t>(runs, 1));
+  if (afresh > 0) coordinator.workers.at(pack.worker).lag = taken / afresh;
+  seconds += taken;
   runs += pack.members;
 }
 
@@ -227,6 +229,10 @@ std::optional<PackId> straggler(const Coordinator& coordinator, double now) {
   for (const auto& [id, pack] : coordinator.running)
     if (const double lagging = lag(coordinator, pack, now); lagging > most) most = lagging, worst = id;
   return worst;
+}
+
+WorkerId fastest_idle(const Coordinator& coordinator) {
+  return *std::ranges::min_element(coordinator.idle, {}, [&](WorkerId id) { return coordinator.workers.at(id).lag; });
 }
 
 }  // namespace
@@ -298,7 +304,7 @@ void on_time_passed(Coordinator& coordinator, double now, Outbox& outbox) {
   while (!coordinator.idle.empty()) {
     const auto slow = straggler(coordinator, now);
     if (!slow) return;
-    const PackId twin = hand_out(coordinator, *coordinator.idle.begin(), open_runs(coordinator.running.at(*slow)), now, outbox);
+    const PackId twin = hand_out(coordinator, fastest_idle(coordinator), open_runs(coordinator.running.at(*slow)), now, outbox);
     coordinator.running.at(twin).twin = *slow;
     coordinator.running.at(*slow).twin = twin;
   }

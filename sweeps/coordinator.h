@@ -62,6 +62,7 @@ struct Worker {
   std::string host, device;
   int rank = 0;
   std::optional<PackId> pack;        // none: waits for work
+  double lag = 1;                    // its last pack took so many times what others of the signature did
 };
 
 /// A run in the hands of a worker.

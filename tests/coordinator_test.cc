@@ -310,7 +310,7 @@ TEST_F(Coordinating, HandsOutSmallerPacksInTheLastRound) {
     sizes.push_back(coordinator.running.at(pack).members);
     on_pack_left(coordinator, kAnn, pack, Leaving::kEnded, 1, outbox);
   }
-  EXPECT_EQ(sizes, (std::vector<std::int64_t>{8, 4, 4, 4, 2, 1, 1}));
+  EXPECT_EQ(sizes, (std::vector<std::int64_t>{8, 4, 3, 1, 2, 2, 1, 1, 1, 1}));
 }
 
 TEST_F(Coordinating, GivesTheRunsOfAStragglerToAnIdleWorkerTooAndCountsTheFirstResult) {

@@ -1,6 +1,7 @@
 // The coordinator's side, as launch/coordinator_loop.cc does it, and a ledger that is a table in memory with the real one's rules.
 
 #include <algorithm>
+#include <charconv>
 
 #include "tests/simulation_world.h"
 
@@ -69,45 +70,46 @@ void Simulation::give_up(World& world, const Event& event) {
 }
 
 void Simulation::submit(World& world) {
-  auto effects = std::exchange(world.outbox.effects, {});
+  auto& effects = world.outbox.effects;
   if (sweep_.bug == Bug::kAnswerBeforeCommit) {
     for (const Effect& effect : effects)
       if (!std::holds_alternative<LedgerEntry>(effect)) perform(world, effect);
     std::erase_if(effects, [](const Effect& effect) { return !std::holds_alternative<LedgerEntry>(effect); });
   }
   std::move(effects.begin(), effects.end(), std::back_inserter(world.submitted));
+  effects.clear();
   start_commit(world);
 }
 
 void Simulation::start_commit(World& world) {
   if (world.busy || world.submitted.empty()) return;
   world.busy = true;
-  world.committing = std::exchange(world.submitted, {});
+  world.committing.swap(world.submitted);
   const double fsync = sweep_.faults && draws_.chance(0.02) ? draws_.between(0, 5) : 1e-4;
   put({now_ + fsync, 0, Kind::kCommitted, world.number, 0, 0, 0, 0, {}});
 }
 
 void Simulation::committed(World& world) {
-  std::vector<LedgerEntry> entries;
-  for (const Effect& effect : world.committing)
-    if (const auto* entry = std::get_if<LedgerEntry>(&effect)) entries.push_back(*entry);
-  if (crash_at_commit_ == 1) return crash_before_commit(world, entries);
-  if (!entries.empty() && world.epoch != table_.epoch && sweep_.bug != Bug::kNoEpochCheck) {   // exit code 4
+  const bool writes = std::ranges::any_of(world.committing, [](const Effect& effect) { return std::holds_alternative<LedgerEntry>(effect); });
+  if (crash_at_commit_ == 1) return crash_before_commit(world, writes);
+  if (writes && world.epoch != table_.epoch && sweep_.bug != Bug::kNoEpochCheck) {   // exit code 4
     world.alive = false;
     return;
   }
-  expect(entries.empty() || world.epoch == table_.epoch, "a coordinator that was thought dead wrote into the ledger");
-  for (const LedgerEntry& entry : entries) world.settled += std::visit([this](const auto& one) { return enter(one); }, entry);
+  expect(!writes || world.epoch == table_.epoch, "a coordinator that was thought dead wrote into the ledger");
+  for (const Effect& effect : world.committing)
+    if (const auto* entry = std::get_if<LedgerEntry>(&effect)) world.settled += std::visit([this](const auto& one) { return enter(one); }, *entry);
   if (crash_at_commit_ == 2) return crash(world);
-  for (const Effect& effect : std::exchange(world.committing, {}))
+  for (const Effect& effect : world.committing)
     if (!std::holds_alternative<LedgerEntry>(effect)) perform(world, effect);
+  world.committing.clear();
   world.busy = false;
   start_commit(world);
   look_whether_through(world);
 }
 
-void Simulation::crash_before_commit(World& world, const std::vector<LedgerEntry>& entries) {
-  if (sweep_.bug == Bug::kTornCommit && world.epoch == table_.epoch && !entries.empty()) torn_apply(entries);
+void Simulation::crash_before_commit(World& world, bool writes) {
+  if (sweep_.bug == Bug::kTornCommit && world.epoch == table_.epoch && writes) torn_apply(world.committing);
   crash(world);
 }
 
@@ -120,9 +122,11 @@ void Simulation::crash(World& world) {
 
 void Simulation::perform(World& world, const Effect& effect) {
   if (const auto* assignment = std::get_if<Assignment>(&effect)) {
-    expect(table_.packs.contains(assignment->pack.value), "a pack was handed out that the ledger does not know");
-    orders_[{world.number, assignment->pack.value}] = assignment->runs;
-    tell(world, static_cast<int>(assignment->worker.value), {0, 0, Kind::kOrder, 0, 0, 0, assignment->pack.value, 0, {}});
+    expect(table_.knows(assignment->pack.value), "a pack was handed out that the ledger does not know");
+    const auto place = static_cast<std::size_t>(assignment->pack.value - world.first_pack);
+    world.orders.resize(std::max(world.orders.size(), place + 1));
+    world.orders[place] = assignment->runs;
+    tell(world, static_cast<int>(assignment->worker.value), {0, 0, Kind::kOrder, 0, 0, 0, static_cast<int>(assignment->pack.value), 0, {}});
   } else if (const auto* dismissal = std::get_if<Dismissal>(&effect)) {
     world.gone[static_cast<std::size_t>(dismissal->worker.value)] = true;
     tell(world, static_cast<int>(dismissal->worker.value), {0, 0, Kind::kGoHome, 0, 0, 0, 0, 0, {}});
@@ -149,24 +153,32 @@ bool Simulation::retry_quarantined() {
   return any;
 }
 
-std::size_t Simulation::row_of(const RunId& id) const { return static_cast<std::size_t>(std::stoi(id.substr(4))); }
+std::size_t Simulation::row_of(const RunId& id) const {
+  std::size_t number = 0;
+  std::from_chars(id.data() + kBeforeNumber.size(), id.data() + id.size(), number);
+  return number;
+}
 
-void Simulation::torn_apply(const std::vector<LedgerEntry>& entries) {
-  for (const LedgerEntry& entry : entries)
-    if (const auto* done = std::get_if<RunSucceeded>(&entry)) {
-      table_.rows[row_of(done->result.id)].state = RunState::kDone;   // its measurements would have come next
-      return;
-    }
+void Simulation::torn_apply(const std::vector<Effect>& effects) {
+  for (const Effect& effect : effects)
+    if (const auto* entry = std::get_if<LedgerEntry>(&effect))
+      if (const auto* done = std::get_if<RunSucceeded>(entry)) {
+        table_.rows[row_of(done->result.id)].state = RunState::kDone;   // its measurements would have come next
+        return;
+      }
 }
 
 // Whether an outcome was written.
 bool Simulation::enter(const AttemptStarted& started) {
   for (const Attempt& one : started.members) {
     Table::Row& row = table_.rows[row_of(one.run)];
-    expect(row.given_out.insert(one.number).second, "the number of an attempt was given out twice");
+    expect(one.number < 64, "a run was tried without end");
+    expect(!(row.given_out >> one.number & 1), "the number of an attempt was given out twice");
+    row.given_out |= std::uint64_t{1} << one.number;
     row.attempts = std::max(row.attempts, one.number);
   }
-  expect(table_.packs.insert(started.members.at(0).pack).second, "the number of a pack was given out twice");
+  expect(!table_.knows(started.members.at(0).pack), "the number of a pack was given out twice");
+  table_.add(started.members.at(0).pack);
   return false;
 }
 
@@ -182,7 +194,7 @@ bool Simulation::enter(const RunSucceeded& entry) {
 
 bool Simulation::enter(const RunFailed& entry) {
   Table::Row& row = table_.rows[row_of(entry.attempt.run)];
-  expect(runs_[row_of(entry.attempt.run)].fails, "a run that does not fail is recorded as failed: " + entry.reason);
+  expect(runs_[row_of(entry.attempt.run)].fails, ": a run that does not fail is recorded as failed", entry.reason);
   if (row.state != RunState::kWaiting) return false;
   row.state = RunState::kFailed;
   ++row.counted;

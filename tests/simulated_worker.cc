@@ -44,21 +44,20 @@ void Simulation::at_worker(World& world, const Event& event) {
   if (worker.stalled) return worker.kept.push_back(event);
   if (event.kind == Kind::kOrder) order(world, event);
   if (event.kind == Kind::kComputed) computed(world, event);
-  if (event.kind == Kind::kHalt) worker.halted = true;
+  if (event.kind == Kind::kHalt && worker.pack != 0) leave(world, event.worker, Leaving::kStopped);
   if (event.kind == Kind::kGoHome) worker.alive = false;
 }
 
 void Simulation::order(World& world, const Event& event) {
   SimWorker& worker = world.workers[static_cast<std::size_t>(event.worker)];
-  worker.halted = false;
   if (worker.pack != 0) worker.next_pack = event.pack;
   else begin_pack(world, event.worker, event.pack);
 }
 
-void Simulation::begin_pack(World& world, int w, std::int64_t pack) {
+void Simulation::begin_pack(World& world, int w, int pack) {
   SimWorker& worker = world.workers[static_cast<std::size_t>(w)];
   worker.pack = pack;
-  worker.runs = orders_.at({world.number, pack});
+  worker.runs = std::move(world.orders.at(static_cast<std::size_t>(pack - world.first_pack)));
   worker.next = 0;
   if (static_cast<int>(worker.runs.size()) > memory_) {
     ++end_.out_of_memory;
@@ -69,14 +68,14 @@ void Simulation::begin_pack(World& world, int w, std::int64_t pack) {
 
 void Simulation::compute_next(World& world, int w) {
   SimWorker& worker = world.workers[static_cast<std::size_t>(w)];
-  if (worker.halted) return leave(world, w, Leaving::kStopped);
   if (worker.next == worker.runs.size()) return leave(world, w, Leaving::kEnded);
   const Run& run = runs_[static_cast<std::size_t>(worker.runs[worker.next])];
-  put({now_ + run.seconds / worker.speed, 0, Kind::kComputed, world.number, w, worker.life, worker.pack, worker.runs[worker.next], {}});
+  put({now_ + run.seconds / worker.speed, 0, Kind::kComputed, world.number, w, worker.life, worker.pack, static_cast<int>(worker.runs[worker.next]), {}});
 }
 
 void Simulation::computed(World& world, const Event& event) {
   SimWorker& worker = world.workers[static_cast<std::size_t>(event.worker)];
+  if (event.pack != worker.pack) return;   // it was halted before
   ++worker.next;
   say(world, event.worker, {0, 0, Kind::kReport, 0, 0, 0, event.pack, event.run, {}});
   compute_next(world, event.worker);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::int64_t kMostEvents = 100'000;
 constexpr int kMostFaults = 8;
+constexpr double kTick = 1, kLongestQuiet = 1000;   // seconds
 
 }  // namespace
 
@@ -19,8 +20,8 @@ Simulation::Simulation(const SimulatedSweep& sweep) : sweep_(sweep), draws_(swee
   pack_ = sweep.pack ? sweep.pack : 1 + draws_.below(6);
   memory_ = sweep.faults && draws_.chance(0.3) ? 1 + draws_.below(pack_) : pack_;
   for (int i = 0; i < runs; ++i) {
-    runs_.push_back({std::exp(0.5 * draws_.normal()), sweep.faults && draws_.chance(0.05), draws_.uniform()});
-    ids_.push_back("run " + std::to_string(i));
+    runs_.push_back({sweep.seconds * std::exp(0.5 * draws_.normal()), sweep.faults && draws_.chance(0.05), draws_.uniform()});
+    ids_.push_back(std::string(kBeforeNumber) + std::to_string(i));
   }
   table_.rows.resize(runs_.size());
   for (int left = sweep.faults ? draws_.below(kMostFaults + 1) : 0; left > 0; --left) put({draws_.between(0, expected() * 1.5), 0, Kind::kFault, -1, 0, 0, 0, 0, {}});
@@ -54,7 +55,8 @@ void Simulation::step() {
   const Event event = queue_.top();
   queue_.pop();
   now_ = event.time;
-  if (++events_ > kMostEvents && sweep_.faults) throw Violation("the sweep does not come to an end");
+  if (event.kind != Kind::kTick) last_news_ = now_;
+  if (++events_ > kMostEvents + 100 * std::ssize(runs_) && sweep_.faults) throw Violation("the sweep does not come to an end");
   if (event.kind == Kind::kFault) return fault();
   if (event.kind == Kind::kNewWorld) return begin_world();
   World& world = *worlds_[static_cast<std::size_t>(event.world)];
@@ -66,7 +68,7 @@ void Simulation::begin_world(bool beside) {
   ++end_.worlds;
   worlds_.push_back(std::make_unique<World>());
   World& world = newest();
-  world.number = end_.worlds - 1;
+  world.number = static_cast<std::int16_t>(end_.worlds - 1);
   world.epoch = ++table_.epoch;
   world.workers.resize(static_cast<std::size_t>(workers_));
   world.lost.assign(world.workers.size(), false);
@@ -74,7 +76,22 @@ void Simulation::begin_world(bool beside) {
   world.greeted.assign(world.workers.size(), 0);
   for (SimWorker& worker : world.workers) worker.speed = sweep_.faults && draws_.chance(0.1) ? 0.1 : 1;
   world.coordinator = coordinator_from_ledger();
+  world.first_pack = world.coordinator.next_pack;
   for (int w = 0; w < workers_; ++w) say(world, w, {0, 0, Kind::kHello, 0, 0, 0, 0, 0, {}});
+  put({now_ + kTick, 0, Kind::kTick, world.number, 0, 0, 0, 0, {}});
+}
+
+void Simulation::tick(World& world) {
+  if (now_ > last_news_ + kLongestQuiet) throw Violation("nothing happens any more, and the sweep is not through" + standing());
+  on_time_passed(world.coordinator, now_, world.outbox);
+  put({now_ + kTick, 0, Kind::kTick, world.number, 0, 0, 0, 0, {}});
+}
+
+// Workers, each by its speed.
+double Simulation::capacity() {
+  double sum = 0;
+  for (const SimWorker& worker : newest().workers) sum += worker.speed;
+  return sum;
 }
 
 Coordinator Simulation::coordinator_from_ledger() {
@@ -86,7 +103,7 @@ Coordinator Simulation::coordinator_from_ledger() {
     if (backlog.packs.empty() || static_cast<int>(backlog.packs.back().runs.size()) == pack_) backlog.packs.emplace_back();
     backlog.packs.back().runs.push_back(static_cast<std::int64_t>(i));
   }
-  backlog.next_pack = table_.packs.empty() || sweep_.bug == Bug::kForgetPackNumbers ? 1 : *table_.packs.rbegin() + 1;
+  backlog.next_pack = table_.packs.empty() || sweep_.bug == Bug::kForgetPackNumbers ? 1 : std::ssize(table_.packs);
   return coordinate(std::move(backlog));
 }
 
@@ -104,6 +121,7 @@ void Simulation::handle(World& world, const Event& event) {
     case Kind::kLeft:
     case Kind::kBeat: heard(world, event); break;
     case Kind::kGivenUp: give_up(world, event); break;
+    case Kind::kTick: tick(world); break;
     default: return at_worker(world, event);
   }
   submit(world);
@@ -155,16 +173,17 @@ void Simulation::check_end() {
   double all = 0, longest = 0;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const Table::Row& row = table_.rows[i];
-    const std::string name = ids_[i];
-    expect(row.state != RunState::kWaiting, name + " was lost: nobody runs it any more");
-    expect((row.state == RunState::kFailed) == runs_[i].fails, name + " has another outcome than undisturbed");
-    expect(row.counted == 1, name + " counts " + std::to_string(row.counted) + " times");
-    expect(row.state == RunState::kFailed || row.value == runs_[i].value, name + " has another result than undisturbed");
+    const std::string& name = ids_[i];
+    expect(row.state != RunState::kWaiting, " was lost: nobody runs it any more", name);
+    expect((row.state == RunState::kFailed) == runs_[i].fails, " has another outcome than undisturbed", name);
+    expect(row.counted > 0, " does not count", name);
+    expect(row.counted < 2, " counts more than once", name);
+    expect(row.state == RunState::kFailed || row.value == runs_[i].value, " has another result than undisturbed", name);
     all += runs_[i].seconds;
     longest = std::max(longest, runs_[i].seconds);
   }
   end_.makespan = now_;
-  end_.ideal = std::max(all / workers_, longest);
+  end_.ideal = std::max(all / capacity(), longest);
 }
 
 }  // namespace simulated

@@ -37,6 +37,7 @@ struct SimulatedSweep {
   std::uint64_t seed = 0;
   Bug bug = Bug::kNone;
   int workers = 0, runs = 0, pack = 0;   // 0: drawn from the seed
+  double seconds = 1;                    // that half of the runs take less than
   bool faults = true;                    // without: only uneven runs and delayed mail
 };
 

@@ -60,12 +60,22 @@ TEST(Simulation, IsAFunctionOfItsSeed) {
   }
 }
 
-// Runs of 1 s, uneven by a log-normal of SD 0.5; 128 for each worker.
-TEST(Simulation, KeepsAThousandWorkersBusyWithinFivePercentOfTheIdeal) {
-  const SimulatedEnd end = simulate({.seed = 1, .workers = 1000, .runs = 128'000, .pack = 1, .faults = false});
+// Runs are uneven by a log-normal of SD 0.5. What a coordinator that cannot know their lengths loses is one run: that which began last.
+void expect_near_the_ideal(const SimulatedSweep& sweep) {
+  const SimulatedEnd end = simulate(sweep);
   ASSERT_EQ(end.violation, "");
-  std::printf("1000 workers, 128000 runs: %.2f s, ideal %.2f s (%.1f %% above)\n", end.makespan, end.ideal, 100 * (end.makespan / end.ideal - 1));
+  std::printf("%d workers, %d runs in packs of %d: %.2f s, ideal %.2f s (%.1f %% above)\n", sweep.workers, sweep.runs, sweep.pack, end.makespan, end.ideal,
+              100 * (end.makespan / end.ideal - 1));
   EXPECT_LE(end.makespan, 1.05 * end.ideal);
+}
+
+TEST(Simulation, KeepsAThousandWorkersBusyWithinFivePercentOfTheIdeal) {
+  for (const int pack : {1, 4, 16}) expect_near_the_ideal({.seed = 1, .workers = 1000, .runs = 128'000, .pack = pack, .faults = false});
+}
+
+// Of a minute each: what goes wrong takes seconds (mail that is late, a slow disk) or the whole world with what is in flight.
+TEST(Simulation, KeepsThemBusyWithinFivePercentWhateverHappens) {
+  expect_near_the_ideal({.seed = 1, .workers = 1000, .runs = 512'000, .pack = 4, .seconds = 60});
 }
 
 }  // namespace

@@ -2,15 +2,15 @@
 
 // The inside of tests/simulation.h: its clock, mail, workers and ledger, around the real coordinator.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <queue>
-#include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,8 +43,9 @@ struct Violation : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-inline void expect(bool holds, const std::string& promise) {
-  if (!holds) throw Violation(promise);
+// The promise with the name of what it is about, which is put together only where it is broken.
+inline void expect(bool holds, std::string_view promise, std::string_view of = "") {
+  if (!holds) throw Violation(std::string(of).append(promise));
 }
 
 // The ledger's rules without SQLite: one newest epoch, whole transactions, a result counts once, a success replaces a failure.
@@ -53,14 +54,22 @@ struct Table {
     RunState state = RunState::kWaiting;
     double value = 0;
     int attempts = 0, counted = 0;          // results that were taken
-    std::set<int> given_out;                // attempt numbers
+    std::uint64_t given_out = 0;            // attempt numbers, a bit for each
     int kills = 0;                          // workers that were lost with it alone in their hands
     bool quarantined = false;
   };
   std::vector<Row> rows;
-  std::set<std::int64_t> packs;
+  std::vector<bool> packs;                  // by number, which count from 1: whether it is known
   std::int64_t epoch = 0;
+
+  bool knows(std::int64_t pack) const { return pack < std::ssize(packs) && packs[static_cast<std::size_t>(pack)]; }
+  void add(std::int64_t pack) {
+    packs.resize(std::max(packs.size(), static_cast<std::size_t>(pack) + 1));
+    packs[static_cast<std::size_t>(pack)] = true;
+  }
 };
+
+inline constexpr std::string_view kBeforeNumber = "run ";   // of a run, in its id
 
 struct Run {
   double seconds = 1;
@@ -68,35 +77,37 @@ struct Run {
   double value = 0;
 };
 
-enum class Kind : std::uint8_t { kHello, kReport, kLeft, kBeat, kOrder, kGoHome, kHalt, kComputed, kCommitted, kGivenUp, kFault, kStallOver, kNewWorld };
+enum class Kind : std::uint8_t { kHello, kReport, kLeft, kBeat, kOrder, kGoHome, kHalt, kComputed, kCommitted, kGivenUp, kFault, kStallOver, kNewWorld, kTick };
 
 struct Event {
   double time;
   std::uint64_t order;
   Kind kind;
-  int world, worker, life;
-  std::int64_t pack, run;
+  std::int16_t world;
+  int worker, life, pack, run;
   Leaving leaving;
   bool operator>(const Event& other) const { return time != other.time ? time > other.time : order > other.order; }
 };
 
 struct SimWorker {
-  bool alive = true, stalled = false, halted = false;
+  bool alive = true, stalled = false;
   int life = 0;                             // events of an earlier life are void
   double speed = 1, last_arrival = 0, last_order = 0;
-  std::int64_t pack = 0;
+  int pack = 0;
   std::vector<std::int64_t> runs;
   std::size_t next = 0;
-  std::int64_t next_pack = 0;               // an order that came while it computed: one that was given up gets another pack
+  int next_pack = 0;                       // an order that came while it computed: one that was given up gets another pack
   std::vector<Event> kept;                  // what it would have done while it was stalled
 };
 
 // A coordinator and its workers: one `mpirun`.
 struct World {
-  int number = 0;
+  std::int16_t number = 0;
   std::int64_t epoch = 0;
   bool alive = true, stopping = false;
   Coordinator coordinator;
+  std::int64_t first_pack = 1;
+  std::vector<std::vector<std::int64_t>> orders;   // the runs of each pack from the first on, until its worker has it
   Outbox outbox;
   std::vector<Effect> submitted, committing;
   bool busy = false;
@@ -117,6 +128,8 @@ class Simulation {
   void put(Event event);
   void step();
   void begin_world(bool beside = false);
+  void tick(World& world);
+  double capacity();
   Coordinator coordinator_from_ledger();
   void end_world(World& world, double pause);
   void handle(World& world, const Event& event);
@@ -133,7 +146,7 @@ class Simulation {
   void tell(World& world, int w, Event event);
   void at_worker(World& world, const Event& event);
   void order(World& world, const Event& event);
-  void begin_pack(World& world, int w, std::int64_t pack);
+  void begin_pack(World& world, int w, int pack);
   void compute_next(World& world, int w);
   void computed(World& world, const Event& event);
   void leave(World& world, int w, Leaving leaving);
@@ -152,13 +165,13 @@ class Simulation {
   void submit(World& world);
   void start_commit(World& world);
   void committed(World& world);
-  void crash_before_commit(World& world, const std::vector<LedgerEntry>& entries);
+  void crash_before_commit(World& world, bool writes);
   void crash(World& world);
   void perform(World& world, const Effect& effect);
   void look_whether_through(World& world);
   bool retry_quarantined();
   std::size_t row_of(const RunId& id) const;
-  void torn_apply(const std::vector<LedgerEntry>& entries);
+  void torn_apply(const std::vector<Effect>& effects);
   bool enter(const AttemptStarted& started);
   bool enter(const RunSucceeded& entry);
   bool enter(const RunFailed& entry);
@@ -172,11 +185,10 @@ class Simulation {
   std::vector<RunId> ids_;
   Table table_;
   std::vector<std::unique_ptr<World>> worlds_;
-  std::map<std::pair<int, std::int64_t>, std::vector<std::int64_t>> orders_;   // by world and pack
   std::priority_queue<Event, std::vector<Event>, std::greater<>> queue_;
   std::uint64_t next_order_ = 0;
   std::int64_t events_ = 0;
-  double now_ = 0;
+  double now_ = 0, last_news_ = 0;   // that something but the clock's tick happened
   int crash_at_commit_ = 0;   // 1: before, 2: after the next
   bool over_ = false;
   SimulatedEnd end_;

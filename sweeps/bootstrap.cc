@@ -6,86 +6,15 @@
 
 #include <boost/math/distributions/normal.hpp>
 
+#include "sweeps/order_statistics.h"
+
 namespace palimpsest {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kBlock = 12;  // cells resampled at a time: their resampled sums stay in the cache
 constexpr std::size_t kResamples = 9999;
-
-/// The resampled statistic of one cell, of which a few order statistics in the tails are wanted: one pass over all
-/// values keeps those of the tails.
-class Distribution {
- public:
-  Distribution(std::span<const double> values, double estimate, double confidence)
-      : values_(values), low_(values.size() + 1), high_(values.size() + 1) {
-    const auto [below, above] = thresholds(1 - confidence + 0.01);
-    std::size_t less = 0, at_most = 0, lows = 0, highs = 0;
-    for (double v : values) {
-      less += v < estimate, at_most += v <= estimate;
-      low_[lows] = v, lows += v < below;
-      high_[highs] = v, highs += v > above;
-    }
-    low_.resize(lows), high_.resize(highs);
-    below_ = static_cast<double>(less + at_most) / (2 * static_cast<double>(values.size()));
-    varies_ = lows > 0 || highs > 0;
-  }
-
-  /// The share below the estimate, ties counted half.
-  double below() const { return below_; }
-
-  /// The p-quantile, linear between order statistics.
-  double quantile(double p) {
-    if (!std::isfinite(p) || !varies_) return kNaN;
-    const double place = p * static_cast<double>(values_.size() - 1);
-    const auto rank = static_cast<std::size_t>(place);
-    const auto [here, next] = p < 0.5 ? from_below(rank) : from_above(values_.size() - 1 - rank);
-    return here + (place - static_cast<double>(rank)) * (next - here);
-  }
-
- private:
-  struct Neighbours {
-    double here, next;
-  };
-
-  /// Beyond which about `share` of the values lie on either side, by a part of them and a normal distribution.
-  Neighbours thresholds(double share) const {
-    const std::size_t step = std::max<std::size_t>(1, values_.size() / 600);
-    double sum = 0, squares = 0, count = 0;
-    for (std::size_t i = 0; i < values_.size(); i += step, ++count) {
-      const double away = values_[i] - values_[0];
-      sum += away, squares += away * away;
-    }
-    const double spread = std::sqrt(std::max(0.0, squares / count - sum / count * (sum / count)));
-    const double reach = spread * boost::math::quantile(boost::math::normal(), 1 - std::min(0.5, share));
-    return {values_[0] + sum / count - reach, values_[0] + sum / count + reach};
-  }
-
-  /// A tail that holds too few values is replaced by all of them.
-  std::vector<double>& enough(std::vector<double>& tail, std::size_t wanted) const {
-    if (tail.size() < wanted) tail.assign(values_.begin(), values_.end());
-    return tail;
-  }
-
-  Neighbours from_below(std::size_t rank) {
-    auto& kept = enough(low_, rank + 2);
-    const auto here = kept.begin() + static_cast<std::ptrdiff_t>(rank);
-    std::nth_element(kept.begin(), here, kept.end());
-    return {*here, here + 1 == kept.end() ? *here : *std::min_element(here + 1, kept.end())};
-  }
-
-  Neighbours from_above(std::size_t rank) {  // rank 0: the largest
-    auto& kept = enough(high_, rank + 1);
-    const auto here = kept.begin() + static_cast<std::ptrdiff_t>(rank);
-    std::nth_element(kept.begin(), here, kept.end(), std::greater<>());
-    return {*here, rank == 0 ? *here : *std::min_element(kept.begin(), here)};
-  }
-
-  std::span<const double> values_;
-  std::vector<double> low_, high_;
-  double below_ = 0.5;
-  bool varies_ = false;
-};
+constexpr double kLargest = 32'767;
 
 /// The two probabilities at which a distribution is read.
 struct Tails {
@@ -104,14 +33,72 @@ Tails bca_tails(double confidence, double below, double acceleration) {
   return {moved(-reach), moved(reach)};
 }
 
-Interval read(Distribution& distribution, Tails tails) {
-  return {distribution.quantile(tails.low), distribution.quantile(tails.high)};
+/// A cell as whole numbers, from its mean on: its resampled sums are whole as well, and near the exact ones.
+struct Rounded {
+  std::vector<std::int16_t> values;
+  std::int32_t sum = 0, error = 0;          // of all units; at most, of a sum
+  double spread = 0, skewness = 0;          // of resampled sums
+};
+
+double largest_away(std::span<const double> x, double centre) {
+  double largest = 0;
+  for (double v : x) largest = std::max(largest, std::abs(v - centre));
+  return largest;
 }
 
+Rounded rounded(std::span<const double> x) {
+  Rounded out;
+  const double n = static_cast<double>(x.size()), centre = mean(x), scale = kLargest / largest_away(x, centre);
+  double worst = 0, squares = 0, cubes = 0;
+  for (double v : x) {
+    const double exact = (v - centre) * scale, near = std::round(exact);
+    worst = std::max(worst, std::abs(exact - near));
+    squares += exact * exact, cubes += exact * exact * exact;
+    out.values.push_back(static_cast<std::int16_t>(near));
+    out.sum += out.values.back();
+  }
+  out.error = static_cast<std::int32_t>(worst * n) + 2;
+  out.spread = std::sqrt(squares);
+  out.skewness = cubes / (squares * out.spread);
+  return out;
+}
+
+/// Where the p-quantile of the resampled sums is to be looked for: by their skewness (Cornish and Fisher 1938), three standard errors to each side.
+OrderStatistics::Window guess(const Rounded& cell, double p, double resamples) {
+  const boost::math::normal normal;
+  const double z = boost::math::quantile(normal, p), error = std::sqrt(p * (1 - p) / resamples) / boost::math::pdf(normal, z);
+  const double centre = cell.sum + cell.spread * (z + (z * z - 1) * cell.skewness / 6), reach = cell.spread * (3 * error + cell.skewness * cell.skewness);
+  return {centre - reach, centre + reach};
+}
+
+/// The resampled sums of one cell, as they are read.
+class Distribution {
+ public:
+  Distribution(const Resamples& resamples, std::span<const double> values, const Rounded& cell, std::span<const std::int32_t> rough)
+      : cell_(cell), count_(static_cast<double>(rough.size())), sums_(rough, cell.error, [&resamples, values](std::size_t r) { return resamples.sum(r, values); }) {}
+
+  /// The share below the sum of the cell.
+  double below(double sum) { return sums_.share_below(cell_.sum, sum); }
+
+  /// The p-quantile, linear between order statistics.
+  double quantile(double p) {
+    if (!std::isfinite(p)) return kNaN;
+    const double place = p * (count_ - 1);
+    const auto rank = static_cast<std::size_t>(place);
+    const auto [here, next] = sums_.at(rank, guess(cell_, p, count_));
+    return here + (place - static_cast<double>(rank)) * (next - here);
+  }
+
+ private:
+  const Rounded& cell_;
+  double count_;
+  OrderStatistics sums_;
+};
+
 /// Each cell less its first value: a cell of equal values has sums of exactly zero.
-std::vector<double> from_their_first(std::span<const double> cells_CN, std::size_t n) {
-  std::vector<double> out(cells_CN.size());
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = cells_CN[i] - cells_CN[i / n * n];
+std::vector<double> from_its_first(std::span<const double> x) {
+  std::vector<double> out(x.begin(), x.end());
+  for (double& v : out) v -= x[0];
   return out;
 }
 
@@ -122,32 +109,43 @@ double acceleration_of_mean(std::span<const double> x) {
   return cubes / (6 * std::pow(squares, 1.5));  // a left-out mean falls behind by (v - centre) / (n - 1)
 }
 
+Interval interval_of_sum(const Resamples& resamples, std::span<const double> cell, const Rounded& whole, std::span<const std::int32_t> rough, double confidence) {
+  Distribution distribution(resamples, cell, whole, rough);
+  double sum = 0;
+  for (double v : cell) sum += v;
+  const Tails tails = bca_tails(confidence, distribution.below(sum), acceleration_of_mean(cell));
+  return {distribution.quantile(tails.low), distribution.quantile(tails.high)};
+}
+
 }  // namespace
 
 std::vector<Interval> bootstrap_means(std::span<const double> cells_CN, const Resamples& resamples, double confidence) {
   const std::size_t n = resamples.units(), count = resamples.count(), cells = cells_CN.size() / n;
-  std::vector<double> sums(kBlock * count);
+  std::vector<std::int32_t> sums(kBlock * count);
   std::vector<Interval> out;
   for (std::size_t first = 0; first < cells; first += kBlock) {
     const std::size_t taken = std::min(kBlock, cells - first);
-    const auto moved = from_their_first(cells_CN.subspan(first * n, taken * n), n);
-    resamples.sums(moved, sums);
+    std::vector<std::vector<double>> moved;
+    std::vector<Rounded> whole;
+    std::vector<std::int16_t> values;
     for (std::size_t c = 0; c < taken; ++c) {
-      const auto cell = std::span(moved).subspan(c * n, n);
+      moved.push_back(from_its_first(cells_CN.subspan((first + c) * n, n)));
+      whole.push_back(rounded(moved.back()));
+      values.insert(values.end(), whole.back().values.begin(), whole.back().values.end());
+    }
+    resamples.sums(values, sums);
+    for (std::size_t c = 0; c < taken; ++c) {
       const double size = static_cast<double>(n), origin = cells_CN[(first + c) * n];
-      Distribution distribution(std::span<const double>(sums).subspan(c * count, count), mean(cell) * size, confidence);
-      const Tails tails = bca_tails(confidence, distribution.below(), acceleration_of_mean(cell));
-      const Interval of_sums = read(distribution, tails);
-      out.push_back({origin + of_sums.low / size, origin + of_sums.high / size});
+      const Interval of_sum = interval_of_sum(resamples, moved[c], whole[c], std::span(sums).subspan(c * count, count), confidence);
+      out.push_back({origin + of_sum.low / size, origin + of_sum.high / size});
     }
   }
   return out;
 }
 
-Interval bca_interval(std::span<const double> values, double confidence) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (values.size() < kBcaFrom || values.size() > kBcaUpTo) return {-kInfinity, kInfinity};
-  return bootstrap_means(values, Resamples(values.size(), kResamples), confidence).front();
+std::vector<Interval> bca_intervals(std::span<const double> cells_CN, std::size_t n, double confidence) {
+  if (n < kBcaFrom || n > kBcaUpTo) return std::vector<Interval>(n == 0 ? 0 : cells_CN.size() / n, kUnbounded);
+  return bootstrap_means(cells_CN, Resamples(n, kResamples), confidence);
 }
 
 }  // namespace palimpsest

@@ -3,111 +3,142 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <stdexcept>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "runtime/random_stream.h"
 
 namespace palimpsest {
 namespace {
 
-constexpr std::size_t kLanes = 4, kCells = 6;  // 2 x 6 accumulators: what fits into 16 vector registers
-constexpr std::size_t kNearValues = 2400;      // of cells that meet a panel together: they stay in the first cache
-using Vector = double __attribute__((vector_size(kLanes * sizeof(double)), aligned(8)));
+constexpr std::size_t kCells = 6;  // at a time: 2 x 6 accumulators are what fits into 16 vector registers
+constexpr std::size_t kLanes = 16;
+constexpr std::size_t kNearValues = 2400;  // of cells that meet a panel together: they stay in the first cache
 
-/// sums[c * pitch + 0..8) = sum_i values[i][c] panel[i][0..8) for six cells, whose values lie side by side.
-[[gnu::always_inline]] inline void tile(const double* panel, const double* values, std::size_t n, double* sums,
-                                        std::size_t pitch) {
-  Vector low[kCells] = {}, high[kCells] = {};
-  for (std::size_t i = 0; i < n; ++i, panel += 2 * kLanes, values += kCells) {
-    Vector a, b;
-    std::memcpy(&a, panel, sizeof a);
-    std::memcpy(&b, panel + kLanes, sizeof b);
+using Pair = std::array<std::int16_t, 2>;  // of neighbouring units
+
+/// sums[c * pitch + 0..16) = sum_i values[i][c] . panel[i][0..16) for six cells, whose pairs lie side by side.
+using Tile = void (*)(const Pair* panel, const Pair* values, std::size_t pairs, std::int32_t* sums, std::size_t pitch);
+
+void tile_for_any(const Pair* panel, const Pair* values, std::size_t pairs, std::int32_t* sums, std::size_t pitch) {
+  for (std::size_t c = 0; c < kCells; ++c) {
+    std::int32_t row[kLanes] = {};
+    for (std::size_t i = 0; i < pairs; ++i)
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        const Pair &drawn = panel[i * kLanes + lane], &value = values[i * kCells + c];
+        row[lane] += std::int32_t{drawn[0]} * value[0] + std::int32_t{drawn[1]} * value[1];
+      }
+    std::copy_n(row, kLanes, sums + c * pitch);
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] void tile_for_avx2(const Pair* panel, const Pair* values, std::size_t pairs, std::int32_t* sums, std::size_t pitch) {
+  __m256i low[kCells] = {}, high[kCells] = {};
+  for (std::size_t i = 0; i < pairs; ++i, panel += kLanes, values += kCells) {
+    const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel));
+    const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + kLanes / 2));
 #pragma GCC unroll 6
-    for (std::size_t c = 0; c < kCells; ++c) low[c] += a * values[c], high[c] += b * values[c];
+    for (std::size_t c = 0; c < kCells; ++c) {
+      std::int32_t both;
+      std::memcpy(&both, &values[c], sizeof both);
+      const __m256i value = _mm256_set1_epi32(both);
+      low[c] = _mm256_add_epi32(low[c], _mm256_madd_epi16(a, value));
+      high[c] = _mm256_add_epi32(high[c], _mm256_madd_epi16(b, value));
+    }
   }
 #pragma GCC unroll 6
   for (std::size_t c = 0; c < kCells; ++c, sums += pitch) {
-    std::memcpy(sums, &low[c], sizeof low[c]);
-    std::memcpy(sums + kLanes, &high[c], sizeof high[c]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums), low[c]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + kLanes / 2), high[c]);
   }
 }
-
-using Tile = void (*)(const double* panel, const double* values, std::size_t n, double* sums, std::size_t pitch);
-void tile_for_any(const double* panel, const double* values, std::size_t n, double* sums, std::size_t pitch) {
-  tile(panel, values, n, sums, pitch);
-}
-#if defined(__x86_64__)
-[[gnu::target("avx2,fma")]] void tile_for_avx2(const double* panel, const double* values, std::size_t n, double* sums,
-                                               std::size_t pitch) {
-  tile(panel, values, n, sums, pitch);
-}
-Tile chosen_tile() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? tile_for_avx2 : tile_for_any;
-}
+Tile chosen_tile() { return __builtin_cpu_supports("avx2") ? tile_for_avx2 : tile_for_any; }
 #else
 Tile chosen_tile() { return tile_for_any; }
 #endif
 
-/// Six cells from `first` on, unit by unit; zeros where there are no more cells.
-void interleave(std::span<const double> values_CN, std::size_t n, std::size_t first, double* out) {
-  const std::size_t cells = values_CN.size() / n;
-  for (std::size_t c = 0; c < kCells; ++c)
-    for (std::size_t i = 0; i < n; ++i) out[i * kCells + c] = first + c < cells ? values_CN[(first + c) * n + i] : 0.0;
-}
-
-/// Some of the cells, in sixes; a panel is read once for all of them.
-class Sixes {
+/// Units at random, two of each 32 bits: n times a fraction is a unit and another fraction. Uneven by n^2 / 2^32.
+class Units {
  public:
-  Sixes(std::span<const double> values_CN, std::size_t n, std::size_t first, std::size_t taken)
-      : n_(n), first_(first), taken_(taken), values_((taken + kCells - 1) / kCells * kCells * n) {
-    for (std::size_t c = 0; c < taken; c += kCells) interleave(values_CN, n, first + c, values_.data() + c * n);
+  Units(const RandomStream& stream, std::size_t n) : stream_(stream), n_(n) {}
+
+  std::uint32_t next() {
+    if (drawn_ % 8 == 0) bits_ = stream_.block(drawn_ / 8);
+    std::uint32_t& fraction = bits_[drawn_++ / 2 % 4];
+    const std::uint64_t scaled = fraction * n_;
+    fraction = static_cast<std::uint32_t>(scaled);
+    return static_cast<std::uint32_t>(scaled >> 32);
   }
 
-  void sum(Tile product, const double* panel, std::size_t width, double* sums, std::size_t pitch) const {
+ private:
+  const RandomStream& stream_;
+  const std::uint64_t n_;
+  std::uint64_t drawn_ = 0;
+  std::array<std::uint32_t, 4> bits_{};
+};
+
+/// Some of the cells, in sixes, pair by pair; zeros where there is no cell or no unit. A panel is read once for all of them.
+class Sixes {
+ public:
+  Sixes(std::span<const std::int16_t> values_CN, std::size_t n, std::size_t first, std::size_t taken)
+      : pairs_((n + 1) / 2), first_(first), taken_(taken), values_((taken + kCells - 1) / kCells * kCells * pairs_) {
+    for (std::size_t c = 0; c < taken; ++c)
+      for (std::size_t i = 0; i < n; ++i)
+        values_[c / kCells * kCells * pairs_ + i / 2 * kCells + c % kCells][i % 2] = values_CN[(first + c) * n + i];
+  }
+
+  void sum(Tile product, const Pair* panel, std::size_t width, std::int32_t* sums, std::size_t pitch) const {
     for (std::size_t c = 0; c < taken_; c += kCells) {
       const std::size_t rows = std::min(kCells, taken_ - c);
-      double* to = sums + (first_ + c) * pitch;
-      if (rows == kCells && width == 2 * kLanes) {
-        product(panel, values_.data() + c * n_, n_, to, pitch);
+      std::int32_t* to = sums + (first_ + c) * pitch;
+      if (rows == kCells && width == kLanes) {
+        product(panel, values_.data() + c * pairs_, pairs_, to, pitch);
         continue;
       }
-      double block[kCells * 2 * kLanes];  // at the rims the product has more than is asked for
-      product(panel, values_.data() + c * n_, n_, block, 2 * kLanes);
-      for (std::size_t row = 0; row < rows; ++row) std::copy_n(block + row * 2 * kLanes, width, to + row * pitch);
+      std::int32_t block[kCells * kLanes];  // at the rims the product has more than is asked for
+      product(panel, values_.data() + c * pairs_, pairs_, block, kLanes);
+      for (std::size_t row = 0; row < rows; ++row) std::copy_n(block + row * kLanes, width, to + row * pitch);
     }
   }
 
  private:
-  std::size_t n_, first_, taken_;
-  std::vector<double> values_;
+  std::size_t pairs_, first_, taken_;
+  std::vector<Pair> values_;
 };
 
 }  // namespace
 
 Resamples::Resamples(std::size_t n, std::size_t count, std::uint64_t seed) : n_(n), count_(count) {
-  panels_.resize((count + kPanel - 1) / kPanel * n * kPanel);
+  if (n == 0 || n > 32'767) throw std::invalid_argument("resamples need 1 to 32,767 units");
+  counts_.resize((count + kPanel - 1) / kPanel * pairs() * kPanel * 2);
   const auto stream = RandomStream(seed).child(purpose("bootstrap")).child(n);
-  std::array<std::uint32_t, 4> bits{};
-  std::uint64_t draw = 0;
+  Units units(stream, n);
   for (std::size_t resample = 0; resample < count; ++resample) {
-    double* column = panels_.data() + resample / kPanel * n * kPanel + resample % kPanel;
-    for (std::size_t i = 0; i < n; ++i, ++draw) {
-      if (draw % 4 == 0) bits = stream.block(draw / 4);
-      column[((std::uint64_t{bits[draw % 4]} * n) >> 32) * kPanel] += 1;  // uneven by n / 2^32
+    std::int16_t* column = counts_.data() + place(resample, 0);
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint32_t unit = units.next();
+      ++column[unit / 2 * kPanel * 2 + unit % 2];
     }
   }
 }
 
-double Resamples::drawn(std::size_t resample, std::size_t unit) const {
-  return panels_[(resample / kPanel * n_ + unit) * kPanel + resample % kPanel];
+double Resamples::sum(std::size_t resample, std::span<const double> values) const {
+  double sum = 0;
+  const std::int16_t* column = counts_.data() + place(resample, 0);
+  for (std::size_t unit = 0; unit < n_; ++unit) sum += column[unit / 2 * kPanel * 2 + unit % 2] * values[unit];
+  return sum;
 }
 
-void Resamples::sums(std::span<const double> values_CN, std::span<double> sums_CR) const {
+void Resamples::sums(std::span<const std::int16_t> values_CN, std::span<std::int32_t> sums_CR) const {
   const Tile product = chosen_tile();
   const std::size_t cells = values_CN.size() / n_, some = std::max<std::size_t>(1, kNearValues / n_ / kCells) * kCells;
   for (std::size_t first = 0; first < cells; first += some) {
     const Sixes sixes(values_CN, n_, first, std::min(some, cells - first));
     for (std::size_t r = 0; r < count_; r += kPanel)
-      sixes.sum(product, panels_.data() + r * n_, std::min(kPanel, count_ - r), sums_CR.data() + r, count_);
+      sixes.sum(product, reinterpret_cast<const Pair*>(counts_.data()) + r * pairs(), std::min(kPanel, count_ - r), sums_CR.data() + r, count_);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -9,6 +10,7 @@ namespace palimpsest {
 struct Interval {
   double low = 0, high = 0;
 };
+inline constexpr Interval kUnbounded{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
 
 /// Mean and t interval (n - 1 degrees of freedom). No values: NaN. n < 2: an interval without bounds.
 double mean(std::span<const double>);

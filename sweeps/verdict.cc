@@ -96,7 +96,6 @@ std::set<Condition> values_of_each(const Rows& rows, const Cells& cells, const C
 
 void weigh(PartResult& result, const std::vector<double>& values) {
   result.interval = t_interval(values, kConfidence);
-  result.bca = bca_interval(values, kConfidence);
   result.p = sign_flip_p(values);
   result.p_equivalence = equivalence_p(values, result.part.smallest_effect);
 }
@@ -104,7 +103,6 @@ void weigh(PartResult& result, const std::vector<double>& values) {
 void weigh_in_order(PartResult& result, const std::vector<double>& values) {
   const ConfidenceSequence sequence(values);
   result.interval = sequence.interval(kConfidence);
-  result.bca = {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   result.p = sequence.p();
   result.p_equivalence = sequence.equivalence_p(result.part.smallest_effect);
 }
@@ -157,6 +155,21 @@ PartResult part_result(const Rows& rows, const Cells& cells, const ClaimPart& pa
   return result;
 }
 
+/// Parts of as many units share their resamples.
+void add_bca(std::vector<ClaimResult>& results) {
+  std::map<std::size_t, std::vector<PartResult*>> by_units;
+  for (ClaimResult& claim : results)
+    for (PartResult& part : claim.parts)
+      if (!part.sequential) by_units[part.units.size()].push_back(&part);
+  for (const auto& [units, parts] : by_units) {
+    std::vector<double> cells;
+    for (const PartResult* part : parts)
+      for (const auto& [unit, value] : part->units) cells.push_back(value);
+    const auto intervals = bca_intervals(cells, units, kConfidence);
+    for (std::size_t i = 0; i < intervals.size(); ++i) parts[i]->bca = intervals[i];
+  }
+}
+
 std::vector<ClaimResult> measured(const Rows& rows) {
   std::vector<ClaimPart> parts;
   for (const LedgerClaim& claim : rows.claims)
@@ -179,6 +192,7 @@ std::vector<ClaimResult> measured(const Rows& rows) {
     for (const PartResult& part : result.parts) result.provisional |= part.missing_runs > 0;
     results.push_back(std::move(result));
   }
+  add_bca(results);
   return results;
 }
 

@@ -23,7 +23,7 @@ struct PartResult {
   std::vector<std::pair<std::int64_t, double>> units;
   double effect = 0;                  // their mean; NaN without units
   Interval interval;                  // t, 95 %
-  Interval bca;                       // bootstrap over units, 95 %; infinite below 20 units
+  Interval bca = kUnbounded;          // bootstrap over units, 95 %; without bounds below 20 units
   // Generalised over replicates (and slow weights) too, where there are several and no value is missing: {units, seeds, slow weights}.
   std::vector<std::size_t> levels;
   RandomEffectsMean crossed;

@@ -1,4 +1,5 @@
 // Bootstrap, random effects, trends. That the numbers are SciPy's is shown in tests/peers/statistics_peer_test.py.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -6,6 +7,7 @@
 
 #include "runtime/random_stream.h"
 #include "sweeps/bootstrap.h"
+#include "sweeps/order_statistics.h"
 #include "sweeps/random_effects.h"
 #include "sweeps/trend.h"
 
@@ -30,30 +32,64 @@ TEST(Resamples, DrawEachUnitAsOftenAsAnyOther) {
 TEST(Resamples, GiveACellTheSumsItWouldHaveAlone) {
   constexpr std::size_t kUnits = 23, kCells = 8, kCount = 101;
   const Resamples resamples(kUnits, kCount);
-  const auto cells = normal_values(1, kCells * kUnits);
-  std::vector<double> together(kCells * kCount), alone(kCount);
-  resamples.sums(cells, together);
+  std::vector<std::int16_t> cells;
+  for (double x : normal_values(1, kCells * kUnits)) cells.push_back(static_cast<std::int16_t>(8000 * x));
+  std::vector<std::int32_t> sums(kCells * kCount);
+  resamples.sums(cells, sums);
   for (std::size_t c = 0; c < kCells; ++c) {
-    resamples.sums(std::span(cells).subspan(c * kUnits, kUnits), alone);
-    for (std::size_t r = 0; r < kCount; ++r) EXPECT_EQ(together[c * kCount + r], alone[r]);
+    const std::vector<double> cell(cells.begin() + c * kUnits, cells.begin() + (c + 1) * kUnits);
+    for (std::size_t r = 0; r < kCount; ++r) EXPECT_EQ(sums[c * kCount + r], resamples.sum(r, cell));
+  }
+}
+
+Interval bca(const std::vector<double>& values) { return bca_intervals(values, values.size(), 0.95).front(); }
+
+/// The value and the one after it, of all numbers sorted.
+OrderStatistics::Neighbours sorted_at(std::vector<double> all, std::size_t rank) {
+  std::ranges::sort(all);
+  return {all[rank], all[std::min(rank + 1, all.size() - 1)]};
+}
+
+// Normal, in lumps that far outweigh the rest, on a lattice full of ties, and all but one alike.
+TEST(OrderStatistics, AreThoseOfAllExactNumbersSortedWhateverIsGuessed) {
+  constexpr std::size_t kCount = 3000;
+  const auto normal = normal_values(3, kCount);
+  for (const int kind : {0, 1, 2, 3}) {
+    std::vector<double> exact;
+    std::vector<std::int32_t> rough;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const double x = normal[i];
+      exact.push_back(kind == 0 ? 900 * x : kind == 1 ? x + 1e5 * static_cast<double>(i % 3) : kind == 2 ? std::round(4 * x) : i == 7 ? 1 : 0);
+      rough.push_back(static_cast<std::int32_t>(std::lround(exact.back()) + static_cast<std::int32_t>(i % 5) - 2));
+    }
+    OrderStatistics found(rough, 3, [&](std::size_t i) { return exact[i]; });
+    for (const std::size_t rank : {0, 1, 74, 1500, 2924, 2998, 2999})
+      for (const OrderStatistics::Window guess : {OrderStatistics::Window{-1e9, 1e9}, {-20, 20}, {-1900, -1700}, {5e6, 6e6}}) {
+        const auto [here, next] = found.at(rank, guess);
+        EXPECT_EQ(here, sorted_at(exact, rank).here) << kind << " " << rank;
+        EXPECT_EQ(next, sorted_at(exact, rank).next) << kind << " " << rank;
+      }
+    double below = 0;
+    for (double x : exact) below += x < exact[100] ? 1 : x == exact[100] ? 0.5 : 0;
+    EXPECT_EQ(found.share_below(rough[100], exact[100]), below / kCount);
   }
 }
 
 TEST(Bootstrap, IsNotTrustedBelowTwentyUnits) {
-  EXPECT_TRUE(std::isinf(bca_interval(normal_values(1, 19), 0.95).low));
-  EXPECT_TRUE(std::isfinite(bca_interval(normal_values(1, 20), 0.95).low));
+  EXPECT_TRUE(std::isinf(bca(normal_values(1, 19)).low));
+  EXPECT_TRUE(std::isfinite(bca(normal_values(1, 20)).low));
 }
 
 TEST(Bootstrap, KnowsNoIntervalOfWhatDoesNotVary) {
   const std::vector<double> equal(25, 0.1);
-  EXPECT_TRUE(std::isnan(bca_interval(equal, 0.95).low));
+  EXPECT_TRUE(std::isnan(bca(equal).low));
 }
 
 TEST(Bootstrap, FollowsSkewWhereTheTIntervalDoesNot) {
   std::vector<double> skewed;
   for (double x : normal_values(7, 40)) skewed.push_back(std::exp(1.5 * x));
-  const Interval bca = bca_interval(skewed, 0.95);
-  EXPECT_GT(bca.high - mean(skewed), 1.3 * (mean(skewed) - bca.low));
+  const Interval found = bca(skewed);
+  EXPECT_GT(found.high - mean(skewed), 1.3 * (mean(skewed) - found.low));
 }
 
 // The gauge study of Montgomery, Design and Analysis of Experiments: 20 parts x 3 operators x 2 measurements, here the

@@ -12,12 +12,11 @@
 #include "models/model_settings.h"
 #include "models/objective.h"
 #include "models/patch_mask.h"
+#include "models/patch_scale.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
 namespace {
-
-constexpr double kPatchEpsilon = 1e-6;  // added to a patch's variance, as the paper's code does
 
 // Some patches must be hidden and some seen.
 double hidden_share(const Settings& settings, std::int64_t patches) {
@@ -57,7 +56,7 @@ class MaskedAutoencoder : public Objective {
     const auto mask = mask_of(batch);
     const auto patches = pixels(batch);
     auto guess = predict(batch, mask);
-    if (normalise_) guess = guess * deviation(patches) + patches.mean(-1, true);   // what the patch's own mean and SD make of it
+    if (normalise_) guess = PatchScale(patches).restored(guess);
     const auto hidden = at::zeros(patches.sizes().slice(1, 2), patches.options().dtype(at::kBool)).scatter(1, mask.masked.to(patches.device()), true).view({1, patches.size(1), -1, 1});
     const auto image = [&](const at::Tensor& p) { return unpatchify(p, weights_.config.patch)[0]; };
     return {batch.images, image(at::where(hidden, at::full_like(patches, 0.5), patches)), image(at::where(hidden, guess, patches))};
@@ -75,11 +74,7 @@ class MaskedAutoencoder : public Objective {
 
   at::Tensor pixels(const Batch& batch) const { return pixel_patches(batch.images.unsqueeze(0), weights_.config.patch); }
 
-  static at::Tensor deviation(const at::Tensor& patches) { return (patches.var(-1, /*unbiased=*/true, /*keepdim=*/true) + kPatchEpsilon).sqrt(); }
-
-  at::Tensor in_target_space(const at::Tensor& patches) const {
-    return normalise_ ? (patches - patches.mean(-1, true)) / deviation(patches) : patches;
-  }
+  at::Tensor in_target_space(const at::Tensor& patches) const { return normalise_ ? PatchScale(patches).normalised(patches) : patches; }
 
   // [1, B, N, 3 P] in the target's space.
   at::Tensor predict(const Batch& batch, const PatchMask& mask) const {

@@ -53,6 +53,8 @@ DecoderConfig decoder_size(const std::string& name) {
 
 Parameters initial_decoder(const DecoderConfig& c, const RandomStream& stream, bool mask_token) {
   Initial initial(stream);
+  initial.linear("pixels", 3 * c.patch * c.patch, c.linear ? c.input_width : c.width);
+  if (c.linear) return initial.take();
   initial.linear("embed", c.width, c.input_width);
   initial.truncated_normal("position", {1, c.patches(), c.width});
   for (std::int64_t layer = 0; layer < c.depth; ++layer) {
@@ -67,7 +69,6 @@ Parameters initial_decoder(const DecoderConfig& c, const RandomStream& stream, b
     initial.norm(name + "norm2", c.width);
   }
   initial.norm("norm", c.width);
-  initial.linear("pixels", 3 * c.patch * c.patch, c.width);
   if (mask_token) initial.truncated_normal("mask_token", {c.width});
   return initial.take();
 }
@@ -75,6 +76,9 @@ Parameters initial_decoder(const DecoderConfig& c, const RandomStream& stream, b
 Decoder::Decoder(const DecoderConfig& c, const Parameters& parameters) : config_(c) {
   const ParameterLookup find(parameters, "decoder");
   const std::int64_t D = c.width;
+  pixels_weight_ = find("pixels.weight", {3 * c.patch * c.patch, c.linear ? c.input_width : D});
+  pixels_bias_ = find("pixels.bias", {3 * c.patch * c.patch});
+  if (c.linear) return;
   embed_weight_ = find("embed.weight", {D, c.input_width});
   embed_bias_ = find("embed.bias", {D});
   position_ = find("position", {1, c.patches(), D});
@@ -94,8 +98,6 @@ Decoder::Decoder(const DecoderConfig& c, const Parameters& parameters) : config_
   }
   norm_weight_ = find("norm.weight", {D});
   norm_bias_ = find("norm.bias", {D});
-  pixels_weight_ = find("pixels.weight", {3 * c.patch * c.patch, D});
-  pixels_bias_ = find("pixels.bias", {3 * c.patch * c.patch});
   if (parameters.contains("mask_token")) mask_token_ = find("mask_token", {D});
 }
 
@@ -119,10 +121,12 @@ at::Tensor Decoder::compute_block(std::size_t layer, const at::Tensor& x, const 
                             drop.mask(kInsideFeedForward, {R, B, T, 4 * D}), drop.mask(kAfterFeedForward, {R, B, T, D})});
 }
 
-at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<RandomStream>& runs) const { return pixels(decode(embed(tokens), runs)); }
+at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<RandomStream>& runs) const {
+  return config_.linear ? pixels(tokens) : pixels(decode(embed(tokens), runs));
+}
 
 at::Tensor Decoder::pixels(const at::Tensor& decoded) const {
-  const auto x = layer_norm(decoded, norm_weight_, norm_bias_, kNormEpsilon);
+  const auto x = config_.linear ? decoded : layer_norm(decoded, norm_weight_, norm_bias_, kNormEpsilon);
   const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2);
   return linear(x.reshape({R, B * T, -1}), pixels_weight_, pixels_bias_).view({R, B, T, -1}).to(at::kFloat);   // a loss is formed in float32
 }

@@ -9,12 +9,14 @@
 
 namespace palimpsest {
 
-/// The decoder of arXiv 2508.04988 (1.2): post-norm transformer layers on the patch tokens, then pixels.
+/// The decoder of arXiv 2508.04988 (1.2): post-norm transformer layers on the patch tokens, then pixels. Or one linear map of each token to the pixels of
+/// its patch, which adds nothing of its own.
 struct DecoderConfig {
   std::int64_t input_width = 64;               // of the encoder
   std::int64_t width = 64, depth = 2, heads = 4;
   std::int64_t patch = 8, side = 64;
   double dropout = 0.1;                        // on attention weights, after attention, inside and after the feed-forward part
+  bool linear = false;                         // "pixels" is all it has; width, depth and heads say nothing then
 
   std::int64_t grid() const { return side / patch; }
   std::int64_t patches() const { return grid() * grid(); }
@@ -35,7 +37,7 @@ class Decoder {
   /// its batch); empty: no dropout.
   at::Tensor forward(const at::Tensor& tokens, const std::vector<RandomStream>& drop = {}) const;
 
-  /// The same in two parts, for the masked autoencoder, which puts mask tokens between them: embed [R, B, n, input_width] -> [R, B, n, width].
+  /// The same in two parts, for the masked autoencoder, which puts mask tokens between them (no linear decoder has them): embed [R, B, n, input_width] -> [R, B, n, width].
   at::Tensor embed(const at::Tensor& tokens) const;
   at::Tensor decode(const at::Tensor& embedded, const std::vector<RandomStream>& drop = {}) const;   // [R, B, patches, width]
   at::Tensor pixels(const at::Tensor& decoded) const;   // last norm and linear map: [R, B, patches, width] -> [R, B, patches, 3 p p]

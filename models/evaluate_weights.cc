@@ -170,6 +170,7 @@ class Reconstruction {
       tokens = choose_tokens(tokens, seen);
     }
     for (std::int64_t layer = 0; layer < slow_.config.depth; ++layer) tokens = encoder_.block(layer, tokens);
+    if (decoder_.config().linear) return decoder_.forward(tokens.slice(2, first)).sigmoid();
     auto embedded = decoder_.embed(tokens.slice(2, first));
     if (masks_) {
       const auto unseen = decoder_.mask_token().value.view({1, 1, 1, -1}).expand({1, B, mask.masked.size(1), -1});
@@ -195,8 +196,9 @@ std::string why_no_reconstruction(const AdaptedWeights& weights) {
   if (!weights.slow.decoder_config) return "the weights have no decoder";
   if (!weights.adapters.empty()) return "the decoder was not trained with these adapters";
   const auto definition = weights.slow.metadata.find("definition");
-  if (definition != weights.slow.metadata.end() &&
-      definition->second.find("objective.normalise_target = true") != std::string::npos)
+  if (weights.slow.metadata.contains("normalised_pixels") ||
+      (definition != weights.slow.metadata.end() &&
+       definition->second.find("objective.normalise_target = true") != std::string::npos))
     return "the decoder was trained to give each patch by its own mean and deviation, not pixels";
   return {};
 }

@@ -47,6 +47,7 @@ bool is_norm(const std::string& name) { return name.find("layer_norm") != std::s
 
 bool trains(const std::string& name, const FastForm& form, std::int64_t depth) {
   if (is_unused(name)) return false;
+  if (form.rest == Rest::kEverything) return true;
   if (is_target(name, form, depth)) return form.qkv == Qkv::kFull;
   return form.rest == Rest::kAll || (form.rest == Rest::kNorms && is_norm(name));
 }
@@ -61,18 +62,22 @@ Parameters own_encoder(const SlowWeights& slow, const FastForm& form, std::int64
   return out;
 }
 
-Parameters own_decoder(const SlowWeights& slow, const DecoderConfig& config, const FastForm& form, const std::vector<FastConfig>& runs) {
-  if (form.slow_decoder) {
-    Parameters out;
-    for (const auto& [name, parameter] : slow.decoder)
-      if (name != "mask_token") out[name] = {own_copies(parameter.value, static_cast<std::int64_t>(runs.size())), true};
-    return out;
-  }
+Parameters fresh_decoder(const DecoderConfig& config, const FastForm& form, const std::vector<FastConfig>& runs) {
   std::map<std::string, std::vector<at::Tensor>> values;
   for (const auto& run : runs)
-    for (auto& [name, parameter] : initial_decoder(config, run.decoder, false)) values[name].push_back(parameter.value);
+    for (auto& [name, parameter] : initial_decoder(config, run.decoder, form.mask_token)) values[name].push_back(parameter.value);
   Parameters out;
   for (auto& [name, tensors] : values) out[name] = {at::stack(tensors), true};
+  return out;
+}
+
+// A mask token that the slow weights have not is drawn.
+Parameters own_decoder(const SlowWeights& slow, const DecoderConfig& config, const FastForm& form, const std::vector<FastConfig>& runs) {
+  if (!form.slow_decoder) return fresh_decoder(config, form, runs);
+  Parameters out;
+  if (form.mask_token && !slow.decoder.contains("mask_token")) out["mask_token"] = fresh_decoder(config, form, runs).at("mask_token");
+  for (const auto& [name, parameter] : slow.decoder)
+    if (name != "mask_token" || form.mask_token) out[name] = {own_copies(parameter.value, static_cast<std::int64_t>(runs.size())), true};
   return out;
 }
 
@@ -164,7 +169,7 @@ FastNetwork build_fast_network(const SlowWeights& slow, const DecoderConfig& dec
     encoder.set_adapter(map.layer, map.target, adapter);
   }
   Decoder network(decoder, decoder_weights);
-  return {std::move(encoder_weights), std::move(decoder_weights), std::move(encoder), std::move(network), std::move(fast), std::move(rest), std::move(maps), device};
+  return {std::move(encoder_weights), std::move(decoder_weights), std::move(encoder), std::move(network), std::move(fast), std::move(rest), std::move(maps), device, form.normalised_pixels};
 }
 
 void fade(FastNetwork& network, const at::Tensor& keep) {

@@ -19,8 +19,8 @@ enum class Qkv {
   kFrozen,   // nothing
 };
 
-/// What trains besides. All: everything the target maps leave.
-enum class Rest { kAll, kNorms, kDecoder, kNothing };   // norms: LayerNorms and the decoder
+/// What trains besides. All: everything the target maps leave. Everything: these too, under the fast weights. Norms: LayerNorms and the decoder.
+enum class Rest { kEverything, kAll, kNorms, kDecoder, kNothing };
 
 /// First values of adapters.
 enum class FirstValues {
@@ -38,6 +38,8 @@ struct FastForm {
   bool by_gradient = true;                 // false: a local rule writes the adapters, no gradient is kept for them
   bool slow_decoder = false;               // the decoder begins as the slow weights' own; else fresh, from each run's stream
   bool train_decoder = true;               // false: it stays as it begins
+  bool mask_token = false;                 // the decoder has one: the loss asks for hidden patches
+  bool normalised_pixels = false;          // it gives each patch by its own mean and standard deviation (PatchScale)
   bool own_slow = false;                   // each run has its own copy of the maps under its adapters: they can be consolidated
 };
 
@@ -64,6 +66,7 @@ struct FastNetwork {
   std::vector<AdamW::Slot> fast, rest;     // leaves that require gradients, in a fixed order: adapters or gains, and all else
   std::vector<FastMap> maps;               // that have adapters or gains
   at::Device device = at::kCPU;            // of all tensors
+  bool normalised_pixels = false;          // what the decoder gives: FastForm
 };
 
 /// Ranks of a pack are padded to a multiple of this, whoever is in the pack: a run's products keep their shapes in any company.

@@ -130,6 +130,8 @@ VitConfig config_of(const Parameters& weights, const std::map<std::string, std::
 
 DecoderConfig decoder_config_of(const Parameters& weights, const VitConfig& encoder,
                                 const std::map<std::string, std::string>& metadata, const std::filesystem::path& file) {
+  if (!weights.contains("embed.weight") && weights.contains("pixels.weight"))
+    return {.input_width = encoder.width, .width = encoder.width, .depth = 0, .heads = 1, .patch = encoder.patch, .side = encoder.side, .linear = true};
   const auto& embed = needed(weights, "embed.weight", 2, file);
   DecoderConfig c{.input_width = encoder.width,
                   .width = embed.size(0),

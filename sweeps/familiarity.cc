@@ -21,7 +21,7 @@ namespace {
 const std::map<std::string, Qkv> kQkv = {
     {"adapter", Qkv::kAdapter}, {"gain", Qkv::kGain}, {"full", Qkv::kFull}, {"frozen", Qkv::kFrozen}};
 const std::map<std::string, Rest> kRest = {
-    {"all", Rest::kAll}, {"norms", Rest::kNorms}, {"decoder", Rest::kDecoder}, {"nothing", Rest::kNothing}};
+    {"everything", Rest::kEverything}, {"all", Rest::kAll}, {"norms", Rest::kNorms}, {"decoder", Rest::kDecoder}, {"nothing", Rest::kNothing}};
 const std::map<std::string, FirstValues> kFirstValues = {{"kaiming", FirstValues::kKaiming},
                                                          {"gaussian", FirstValues::kGaussian},
                                                          {"orthogonal", FirstValues::kOrthogonal},
@@ -98,16 +98,61 @@ void refuse_small(const ImageSource& source, const ImageSets& sets, const Famili
     }
 }
 
+// Read-outs of figure and ground need some of each in every image, of the reference too.
+void refuse_without_figure(const ImageSource& source, const ImageSets& sets, const VitConfig& encoder) {
+  const auto refuse = [&](std::int64_t index, const char* what) {
+    throw KeyError("evaluation.readouts", fmt::format("evaluation.readouts asks for figure and ground, but {}{}. Give each image a mask with images.masks, or leave "
+                                                      "these read-outs out.", source.name(index), what));
+  };
+  for (const auto* set : {&sets.familiar, &sets.novel, &sets.reference})
+    for (const auto index : *set) {
+      const auto mask = source.mask(index);
+      if (!mask) refuse(index, " has no mask");
+      const auto seen = square(*mask, static_cast<int>(encoder.side));
+      const auto figure = std::ranges::count_if(seen.figure, [](auto pixel) { return pixel != 0; });
+      if (figure == 0) refuse(index, " has no figure in the middle square that is shown");
+      if (figure == std::ssize(seen.figure)) refuse(index, " has no ground in the middle square that is shown");
+    }
+}
+
+// Some patches must be hidden and some seen, by a decoder that can tell the ones from the others.
+void refuse_impossible_loss(const FamiliarityConfig& config, const SlowWeights& slow, const DecoderConfig& decoder) {
+  const auto& loss = config.loss;
+  if (loss.features > 0) layers_of(loss.feature_layers, slow.config.depth, "loss.feature_layers");
+  if (loss.masked <= 0) return;
+  const auto patches = slow.config.patches();
+  const auto hidden = std::llround(loss.mask * static_cast<double>(patches));
+  if (hidden < 1 || hidden >= patches)
+    throw KeyError("loss.mask", fmt::format("loss.mask = {} hides {} of the {} patches of an image, but some must be hidden and some seen. Write a share from {:.2g} to {:.2g}.",
+                                            loss.mask, hidden, patches, 1.0 / static_cast<double>(patches), 1 - 1.0 / static_cast<double>(patches)));
+  if (decoder.linear)
+    throw KeyError("loss.masked", fmt::format("loss.masked = {}: a linear decoder gives each patch from its own token alone, so it cannot tell what is hidden. Set "
+                                              "decoder.kind = \"transformer\", or loss.masked = 0.", loss.masked));
+}
+
+// What a start file must hold for these settings.
+void refuse_incomplete_start(const FamiliarityConfig& config) {
+  const SafetensorsFile file(config.start_file);
+  if (config.centre_on_reference && !file.tensors().contains("reference"))
+    throw InputError(
+        fmt::format("{}: has no tensor reference, [n, 3, S, S] images on whose mean response alignment.centred is "
+                    "centred. Add it, or set alignment.centre = \"set\".",
+                    config.start_file));
+  if (config.loss.masked > 0 && !file.tensors().contains("decoder.mask_token"))
+    throw KeyError("loss.masked", fmt::format("loss.masked = {}, but {} has no tensor decoder.mask_token. Add it, [decoder.width], or set loss.masked = 0.",
+                                              config.loss.masked, config.start_file));
+  if (config.reads_figures())
+    throw KeyError("evaluation.readouts", fmt::format("evaluation.readouts asks for figure and ground, but {} has no masks. Leave these read-outs out.", config.start_file));
+}
+
 // Checks that a run can be had, in the order in which a user would mend it, and says what it reads.
 Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t image_sets) {
   const auto config = parse_familiarity(settings);
   Inputs inputs;
   if (!config.start_file.empty()) {
-    if (config.centre_on_reference && !SafetensorsFile(config.start_file).tensors().contains("reference"))
-      throw InputError(
-          fmt::format("{}: has no tensor reference, [n, 3, S, S] images on whose mean response alignment.centred is "
-                      "centred. Add it, or set alignment.centre = \"set\".",
-                      config.start_file));
+    refuse_incomplete_start(config);
+    const auto start = shared_slow_weights(config);
+    refuse_impossible_loss(config, *start, familiarity_decoder(settings, *start));
     inputs.hashes["start.file"] = file_hash(config.start_file);
     return inputs;
   }
@@ -118,7 +163,7 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
     if (layer >= slow->config.depth || head >= slow->config.heads)
       throw KeyError("test.heads_off", fmt::format("test.heads_off: there is no head {} of block {}; {} has blocks 0 to {} of heads 0 to {}. Name some of these.", head,
                                                    layer, config.slow_weights, slow->config.depth - 1, slow->config.heads - 1));
-  familiarity_decoder(settings, *slow);
+  refuse_impossible_loss(config, *slow, familiarity_decoder(settings, *slow));
   if (config.form.qkv == Qkv::kAdapter && config.rank > slow->config.width)
     throw KeyError("fast.rank",
         fmt::format("fast.rank = {} is above the width {} of {}: such an update is not low-rank. Lower it, or set "
@@ -127,6 +172,7 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
   const auto source = shared_images(settings);
   const auto sets = choose_images(*source, settings, image_set, image_sets);
   refuse_small(*source, sets, config, slow->config);
+  if (config.reads_figures()) refuse_without_figure(*source, sets, slow->config);
   inputs.hashes["slow.weights"] = slow->metadata.at("content");
   inputs.hashes["images.familiar"] = hash_of(*source, sets.familiar);
   inputs.hashes["images.novel"] = hash_of(*source, sets.novel);
@@ -137,8 +183,8 @@ Inputs inspect(const Settings& settings, std::int64_t image_set, std::int64_t im
 // What the runs of a pack may differ in: each run has its own tensor for it. All else makes another signature, so that a key that is not
 // thought of here costs speed, never a number.
 const std::set<std::string, std::less<>> kPerRun = {
-    "training.epochs", "training.learning_rate", "training.weight_decay", "training.noise", "training.gradient_noise", "fast.learning_rate",
-    "fast.ridge", "fast.decay", "fast.consolidate", "fast.rank", "fast.alpha", "fast.rank_stabilised", "fast.layers", "fast.initial",
+    "training.epochs", "training.learning_rate", "training.weight_decay", "training.noise", "training.gradient_noise", "training.l1",
+    "loss.pixels", "loss.masked", "loss.features", "fast.learning_rate", "fast.ridge", "fast.decay", "fast.consolidate", "fast.rank", "fast.alpha", "fast.rank_stabilised", "fast.layers", "fast.initial",
     "test.gain", "test.layers_off", "test.heads_off", "noise.kind", "noise.side", "noise.stage", "images.seed"};
 
 std::string signature(const Settings& settings) {
@@ -146,6 +192,8 @@ std::string signature(const Settings& settings) {
   const auto c = parse_familiarity(settings);
   std::string out = fmt::format("rank={} consolidated={} measured={}|{}", c.form.qkv == Qkv::kAdapter ? padded_rank(c.rank) : 0,
                                 c.form.own_slow, fmt::join(c.coarse, ","), fmt::join(c.fine, ","));
+  for (const auto& [name, weight] : {std::pair{"pixels", c.loss.pixels}, {"masked", c.loss.masked}, {"features", c.loss.features}})
+    if (weight > 0) out += fmt::format(" {}", name);   // terms that one run asks for cost all of them
   if (c.second_epochs > 0) out += fmt::format(" epochs={}", c.epochs);  // else a run leaves the pack when it has had its own
   for (const auto& [name, value] : settings.values())
     if (!kPerRun.contains(name) && !(defaults.has(name) && defaults.at(name) == value)) out += fmt::format(" {}={}", name, text(value));
@@ -172,17 +220,40 @@ double work(const Settings& settings) {
       static_cast<double>(evaluations.size()) * 2 * variants * static_cast<double>(c.count) +
       static_cast<double>(c.coarse.size()) * static_cast<double>(settings.integer("alignment.reference"));
   const double networks = c.test_swapped ? 2 : 1;
-  return shown * encoder + 3.0 * networks * static_cast<double>(c.all_epochs() * c.count) * (encoder + decoder);
+  double learned = 0;
+  if (c.loss.whole()) learned += encoder + decoder;
+  if (c.loss.features > 0) learned += encoder;
+  if (c.loss.masked > 0) learned += (1 - c.loss.mask) * encoder + decoder;
+  return shown * encoder + 3.0 * networks * static_cast<double>(c.all_epochs() * c.count) * learned;
 }
 
 std::vector<std::string> readouts_of(const Settings& s) {
-  const auto chosen = s.strings("evaluation.readouts");
-  for (const auto& name : chosen)
-    if (name != "cls" && name != "mean")
-      throw KeyError("evaluation.readouts", fmt::format("evaluation.readouts: there is no read-out \"{}\". They are cls (class token) and mean (of the patch tokens).", name));
-  if (const auto& read = s.string("slow.readout"); !chosen.empty() && std::ranges::count(chosen, read) == 0)
-    throw KeyError("slow.readout", fmt::format("slow.readout = \"{0}\", but evaluation.readouts leaves \"{0}\" out. Add it there, or leave the key out.", read));
+  auto chosen = s.strings("evaluation.readouts");
+  for (const auto& name : chosen) find_read_out(name);
+  if (chosen.empty()) chosen = {"cls", "mean"};
+  if (const auto& read = s.string("slow.readout"); std::ranges::count(chosen, read) == 0)
+    throw KeyError("slow.readout", fmt::format("slow.readout = \"{}\", but {} measures {} alone. Add \"{}\" to evaluation.readouts, or leave the key out.", read,
+                                               s.strings("evaluation.readouts").empty() ? "a sweep without evaluation.readouts" : "evaluation.readouts",
+                                               fmt::join(chosen, " and "), read));
   return chosen;
+}
+
+LossConfig loss_of(const Settings& s) {
+  LossConfig loss{.pixels = s.number("loss.pixels"),
+                  .masked = s.number("loss.masked"),
+                  .features = s.number("loss.features"),
+                  .l1 = s.number("training.l1"),
+                  .mask = s.number("loss.mask"),
+                  .normalise_target = s.flag("loss.normalise_target"),
+                  .feature_layers = s.string("loss.feature_layers")};
+  if (loss.pixels + loss.masked + loss.features <= 0)
+    throw KeyError("loss.pixels", "loss.pixels, loss.masked and loss.features are all 0: there is nothing to learn. Write 1 for one of them.");
+  return loss;
+}
+
+void refuse_sizes(const Settings& settings, const char* why) {
+  for (const char* key : {"decoder.width", "decoder.depth", "decoder.heads"})
+    if (settings.integer(key) != 0) throw KeyError(key, fmt::format("{} = {}: {}. Leave it out.", key, settings.integer(key), why));
 }
 
 // As they were pretrained with.
@@ -191,12 +262,17 @@ DecoderConfig decoder_of_slow_weights(const Settings& settings, const SlowWeight
     throw KeyError("decoder.initial", fmt::format("decoder.initial = \"slow\": {} has no decoder. `palimpsest pretrain` leaves one where it reconstructs images; else set "
                                  "decoder.initial = \"fresh\".",
                                  settings.string("slow.weights")));
-  for (const char* key : {"decoder.width", "decoder.depth", "decoder.heads"})
-    if (settings.integer(key) != 0)
-      throw KeyError(key, fmt::format("{} = {}: with decoder.initial = \"slow\" the decoder is the slow weights' own. Leave it out.", key, settings.integer(key)));
+  refuse_sizes(settings, "with decoder.initial = \"slow\" the decoder is the slow weights' own");
   auto decoder = *slow.decoder_config;
   decoder.dropout = settings.number("decoder.dropout");
+  if (settings.string("decoder.kind") == "linear" && !decoder.linear)
+    throw KeyError("decoder.kind", "decoder.kind = \"linear\", but with decoder.initial = \"slow\" the decoder is the slow weights' own, a transformer. Leave one of the two out.");
   return decoder;
+}
+
+DecoderConfig linear_decoder(const Settings& settings, const VitConfig& encoder) {
+  refuse_sizes(settings, "with decoder.kind = \"linear\" the decoder is one map from the encoder's width to the pixels of a patch");
+  return {.input_width = encoder.width, .width = encoder.width, .depth = 0, .heads = 1, .patch = encoder.patch, .side = encoder.side, .linear = true};
 }
 
 }  // namespace
@@ -205,6 +281,7 @@ DecoderConfig decoder_of_slow_weights(const Settings& settings, const SlowWeight
 DecoderConfig familiarity_decoder(const Settings& settings, const SlowWeights& slow) {
   const auto& encoder = slow.config;
   if (settings.string("decoder.initial") == "slow") return decoder_of_slow_weights(settings, slow);
+  if (settings.string("decoder.kind") == "linear") return linear_decoder(settings, encoder);
   DecoderConfig decoder{.input_width = encoder.width,
                         .width = encoder.width,
                         .depth = std::max<std::int64_t>(1, encoder.depth / 2),
@@ -241,7 +318,12 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.second_epochs = s.integer("training.second_epochs");
   c.learning_rate = s.number("training.learning_rate");
   c.weight_decay = s.number("training.weight_decay");
-  c.l1 = s.number("training.l1");
+  c.loss = loss_of(s);
+  c.count = s.integer("images.count");
+  c.steps_per_epoch = s.integer("training.steps_per_epoch");
+  if (c.count % c.steps_per_epoch != 0)
+    throw KeyError("training.steps_per_epoch", fmt::format("training.steps_per_epoch = {}: {} images (images.count) cannot be divided into so many batches of one size. Write a "
+                                                           "number that divides {}.", c.steps_per_epoch, c.count, c.count));
   c.optimizer = s.string("training.optimizer");
   c.training_noise = s.number("training.noise");
   c.gradient_noise = s.number("training.gradient_noise");
@@ -252,10 +334,15 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
             .by_gradient = find_learning_rule(c.rule).by_gradient,
             .slow_decoder = s.string("decoder.initial") == "slow",
             .train_decoder = s.flag("decoder.trains"),
+            .mask_token = c.loss.masked > 0,
+            .normalised_pixels = c.loss.normalise_target,
             .own_slow = s.integer("fast.consolidate") > 0};
   if (c.adapts() && c.form.targets.empty())
     throw KeyError("fast.targets", fmt::format("fast.targets is empty: fast weights need at least one of {}. For none, set fast.qkv = \"frozen\".",
                                  fmt::join(adapter_targets(), ", ")));
+  if (c.form.qkv == Qkv::kFrozen && c.form.rest == Rest::kEverything)
+    throw KeyError("training.rest", "training.rest = \"everything\" trains queries, keys and values, which fast.qkv = \"frozen\" keeps as they are. Write all for one, or full for "
+                                    "the other.");
   if (c.form.qkv == Qkv::kGain && !c.form.by_gradient)
     throw KeyError("fast.rule", fmt::format("fast.rule = \"{}\" learns low-rank updates, but fast.qkv = \"gain\" has none. Write adamw or sgd, or fast.qkv = \"adapter\".", c.rule));
   if (c.form.own_slow && c.form.qkv != Qkv::kAdapter)
@@ -285,7 +372,6 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.leave_out = s.integer("sparseness.leave_out");
   c.reference = s.integer("alignment.reference");
   c.layers = s.string("fast.layers");
-  c.count = s.integer("images.count");
   c.noise = noise_of(s);
   c.coarse = schedule(s, "evaluation.epochs", c.all_epochs(), fifths(c.epochs, c.second_epochs));
   c.fine = schedule(s, "evaluation.manifold_epochs", c.all_epochs(), early_and_fifths(c.epochs, c.second_epochs));
@@ -296,6 +382,10 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
                     "alignment.centre = \"set\".",
                     s.integer("alignment.reference")));
   return c;
+}
+
+bool FamiliarityConfig::reads_figures() const {
+  return std::ranges::any_of(readouts, [](const auto& name) { return find_read_out(name).by_figure(); });
 }
 
 bool is_chosen(const std::vector<std::string>& names, const std::string& metric) {

@@ -7,7 +7,9 @@
 
 #include "models/fast_weights.h"
 #include "sweeps/familiarity_images.h"
+#include "sweeps/familiarity_loss.h"
 #include "sweeps/familiarity_metric.h"
+#include "sweeps/read_out.h"
 #include "sweeps/study.h"
 
 namespace palimpsest {
@@ -30,7 +32,9 @@ struct FamiliarityConfig {
   bool double_projection = false, heads = false;  // heads: attention of each, too
 
   std::int64_t epochs = 100, second_epochs = 0;  // on the familiar images, then on the novel ones
-  double learning_rate = 1e-4, weight_decay = 0.01, l1 = 0.1;
+  std::int64_t steps_per_epoch = 1;              // batches that the images of an epoch are divided into
+  double learning_rate = 1e-4, weight_decay = 0.01;
+  LossConfig loss;
   std::string optimizer;                         // a learning rule by gradient, of what trains besides
   double training_noise = 0, gradient_noise = 0;
 
@@ -54,16 +58,18 @@ struct FamiliarityConfig {
   NoiseConfig noise;
   std::vector<std::int64_t> coarse, fine;  // epochs of all measurements; of the manifold's
   std::vector<std::string> metrics;        // names or families ("attention"); empty: all
-  std::vector<std::string> readouts;       // "cls", "mean"; empty: all there are
+  std::vector<std::string> readouts;       // of read_out_names()
   bool centre_on_reference = true, unbiased = false;
   std::int64_t reference = 32, leave_out = 0;
 
   std::int64_t all_epochs() const { return epochs + second_epochs; }
+  std::int64_t all_steps() const { return all_epochs() * steps_per_epoch; }
+  bool reads_figures() const;              // a read-out needs masks
   bool adapts() const { return form.qkv == Qkv::kAdapter || form.qkv == Qkv::kGain; }
 };
 FamiliarityConfig parse_familiarity(const Settings&);
 
-/// Blocks with adapters: "all", "early", "late", "alternate", or numbers "0,2,5". Throws InputError for a block that
+/// Blocks that a key names: "all", "early", "late", "alternate", or numbers "0,2,5". Throws InputError for a block that
 /// does not exist.
 std::vector<std::int64_t> layers_of(const std::string& words, std::int64_t depth, const char* key = "fast.layers");
 

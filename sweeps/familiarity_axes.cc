@@ -6,6 +6,7 @@
 
 #include "runtime/error.h"
 #include "sweeps/axis_labels.h"
+#include "sweeps/read_out.h"
 
 namespace palimpsest {
 namespace {
@@ -32,8 +33,10 @@ std::vector<std::string> labels_of(const std::string& axis, const FamiliarityMet
 
 std::vector<std::string> measured_readouts(const FamiliarityConfig& config, const VitConfig& encoder) {
   std::vector<std::string> out;
-  for (const std::string readout : {"cls", "mean"})
-    if ((readout != "cls" || encoder.class_token) && (config.readouts.empty() || std::ranges::count(config.readouts, readout) > 0)) out.push_back(readout);
+  for (const auto& name : read_out_names()) {
+    const bool there = encoder.class_token || find_read_out(name).tokens != ReadOut::kClass;
+    if (there && std::ranges::count(config.readouts, name) > 0) out.push_back(name);
+  }
   if (out.empty()) throw InputError("evaluation.readouts names the class token alone, which these slow weights have not. Write [\"mean\"], or leave the key out.");
   return out;
 }
@@ -44,7 +47,7 @@ std::vector<Axis> familiarity_axes(const FamiliarityMetric& file, const MetricIn
   return out;
 }
 
-std::vector<Axis> loss_axes(const FamiliarityConfig& config) { return {{"step", counted_labels(1, config.all_epochs())}}; }
+std::vector<Axis> loss_axes(const FamiliarityConfig& config) { return {{"step", counted_labels(1, config.all_steps())}}; }
 
 std::vector<DeclaredMetric> declare_familiarity(const Settings& settings) {
   const auto config = parse_familiarity(settings);

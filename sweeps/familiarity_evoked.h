@@ -1,16 +1,19 @@
 #pragma once
 
-// What images evoke in the networks of a pack. R runs, V variants, I images, Q read-outs (class token, mean of the patch tokens; those wanted), L layers,
-// C width, K patches.
+// What images evoke in the networks of a pack. R runs, V variants, I images, Q read-outs (those wanted), L layers, C width, K patches.
+
+#include <vector>
 
 #include "models/fast_weights.h"
+#include "sweeps/read_out.h"
 
 namespace palimpsest {
 
 /// What of it is wanted; less is quicker.
 struct Wanted {
   bool features = false, maps = false, heads = false, rebuilt = false;
-  bool class_token = true, patch_mean = true;   // read-outs; the class token where there is one
+  std::vector<ReadOut> readouts;
+  at::Tensor figure = {};                       // [R, I, K] share of each patch that lies on the figure; for read-outs by the figure
 };
 
 /// On the CPU, wherever the network is.
@@ -21,14 +24,14 @@ struct Evoked {
   at::Tensor rebuilt;    // [R, V, I, 3, S, S] in [0, 1]
 };
 
-/// images [R, V, I, 3, S, S] in [0, 1].
+/// images [R, V, I, 3, S, S] in [0, 1], the first variant being the clean images.
 Evoked evoked(const FastNetwork&, const at::Tensor& images, const Wanted&);
 
 /// [R, B, 3, S, S] -> the output tokens of the last block, [R, B, T, C].
 at::Tensor encoded(const FastNetwork&, const at::Tensor& images);
-/// Those -> pixels by patch before the sigmoid; `drop`: a stream for each run while training, else empty.
+/// Those -> what the decoder makes of them by patch, before a sigmoid; `drop`: a stream for each run while training, else empty.
 at::Tensor decoded(const FastNetwork&, const at::Tensor& tokens, const std::vector<RandomStream>& drop);
-/// [R, B, 3, S, S] -> reconstructions of the same shape.
+/// Clean images [R, B, 3, S, S] -> their reconstructions. Where the decoder gives patches by their own mean and standard deviation, it is given these.
 at::Tensor rebuilt(const FastNetwork&, const at::Tensor& images);
 
 }  // namespace palimpsest

@@ -23,6 +23,13 @@ std::vector<std::size_t> those(std::size_t count, const auto& holds) {
   return out;
 }
 
+// Each run's own of images [R, I, ...]: those that `chosen` [R, n] names.
+at::Tensor images_at(const at::Tensor& images, const at::Tensor& chosen) {
+  std::vector<at::Tensor> all;
+  for (std::int64_t run = 0; run < images.size(0); ++run) all.push_back(images[run].index_select(0, chosen[run].to(images.device())));
+  return at::stack(all);
+}
+
 }  // namespace
 
 FamiliarityPack::FamiliarityPack(const std::vector<RunSpec>& runs)
@@ -35,14 +42,16 @@ FamiliarityPack::FamiliarityPack(const std::vector<RunSpec>& runs)
       metrics_(chosen_metrics(config_.metrics)) {
   const auto stack = [&](auto member) {
     std::vector<at::Tensor> all;
-    for (const auto& start : starts_) all.push_back(start.*member);
-    return at::stack(all).to(compute_device());
+    for (const auto& start : starts_) all.push_back(member(start));
+    return all.front().defined() ? at::stack(all).to(compute_device()) : at::Tensor();
   };
-  shown_[kFamiliar] = stack(&FamiliarityStart::familiar);
-  shown_[kNovel] = stack(&FamiliarityStart::novel);
-  if (starts_.front().reference.defined()) reference_ = stack(&FamiliarityStart::reference);
+  shown_[kFamiliar] = stack([](const FamiliarityStart& start) { return start.familiar; });
+  shown_[kNovel] = stack([](const FamiliarityStart& start) { return start.novel; });
+  for (const auto set : {kFamiliar, kNovel}) figure_[set] = stack([set](const FamiliarityStart& start) { return start.figure[set]; });
+  reference_ = stack([](const FamiliarityStart& start) { return start.reference; });
+  reference_figure_ = stack([](const FamiliarityStart& start) { return start.reference_figure; });
   if (config_.test_swapped) other_.emplace(runs_, configs_, *starts_.front().slow, compute_device());
-  losses_ = at::full({size(), epochs()}, std::nan(""));
+  losses_ = at::full({size(), epochs() * config_.steps_per_epoch}, std::nan(""));
   failed_at_.assign(runs.size(), 0);
   seconds_.assign(runs.size(), 0);
   for (const auto& start : starts_)
@@ -58,12 +67,28 @@ std::int64_t FamiliarityPack::epochs() const {
 
 void FamiliarityPack::train(std::int64_t epoch) {
   const auto set = config_.second_epochs == 0 || epoch <= config_.epochs ? kFamiliar : kNovel;
-  const auto loss = training_.step(learned(set, epoch), clean(set), epoch);
-  losses_.select(1, epoch - 1).copy_(loss);
-  note_failures(loss, epoch);
-  if (!other_) return;
-  const auto its = set == kFamiliar ? kNovel : kFamiliar;
-  note_failures(other_->step(learned(its, epoch), clean(its), epoch), epoch);
+  learn(training_, set, epoch, &losses_);
+  if (other_) learn(*other_, set == kFamiliar ? kNovel : kFamiliar, epoch, nullptr);
+}
+
+void FamiliarityPack::learn(FamiliarityTraining& training, Set set, std::int64_t epoch, at::Tensor* losses) {
+  const auto shown = learned(set, epoch), target = clean(set), chosen = batches(epoch);
+  for (std::int64_t batch = 0; batch < config_.steps_per_epoch; ++batch) {
+    const auto step = (epoch - 1) * config_.steps_per_epoch + batch + 1;
+    const auto part = [&](const at::Tensor& images) { return chosen.defined() ? images_at(images, chosen.select(1, batch)) : images; };
+    const auto loss = training.step(part(shown), part(target), step);
+    note_failures(loss, step);
+    if (losses) losses->select(1, step - 1).copy_(loss);
+  }
+  training.end_epoch(epoch);
+}
+
+// The images of each batch of an epoch, [R, batches, I / batches]; undefined where one batch has all.
+at::Tensor FamiliarityPack::batches(std::int64_t epoch) const {
+  if (config_.steps_per_epoch == 1) return {};
+  std::vector<at::Tensor> all;
+  for (const auto& run : runs_) all.push_back(at::tensor(stream_of(run, "order", epoch).permutation(config_.count), at::kLong));
+  return at::stack(all).view({size(), config_.steps_per_epoch, -1});
 }
 
 void FamiliarityPack::evaluate_first() { evaluate(config_.coarse.front()); }
@@ -88,7 +113,7 @@ void FamiliarityPack::evaluate(std::int64_t epoch) {
     for (const auto* metric : metrics_)
       if (taken(*metric, set)) needed.features = true, needed.maps |= metric->needs.maps, needed.heads |= metric->needs.heads, needed.rebuilt |= metric->needs.rebuilt;
     if (!needed.features) continue;
-    choose_readouts(needed);
+    needed.readouts = readouts(), needed.figure = figure_[set];
     const auto seen = look(set, needed, reference);
     for (const auto* metric : metrics_)
       if (taken(*metric, set)) {
@@ -125,7 +150,7 @@ void FamiliarityPack::remove(const std::vector<std::size_t>& runs) {
   training_.keep_runs(rest);
   if (other_) other_->keep_runs(rest);
   const auto places = at::tensor(rest, at::kLong);
-  for (auto* own : {&shown_[kFamiliar], &shown_[kNovel], &reference_, &losses_, &first_pictures_, &first_attention_})
+  for (auto* own : {&shown_[kFamiliar], &shown_[kNovel], &figure_[kFamiliar], &figure_[kNovel], &reference_, &reference_figure_, &losses_, &first_pictures_, &first_attention_})
     if (own->defined()) *own = own->index_select(0, places.to(own->device()));
   for (auto* course : {&coarse_, &fine_})
     for (auto& [metric, by_set] : *course)
@@ -164,22 +189,21 @@ at::Tensor FamiliarityPack::learned(Set set, std::int64_t epoch) const {
   return at::stack(all);
 }
 
-void FamiliarityPack::choose_readouts(Wanted& wanted) const {
-  const auto names = measured_readouts(config_, encoder());
-  wanted.class_token = std::ranges::count(names, "cls") > 0;
-  wanted.patch_mean = std::ranges::count(names, "mean") > 0;
+std::vector<ReadOut> FamiliarityPack::readouts() const {
+  std::vector<ReadOut> out;
+  for (const auto& name : measured_readouts(config_, encoder())) out.push_back(find_read_out(name));
+  return out;
 }
 
-void FamiliarityPack::note_failures(const at::Tensor& loss, std::int64_t epoch) {
+void FamiliarityPack::note_failures(const at::Tensor& loss, std::int64_t step) {
   for (std::int64_t r = 0; r < size(); ++r)
-    if (failed_at_[r] == 0 && !std::isfinite(loss[r].item<float>())) failed_at_[r] = epoch;
+    if (failed_at_[r] == 0 && !std::isfinite(loss[r].item<float>())) failed_at_[r] = step;
 }
 
 bool FamiliarityPack::is_finite(std::size_t run) const { return training_.is_finite(run) && (!other_ || other_->is_finite(run)); }
 
 at::Tensor FamiliarityPack::reference_responses() const {
-  Wanted needed{.features = true};
-  choose_readouts(needed);
+  const Wanted needed{.features = true, .readouts = readouts(), .figure = reference_figure_};
   return evoked(training_.network(), reference_.unsqueeze(1), needed).features.select(3, 0);
 }
 

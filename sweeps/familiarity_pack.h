@@ -26,12 +26,13 @@ class FamiliarityPack {
   bool is_empty() const { return runs_.empty(); }
   const RunSpec& spec(std::size_t run) const { return runs_[run]; }
   std::int64_t epochs() const;         // of the run that has most
-  bool trains_two() const { return other_.has_value(); }
+  /// Whether an epoch of training is one step, which can be left half way; several are made together, or none.
+  bool trains_by_one_step() const { return !other_ && config_.steps_per_epoch == 1; }
 
   /// Asked often while it trains and evaluates; where it says so, Interrupted is thrown and nothing has changed.
   std::function<bool()> should_stop = [] { return false; };
 
-  /// One optimizer step on the clean images of the set that is learned now, all in one batch.
+  /// The optimizer steps of an epoch on the images of the set that is learned now.
   void train(std::int64_t epoch);
   /// Takes the measurements that the schedule has at this epoch.
   void evaluate(std::int64_t epoch);
@@ -82,11 +83,13 @@ class FamiliarityPack {
   std::vector<FamiliarityConfig> configs() const;
   std::vector<FamiliarityStart> starts() const;
   at::Tensor learned(Set set, std::int64_t epoch) const;
-  void note_failures(const at::Tensor& loss, std::int64_t epoch);
+  void learn(FamiliarityTraining& training, Set set, std::int64_t epoch, at::Tensor* losses);
+  at::Tensor batches(std::int64_t epoch) const;
+  void note_failures(const at::Tensor& loss, std::int64_t step);
   bool is_finite(std::size_t run) const;
   /// Masks for all its images: each run by itself, so that what it measures does not depend on its company.
   static bool has_figures(const FamiliarityStart& start) { return !start.figures[kFamiliar].empty() && !start.figures[kNovel].empty(); }
-  void choose_readouts(Wanted& wanted) const;
+  std::vector<ReadOut> readouts() const;
   at::Tensor reference_responses() const;
   Seen look(Set set, const Wanted& needed, const at::Tensor& reference) const;
   void add(Set set, const MetricValues& values, Course& course);
@@ -101,7 +104,7 @@ class FamiliarityPack {
   FamiliarityTraining training_;
   std::optional<FamiliarityTraining> other_;  // learns the novel images, where fast weights are swapped
   std::vector<const FamiliarityMetric*> metrics_;
-  at::Tensor shown_[2], reference_, losses_, first_pictures_, first_attention_;
+  at::Tensor shown_[2], figure_[2], reference_, reference_figure_, losses_, first_pictures_, first_attention_;
   std::vector<std::vector<FigureOverlap>> figures_of_[2];
   std::vector<RandomStream> probes_;
   std::vector<std::int64_t> failed_at_;  // step; 0: it has not

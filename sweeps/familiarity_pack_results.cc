@@ -27,7 +27,7 @@ Measurement measurement(const std::string& metric, std::vector<Axis> axes, const
 RunResult FamiliarityPack::result(std::size_t run) const {
   RunResult out{runs_[run].id, "", {}, {}, seconds_[run]};
   const auto& config = configs_[run];
-  const auto step = failed_at_[run] ? failed_at_[run] : is_finite(run) ? 0 : config.all_epochs();
+  const auto step = failed_at_[run] ? failed_at_[run] : is_finite(run) ? 0 : config.all_steps();
   if (step) {
     out.failure = fmt::format("the loss is not finite at step {}; a lower training.learning_rate may help", step);
     return out;
@@ -59,6 +59,7 @@ void FamiliarityPack::write_network(std::size_t run, const std::filesystem::path
   auto trained = trained_network(training_.network(), *starts_[run].slow, static_cast<std::int64_t>(run), config.rank);
   trained.slow.metadata.erase("content");  // of the file that training began with
   trained.slow.metadata["run"] = runs_[run].id;
+  if (config.loss.normalise_target) trained.slow.metadata["normalised_pixels"] = "true";
   if (config.double_projection) trained.slow.metadata["double_projection"] = "true";
   write_adapted_weights(file, trained);
 }
@@ -70,9 +71,8 @@ at::Tensor FamiliarityPack::reconstructions() const {
 
 at::Tensor FamiliarityPack::attention() const {
   const c10::InferenceMode no_gradient;
-  Wanted wanted{.features = true, .maps = true};
-  const bool reads_class = read_out_ == "cls" && encoder().class_token;
-  wanted.class_token = reads_class, wanted.patch_mean = !reads_class;
+  Wanted wanted{.features = true, .maps = true, .readouts = {find_read_out(read_out_)}, .figure = figure_[kFamiliar]};
+  if (wanted.readouts.front().tokens == ReadOut::kClass && !encoder().class_token) wanted.readouts = {ReadOut{}};
   const auto shown = at::stack({clean(kFamiliar), noisy()}, 1);
   return evoked(training_.network(), shown, wanted).maps.select(1, 0).select(1, encoder().depth - 1);
 }
@@ -99,7 +99,7 @@ Attachment FamiliarityPack::picture(std::size_t run, const at::Tensor& now) cons
 }
 
 // [steps], a view
-at::Tensor FamiliarityPack::losses_of(std::size_t run) const { return losses_[static_cast<std::int64_t>(run)].slice(0, 0, configs_[run].all_epochs()); }
+at::Tensor FamiliarityPack::losses_of(std::size_t run) const { return losses_[static_cast<std::int64_t>(run)].slice(0, 0, configs_[run].all_steps()); }
 
 const FamiliarityMetric& FamiliarityPack::file_of(const std::string& metric) const {
   for (const auto* file : metrics_)

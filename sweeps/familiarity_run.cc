@@ -57,7 +57,7 @@ class PackAtWork {
   void run() {
     StopBetweenBlocks between(context_.should_stop);
     std::optional<BlockRunnerScope> scope;
-    if (!pack_.trains_two()) scope.emplace(&between);  // two steps are made together, or none
+    if (pack_.trains_by_one_step()) scope.emplace(&between);
     if (std::ranges::any_of(alike_.runs, [&](const RunSpec& run) { return shows(run); })) take_first_pictures();
     while (!pack_.is_empty()) {
       save_where_due();

@@ -33,6 +33,18 @@ std::vector<FigureOverlap> figures(const ImageSource& source, const std::vector<
   return out;
 }
 
+// [n, K] share of the pixels of each patch that are in the mask.
+at::Tensor figure_shares(const ImageSource& source, const std::vector<std::int64_t>& chosen, const VitConfig& encoder) {
+  const auto S = encoder.side, g = encoder.grid(), p = encoder.patch;
+  std::vector<at::Tensor> all;
+  for (const auto index : chosen) {
+    auto mask = square(*source.mask(index), static_cast<int>(S));
+    const auto pixels = at::from_blob(mask.figure.data(), {g, p, g, p}, at::kByte).ne(0).to(at::kFloat);
+    all.push_back(pixels.permute({0, 2, 1, 3}).reshape({g * g, p * p}).mean(-1));
+  }
+  return at::stack(all);
+}
+
 // [levels, P, I, 3, S, S], level 0 the clean images P times -> [V, I, 3, S, S].
 at::Tensor as_variants(const at::Tensor& noisy, const FamiliarityConfig& config, std::int64_t side,
                        const std::string& name) {
@@ -110,6 +122,11 @@ FamiliarityStart start_of(const RunSpec& run, const FamiliarityConfig& config) {
   if (!start.figures[0].empty())
     for (const auto index : sets.familiar) start.masks.push_back(square(*source->mask(index), side));
   start.figures[1] = figures(*source, sets.novel, side);
+  if (config.reads_figures()) {
+    start.figure[0] = figure_shares(*source, sets.familiar, start.slow->config);
+    start.figure[1] = figure_shares(*source, sets.novel, start.slow->config);
+    if (config.reference > 0) start.reference_figure = figure_shares(*source, sets.reference, start.slow->config);
+  }
   return start;
 }
 

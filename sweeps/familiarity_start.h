@@ -16,6 +16,7 @@ struct FamiliarityStart {
   at::Tensor familiar, novel;  // [V, I, 3, S, S] in [0, 1]: variant 0 clean, then level by level the patterns
   at::Tensor reference;        // [n, 3, S, S]; undefined where alignment.reference is 0
   std::vector<FigureOverlap> figures[2];  // familiar, novel: one an image; empty where there are no masks
+  at::Tensor figure[2], reference_figure;  // [I, K], [n, K] share of each patch that lies on the figure; undefined where no read-out asks
   std::vector<Mask> masks;                // of the familiar ones, side x side; empty where there are none
 };
 

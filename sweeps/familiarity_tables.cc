@@ -5,6 +5,7 @@
 #include "runtime/named.h"
 #include "sweeps/familiarity_metric.h"
 #include "sweeps/image_noise.h"
+#include "sweeps/read_out.h"
 
 namespace palimpsest {
 namespace {
@@ -35,8 +36,8 @@ KeyTable familiarity_keys() {
       {.name = "slow.readout",
        .type = KeyType::kString,
        .default_value = std::string("mean"),
-       .meaning = "the read-out claims and figures use: the class token, or the mean of the patch tokens",
-       .choices = {"cls", "mean"},
+       .meaning = "the read-out claims and figures use, one of those that evaluation.readouts measures",
+       .choices = read_out_names(),
        .sweepable = false},
       {.name = "images.count",
        .type = KeyType::kInteger,
@@ -66,8 +67,14 @@ KeyTable familiarity_keys() {
       {.name = "training.epochs",
        .type = KeyType::kInteger,
        .default_value = std::int64_t{100},
-       .meaning = "passes over the familiar images, all in one batch: also the optimizer steps",
+       .meaning = "passes over the familiar images; with all of them in one batch also the optimizer steps",
        .minimum = 1},
+      {.name = "training.steps_per_epoch",
+       .type = KeyType::kInteger,
+       .default_value = std::int64_t{1},
+       .meaning = "optimizer steps of an epoch: the images are divided into so many batches, in an order drawn anew each epoch. Must divide images.count",
+       .minimum = 1,
+       .maximum = 4096},
       {.name = "training.second_epochs",
        .type = KeyType::kInteger,
        .default_value = std::int64_t{0},
@@ -93,8 +100,9 @@ KeyTable familiarity_keys() {
       {.name = "training.rest",
        .type = KeyType::kString,
        .default_value = std::string("all"),
-       .meaning = "what trains beside the target maps: all, LayerNorms and the decoder, the decoder, or nothing",
-       .choices = {"all", "norms", "decoder", "nothing"}},
+       .meaning = "what trains beside the fast weights: all but the maps they change (and queries, keys, values), everything with these under the adapters, "
+                  "LayerNorms and the decoder, the decoder, or nothing",
+       .choices = {"all", "everything", "norms", "decoder", "nothing"}},
       {.name = "training.noise",
        .type = KeyType::kNumber,
        .default_value = 0.0,
@@ -111,6 +119,41 @@ KeyTable familiarity_keys() {
        .default_value = 0.1,
        .meaning = "weight of the absolute error beside the squared one",
        .minimum = 0},
+      {.name = "loss.pixels",
+       .type = KeyType::kNumber,
+       .default_value = 1.0,
+       .meaning = "weight of the reconstruction of the whole image",
+       .minimum = 0},
+      {.name = "loss.normalise_target",
+       .type = KeyType::kBool,
+       .default_value = false,
+       .meaning = "the decoder gives each patch by its own mean and standard deviation (ViTMAE), instead of pixels in [0, 1]. Reconstructions are given these back"},
+      {.name = "loss.masked",
+       .type = KeyType::kNumber,
+       .default_value = 0.0,
+       .meaning = "weight of the reconstruction of patches that the encoder does not see; above 0 it is another pass through the network",
+       .minimum = 0},
+      {.name = "loss.mask",
+       .type = KeyType::kNumber,
+       .default_value = 0.75,
+       .meaning = "share of the patches that loss.masked hides, drawn for each image and step",
+       .minimum = 0,
+       .maximum = 1},
+      {.name = "loss.features",
+       .type = KeyType::kNumber,
+       .default_value = 0.0,
+       .meaning = "weight of how far the slow weights' responses to the reconstruction are from those to the image, relative to their length; above 0 each step takes "
+                  "twice as long",
+       .minimum = 0},
+      {.name = "loss.feature_layers",
+       .type = KeyType::kString,
+       .default_value = std::string("all"),
+       .meaning = "blocks whose responses loss.features compares, as in fast.layers"},
+      {.name = "decoder.kind",
+       .type = KeyType::kString,
+       .default_value = std::string("transformer"),
+       .meaning = "transformer layers over all patches, or one linear map from each patch's token to its pixels",
+       .choices = {"transformer", "linear"}},
       {.name = "decoder.initial",
        .type = KeyType::kString,
        .default_value = std::string("fresh"),
@@ -268,7 +311,9 @@ KeyTable familiarity_keys() {
       {.name = "evaluation.readouts",
        .type = KeyType::kStrings,
        .default_value = Strings{},
-       .meaning = "read-outs to measure, of cls (class token) and mean (of the patch tokens); one is faster; empty: both",
+       .meaning = "read-outs to measure: cls (class token), mean (of the patch tokens), figure or ground (mean of the patches by their share of the figure's mask), of what a "
+                  "block gives; or with _input of what it receives (cls_input of block 0 is the same for all images). One is faster; empty: cls and mean",
+       .choices = read_out_names(),
        .sweepable = false},
       {.name = "manifold.unbiased",
        .type = KeyType::kBool,
@@ -307,7 +352,7 @@ KeyTable familiarity_keys() {
 
 std::vector<MetricInfo> familiarity_metrics() {
   std::vector<MetricInfo> out = {
-      {"loss", {"step"}, "", "training loss: squared error + l1 * absolute error of the reconstruction of what is learned"}};
+      {"loss", {"step"}, "", "training loss: the terms of loss.*, each squared error + l1 * absolute error of the reconstruction of what is learned"}};
   for (const auto* file : familiarity_metric_files()) out.insert(out.end(), file->values.begin(), file->values.end());
   return out;
 }

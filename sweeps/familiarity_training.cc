@@ -13,15 +13,25 @@ namespace palimpsest {
 RandomStream stream_of(const RunSpec& run, std::string_view name) {
   return RandomStream(static_cast<std::uint64_t>(run.seed)).child(purpose(name));
 }
-RandomStream stream_of(const RunSpec& run, std::string_view name, std::int64_t epoch) {
-  return stream_of(run, name).child(static_cast<std::uint64_t>(epoch));
+RandomStream stream_of(const RunSpec& run, std::string_view name, std::int64_t time) {
+  return stream_of(run, name).child(static_cast<std::uint64_t>(time));
 }
+
+namespace {
+
+FamiliarityLoss loss_of(const FamiliarityConfig& common, const SlowWeights& slow, at::Device device) {
+  const auto layers = common.loss.features > 0 ? layers_of(common.loss.feature_layers, slow.config.depth, "loss.feature_layers") : std::vector<std::int64_t>{};
+  return {slow, layers, common.double_projection, device};
+}
+
+}  // namespace
 
 FamiliarityTraining::FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow, at::Device device)
     : runs_(runs),
       configs_(configs),
       device_(device),
       network_(built(slow)),
+      loss_(loss_of(configs.front(), slow, device)),
       fast_(find_learning_rule(configs.front().rule).build(network_.fast, options(&FamiliarityConfig::fast_rate))),
       rest_(find_learning_rule(configs.front().optimizer).build(network_.rest, options(&FamiliarityConfig::learning_rate))) {}
 
@@ -47,24 +57,29 @@ RuleOptions FamiliarityTraining::options(double FamiliarityConfig::*rate) const 
   return out;
 }
 
-at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& target, std::int64_t epoch) {
+std::vector<RandomStream> FamiliarityTraining::streams(std::string_view purpose, std::int64_t step) const {
+  std::vector<RandomStream> out;
+  for (const auto& run : runs_) out.push_back(stream_of(run, purpose, step));
+  return out;
+}
+
+at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& target, std::int64_t step) {
   const auto& common = configs_.front();
   std::vector<Activity> activity;
   if (!common.form.by_gradient && common.adapts())
-    network_.encoder.set_observer(
-        [&](const Adapter& fast, const at::Tensor& x, const at::Tensor& slow) { activity.push_back({fast, x.detach(), slow.detach()}); });
-  std::vector<RandomStream> drop;
-  for (const auto& run : runs_) drop.push_back(stream_of(run, "dropout", epoch));
-  const auto output = decoded(network_, encoded(network_, shown), drop);
+    network_.encoder.set_observer([&](const Adapter& fast, const at::Tensor& x, const at::Tensor& slow) {
+      if (activity.size() < network_.maps.size()) activity.push_back({fast, x.detach(), slow.detach()});   // of the first pass of a loss of several
+    });
+  std::vector<LossConfig> terms;
+  for (const auto& config : configs_) terms.push_back(config.loss);
+  const auto loss = loss_(network_, terms, shown, target, {streams("dropout", step), streams("masked dropout", step), streams("masks", step)});
   network_.encoder.set_observer({});
-  const auto loss = pixel_loss(at::sigmoid(output), pixel_patches(target, network_.encoder.config().patch), common.l1);
   fast_->zero_grad();
   rest_->zero_grad();
   if (loss.requires_grad()) loss.backward(at::ones_like(loss));  // each run's own: no sum over runs
-  add_gradient_noise(epoch);
+  add_gradient_noise(step);
   fast_->step(activity);
   rest_->step({});
-  forget_and_consolidate(epoch);
   return loss.detach();
 }
 
@@ -85,7 +100,7 @@ bool FamiliarityTraining::is_finite(std::size_t run) const {
 }
 
 // Normal noise on each run's gradients, relative to their root mean square.
-void FamiliarityTraining::add_gradient_noise(std::int64_t epoch) {
+void FamiliarityTraining::add_gradient_noise(std::int64_t step) {
   if (std::ranges::all_of(configs_, [](const auto& c) { return c.gradient_noise == 0; })) return;
   std::uint64_t place = 0;
   for (auto* slots : {&network_.fast, &network_.rest})
@@ -96,13 +111,13 @@ void FamiliarityTraining::add_gradient_noise(std::int64_t epoch) {
         if (configs_[r].gradient_noise == 0) continue;
         auto gradient = slot.value.grad()[static_cast<std::int64_t>(r)];
         auto normal = at::empty(gradient.sizes());
-        stream_of(runs_[r], "gradient noise", epoch).child(place).fill_normal(normal.data_ptr<float>(), normal.numel());
+        stream_of(runs_[r], "gradient noise", step).child(place).fill_normal(normal.data_ptr<float>(), normal.numel());
         gradient.add_(normal.to(gradient.device()) * gradient.flatten().square().mean().sqrt(), configs_[r].gradient_noise);
       }
     }
 }
 
-void FamiliarityTraining::forget_and_consolidate(std::int64_t epoch) {
+void FamiliarityTraining::end_epoch(std::int64_t epoch) {
   auto keep = at::ones({size()}), due = at::zeros({size()});
   bool forgets = false, consolidates = false;
   for (std::int64_t r = 0; r < size(); ++r) {

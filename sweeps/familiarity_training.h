@@ -5,12 +5,13 @@
 
 #include "models/learning_rule.h"
 #include "sweeps/familiarity.h"
+#include "sweeps/familiarity_loss.h"
 
 namespace palimpsest {
 
-/// A run's stream for a purpose, and for one epoch of it.
+/// A run's stream for a purpose, and for one epoch or step of it.
 RandomStream stream_of(const RunSpec&, std::string_view purpose);
-RandomStream stream_of(const RunSpec&, std::string_view purpose, std::int64_t epoch);
+RandomStream stream_of(const RunSpec&, std::string_view purpose, std::int64_t time);
 
 /// The networks of a pack and how they learn. What is random is each run's own, from its seed.
 class FamiliarityTraining {
@@ -23,9 +24,11 @@ class FamiliarityTraining {
   LearningRule& fast_rule() { return *fast_; }
   LearningRule& rest_rule() { return *rest_; }
 
-  /// One step of every run on all its images at once; returns the losses before it, [R].
+  /// One step of every run, counted from 1; returns the losses before it, [R].
   ///   shown, target  [R, I, 3, S, S] in [0, 1]
-  at::Tensor step(const at::Tensor& shown, const at::Tensor& target, std::int64_t epoch);
+  at::Tensor step(const at::Tensor& shown, const at::Tensor& target, std::int64_t step);
+  /// After the steps of an epoch: what is forgotten, what is written into the slow weights.
+  void end_epoch(std::int64_t epoch);
   /// Runs left the pack: these stay, in this order. `runs` and `configs` are of them alone by now.
   void keep_runs(const std::vector<std::int64_t>& runs);
   /// Whether all weights of a run are numbers: its last step has no loss that would tell.
@@ -35,13 +38,14 @@ class FamiliarityTraining {
   std::int64_t size() const { return static_cast<std::int64_t>(runs_.size()); }
   FastNetwork built(const SlowWeights&) const;
   RuleOptions options(double FamiliarityConfig::*rate) const;
-  void add_gradient_noise(std::int64_t epoch);
-  void forget_and_consolidate(std::int64_t epoch);
+  std::vector<RandomStream> streams(std::string_view purpose, std::int64_t step) const;
+  void add_gradient_noise(std::int64_t step);
 
   const std::vector<RunSpec>& runs_;
   const std::vector<FamiliarityConfig>& configs_;
   const at::Device device_;
   FastNetwork network_;
+  FamiliarityLoss loss_;
   std::unique_ptr<LearningRule> fast_, rest_;
 };
 

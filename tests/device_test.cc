@@ -108,7 +108,10 @@ TEST(FamiliarityTraining, KeepsEveryTensorOfAStepOnTheDeviceOfItsWeights) {
       const std::vector<FamiliarityConfig> configs(2, parse_familiarity(settings));
       FamiliarityTraining training(runs, configs, slow, at::kMeta);
       const auto images = at::empty({2, 3, 3, 32, 32}, at::kMeta);
-      for (const std::int64_t epoch : {1, 2}) EXPECT_TRUE(training.step(images, images, epoch).is_meta()) << condition << " " << rule;
+      for (const std::int64_t epoch : {1, 2}) {
+        EXPECT_TRUE(training.step(images, images, epoch).is_meta()) << condition << " " << rule;
+        training.end_epoch(epoch);
+      }
       for (const auto& slots : {training.network().fast, training.network().rest})
         for (const auto& slot : slots) EXPECT_TRUE(slot.value.is_meta() && slot.value.grad().is_meta()) << condition << " " << rule;
       EXPECT_TRUE(rebuilt(training.network(), images).is_meta());

@@ -96,7 +96,8 @@ TEST_F(Familiarity, SaysHowManyImagesAreNeeded) {
 
 TEST_F(Familiarity, NamesTheKeyOfWhatItRefuses) {
   const std::map<std::string, Value> refused = {{"evaluation.epochs", std::vector<std::int64_t>{0, 3, 1000000}}, {"fast.layers", std::string("7")},
-                                                {"test.heads_off", std::string("9.9")}, {"noise.levels", std::vector<double>{0.1}}};
+                                                {"test.heads_off", std::string("9.9")}, {"noise.levels", std::vector<double>{0.1}},
+                                                {"training.steps_per_epoch", std::int64_t{3}}, {"loss.pixels", 0.0}, {"slow.readout", std::string("figure")}};
   for (const auto& [key, value] : refused) {
     auto s = settings();
     s.set(key, value);
@@ -107,6 +108,53 @@ TEST_F(Familiarity, NamesTheKeyOfWhatItRefuses) {
       EXPECT_EQ(e.key(), key);
     }
   }
+}
+
+TEST_F(Familiarity, NamesTheKeyOfWhatItRefusesBesideAnother) {
+  using Keys = std::map<std::string, Value>;
+  using Strings = std::vector<std::string>;
+  const std::string decoder = "decoder.kind", linear = "linear";
+  const std::vector<std::pair<std::string, Keys>> refused = {
+      {"loss.mask", {{"loss.masked", 1.0}, {"loss.mask", 0.01}}},
+      {"loss.masked", {{"loss.masked", 1.0}, {decoder, linear}}},
+      {"loss.feature_layers", {{"loss.features", 1.0}, {"loss.feature_layers", std::string("5")}}},
+      {"decoder.depth", {{decoder, linear}, {"decoder.depth", std::int64_t{2}}}},
+      {"training.rest", {{"training.rest", std::string("everything")}, {"fast.qkv", std::string("frozen")}}},
+      {"slow.readout", {{"evaluation.readouts", Strings{"figure"}}}}};
+  for (const auto& [named, keys] : refused) {
+    auto s = settings();
+    for (const auto& [key, value] : keys) s.set(key, value);
+    try {
+      familiarity_study().inspect(s, 0, 4);
+      ADD_FAILURE() << named << " was taken";
+    } catch (const KeyError& e) {
+      EXPECT_EQ(e.key(), named);
+    }
+  }
+}
+
+TEST_F(Familiarity, ReadOutsByTheFigureAreRefusedBeforeTheFirstRunWhereAnImageHasNoMask) {
+  add_network_studies();
+  const auto source = dead_leaves(3, 16, 32);
+  for (const char* part : {"images", "masks"}) std::filesystem::create_directories(folder_ / part);
+  for (std::int64_t i = 0; i < 16; ++i) write_png(folder_ / "images" / (std::to_string(100 + i) + ".png"), source->image(i));
+  const Image all{32, 32, std::vector<std::uint8_t>(3 * 32 * 32, 255)};
+  write_png(folder_ / "masks" / "100.png", all);
+  const auto refused = [&](const std::string& masks) {
+    const auto text = "study = \"familiarity\"\nname = \"x\"\nslow = { weights = \"" + weights().string() + "\" }\n" + "images = { source = \"folder\", path = \"" +
+                      (folder_ / "images").string() + "\", count = 2" + masks + " }\nalignment.reference = 8\nnoise.side = 32\n" +
+                      "evaluation.readouts = [\"mean\", \"ground\"]\nsweep = { image_sets = 2 }\n";
+    try {
+      const Plan plan(read_definition_text(text, folder_ / "sweep.toml"));
+      plan.run_at(0);
+      return std::string("nothing was refused");
+    } catch (const InputError& e) {
+      return std::string(e.what());
+    }
+  };
+  EXPECT_THAT(refused(""), testing::MatchesRegex("(.|\n)*sweep.toml:7:[0-9]+: evaluation.readouts asks for figure and ground, but .*png has no mask. Give each image a mask(.|\n)*"));
+  for (std::int64_t i = 1; i < 16; ++i) write_png(folder_ / "masks" / (std::to_string(100 + i) + ".png"), all);
+  EXPECT_THAT(refused(", masks = \"" + (folder_ / "masks").string() + "\""), HasSubstr("has no ground in the middle square"));
 }
 
 TEST_F(Familiarity, RefusesWhatCannotBeBeforeItRuns) {

@@ -170,6 +170,14 @@ TEST_F(Studies, FamiliarityGoesOnUnderEveryKindOfFastWeights) {
   }
 }
 
+TEST_F(Studies, FamiliarityGoesOnInEpochsOfSeveralStepsAndUnderALossOfSeveralTerms) {
+  auto steps = familiarity(), terms = familiarity();
+  steps.set("training.steps_per_epoch", std::int64_t{2});
+  expect_same_bits_when_stopped(familiarity_study(), three(steps), 15);
+  for (const char* term : {"loss.masked", "loss.features"}) terms.set(term, 0.5);
+  expect_same_bits_when_stopped(familiarity_study(), three(terms), 60);
+}
+
 TEST_F(Studies, FamiliarityGoesOnUnderEveryLearningRule) {
   for (const std::string rule : {"sgd", "hebbian", "delta"}) {
     auto s = familiarity();

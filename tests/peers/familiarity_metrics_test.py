@@ -9,7 +9,7 @@ import numpy
 from PIL import Image
 from safetensors.numpy import save_file
 
-from familiarity_reference import AXES, COUNT, DECODER, DEPTH, HEADS, PATCH, PATCHES, REFERENCE, SIDE, TOTAL, WIDTH, OfAFolder, OfAStartFile
+from familiarity_reference import AXES, COUNT, DECODER, LOSS, DEPTH, HEADS, PATCH, PATCHES, REFERENCE, SIDE, TOTAL, WIDTH, OfAFolder, OfAStartFile
 from float64_autoencoder import gelu
 from philox import philox
 from program import palimpsest
@@ -53,6 +53,26 @@ OTHER_CHOICES = """
 alignment.centre = "set"
 manifold.unbiased = true
 sparseness.leave_out = 5
+"""
+ALL_READ_OUTS = """
+evaluation.readouts = ["cls", "mean", "figure", "ground", "mean_input", "figure_input", "ground_input"]
+slow.readout = "figure"
+loss.masked = 0.5
+loss.features = 2.0
+"""
+OTHER_LOSS = """
+training.l1 = 0.3
+loss.pixels = 0.25
+loss.normalise_target = true
+loss.masked = 1.5
+loss.mask = 0.4
+loss.features = 0.75
+loss.feature_layers = "0,2"
+"""
+LINEAR = """
+decoder.kind = "linear"
+loss.features = 1.0
+loss.feature_layers = "early"
 """
 KNOCK_OUTS = """
 attention.double_projection = true
@@ -154,6 +174,26 @@ class Measurements(unittest.TestCase):
         encoder, (images, masks) = random_encoder(random), random_pictures(random, self.folder)
         save_file(encoder, self.folder / "slow.safetensors")
         self.check(swept(self.folder, FOLDER), OfAFolder(encoder, images, masks).rows())
+
+    def of_a_folder(self, seed, keys, **built):
+        random = numpy.random.default_rng(seed)
+        encoder, (images, masks) = random_encoder(random), random_pictures(random, self.folder)
+        save_file(encoder, self.folder / "slow.safetensors")
+        definition = FOLDER
+        if built.get("linear"):
+            definition = "".join(line for line in FOLDER.splitlines(True) if not line.startswith("decoder.") or "dropout" in line)
+        self.check(swept(self.folder, definition + keys), OfAFolder(encoder, images, masks, **built).rows())
+
+    # But the class token's input: that of block 0 is the same for all images, and what compares them is no number.
+    def test_by_every_read_out_and_of_a_loss_of_three_terms_are_those_of_the_reference(self):
+        self.of_a_folder(12, ALL_READ_OUTS, loss=LOSS | dict(masked=0.5, features=2.0),
+                         readouts=("cls", "mean", "figure", "ground", "mean_input", "figure_input", "ground_input"))
+
+    def test_of_normalised_patches_are_those_of_the_reference(self):
+        self.of_a_folder(6, OTHER_LOSS, loss=dict(pixels=0.25, masked=1.5, features=0.75, l1=0.3, mask=0.4, normalised=True, layers=(0, 2)))
+
+    def test_with_a_linear_decoder_are_those_of_the_reference(self):
+        self.of_a_folder(7, LINEAR, linear=True, loss=LOSS | dict(features=1.0, layers=(0,)))
 
     def test_without_a_class_token_unbiased_and_centred_on_the_set_are_those_of_the_reference(self):
         start, network = self.start_file(2, class_token=False), dict(scale=2)

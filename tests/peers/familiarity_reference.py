@@ -3,7 +3,7 @@
 import numpy
 
 import familiarity_measurements as measured
-from float64_autoencoder import Decoder, Encoder, first_decoder
+from float64_autoencoder import Decoder, Encoder, by_patch, first_decoder, first_linear_decoder, patch_scale, pictures, sigmoid
 from philox import Stream, purpose
 
 WIDTH, DEPTH, HEADS, PATCH, SIDE = 32, 3, 2, 8, 32
@@ -32,32 +32,98 @@ def first_probe(seed):
     return [(2 * stream.child(part).uniform(*shape) - 1) * WIDTH**-0.5 for part, shape in enumerate(((COUNT, WIDTH), (COUNT,)))]
 
 
-class Autoencoder:
-    def __init__(self, encoder, decoder, reference):
-        """reference [n, 3, S, S]: the other images that alignment is measured with."""
-        self.encoder, self.decoder = encoder, Decoder(decoder, DECODER["heads"], PATCH)
-        self.reference = {readout: x for readout, (x, *_) in self.look(reference)[0].items()}
+LOSS = dict(pixels=1.0, masked=0.0, features=0.0, l1=0.1, mask=0.75, normalised=False, layers=range(DEPTH))
 
-    def look(self, images):
-        """[..., 3, S, S] -> {read-out: (responses [L, ..., C], maps [L, ..., K], maps of each head [L, H, ..., K])}, reconstructions."""
+
+def figure_shares(mask):
+    """[S, S] -> [K], the share of each patch that lies on the figure."""
+    grid = SIDE // PATCH
+    return mask.reshape(grid, PATCH, grid, PATCH).mean((1, 3)).ravel()
+
+
+class Autoencoder:
+    def __init__(self, encoder, decoder, reference, readouts=("cls", "mean"), figures=None, loss=LOSS):
+        """reference [n, 3, S, S]: the other images that alignment is measured with; figures [n, K] of these, where read-outs are by the figure."""
+        self.encoder, self.decoder = encoder, Decoder(decoder, DECODER["heads"], PATCH)
+        self.readouts, self.loss = readouts, loss
+        self.reference = {readout: x for readout, (x, *_) in self.look(reference, figures)[0].items()}
+
+    def weights(self, tokens, lead, first, figures):
+        """[..., T] that add up to 1: what each token counts in a read-out."""
+        if tokens == "cls":
+            return numpy.broadcast_to(numpy.eye(PATCHES + first)[0], (*lead, PATCHES + first))
+        share = {"mean": numpy.ones(PATCHES), "figure": figures, "ground": None if figures is None else 1 - figures}[tokens]
+        share = numpy.broadcast_to(share / share.sum(-1, keepdims=True), (*lead, PATCHES))
+        return numpy.concatenate([numpy.zeros((*lead, first)), share], -1)
+
+    def look(self, images, figures=None):
+        """[..., I, 3, S, S] -> {read-out: (responses [L, ..., C], maps [L, ..., K], maps of each head [L, H, ..., K])}, reconstructions."""
         lead = images.shape[:-3]
-        states, attention = self.encoder(images.reshape(-1, 3, SIDE, SIDE))
+        received = self.encoder.embedded(images.reshape(-1, 3, SIDE, SIDE))
+        states, attention = self.encoder(received)
+        before = numpy.concatenate([received[None], states[:-1]])
         first = states.shape[2] - PATCHES  # of the patches: a class token goes before them
         by_head = attention.swapaxes(1, 2)[..., first:]  # [L, H, B, T, K]
-        over_heads = by_head.mean(1)
-        shaped = lambda x, a, heads: (x.reshape(DEPTH, *lead, -1), a.reshape(DEPTH, *lead, -1), heads.reshape(DEPTH, HEADS, *lead, PATCHES))
-        seen = {"mean": shaped(states[:, :, first:].mean(2), over_heads[:, :, first:].mean(2), by_head[..., first:, :].mean(-2))}
-        if first:
-            seen["cls"] = shaped(states[:, :, 0], over_heads[:, :, 0], by_head[..., 0, :])
-        return seen, self.decoder(states[-1][:, first:]).reshape(images.shape)
+        seen = {}
+        for readout in self.readouts:
+            tokens, _, is_input = readout.partition("_")
+            if tokens == "cls" and not first:
+                continue
+            w = self.weights(tokens, lead, first, figures).reshape(-1, PATCHES + first)
+            heads = numpy.einsum("lhbtk,bt->lhbk", by_head, w)
+            x = numpy.einsum("lbtc,bt->lbc", before if is_input else states, w)
+            seen[readout] = x.reshape(DEPTH, *lead, -1), heads.mean(1).reshape(DEPTH, *lead, -1), heads.reshape(DEPTH, HEADS, *lead, PATCHES)
+        clean = images[(0,) * (images.ndim - 4)]
+        clean = numpy.broadcast_to(clean, images.shape).reshape(-1, 3, SIDE, SIDE)
+        return seen, self.picture(self.decoder(states[-1][:, first:]), clean).reshape(images.shape)
 
-    def loss_rows(self, clean, image_set):
-        off = self.look(clean)[1] - clean
-        return rows_of("loss", numpy.array((off**2).mean() + 0.1 * abs(off).mean()), image_set=image_set, step=1)
+    def picture(self, output, clean):
+        if not self.loss["normalised"]:
+            return pictures(sigmoid(output), PATCH)
+        mean, deviation = patch_scale(by_patch(clean, PATCH))
+        return pictures(output * deviation + mean, PATCH)
 
-    def rows(self, noisy, levels, where, centre="reference", unbiased=False, leave_out=0, heads=False):
-        """Of noisy images [N, P, I, 3, S, S], all that needs no masks."""
-        seen, rebuilt = self.look(noisy)
+    def error(self, output, target):
+        """Of patches [..., 3 p p]: the decoder's output, and the pixels it should give."""
+        if self.loss["normalised"]:
+            mean, deviation = patch_scale(target)
+            off = output - (target - mean) / deviation
+        else:
+            off = sigmoid(output) - target
+        return (off**2).mean() + self.loss["l1"] * abs(off).mean()
+
+    def masked(self, images, seed, step):
+        """What is made of the hidden patches of each image, beside these."""
+        hidden = round(self.loss["mask"] * PATCHES)
+        guessed, target = [], []
+        for i, image in enumerate(images):
+            order = Stream(seed).child("masks").child(step).child(i).permutation(PATCHES)
+            kept = sorted(order[: PATCHES - hidden])
+            x = self.encoder.embedded(image[None])
+            first = x.shape[1] - PATCHES
+            seen = self.encoder(x[:, [*range(first), *(first + k for k in kept)]])[0][-1][:, first:]
+            tokens = numpy.tile(self.decoder.weights["mask_token"], (1, PATCHES, 1))
+            tokens[:, kept] = self.decoder.seen(seen)
+            rest = sorted(order[PATCHES - hidden :])
+            guessed.append(self.decoder.of_all(tokens)[0, rest])
+            target.append(by_patch(image[None], PATCH)[0, rest])
+        return numpy.array(guessed), numpy.array(target)
+
+    def loss_rows(self, clean, image_set, slow=None):
+        """slow: the network whose responses the reconstruction should evoke."""
+        x = self.encoder.embedded(clean)
+        output = self.decoder(self.encoder(x)[0][-1][:, x.shape[1] - PATCHES :])
+        total = self.loss["pixels"] * self.error(output, by_patch(clean, PATCH))
+        if self.loss["masked"]:
+            total += self.loss["masked"] * self.error(*self.masked(clean, 0, 1))
+        if self.loss["features"]:
+            wanted, given = slow(slow.embedded(clean))[0], slow(slow.embedded(self.picture(output, clean)))[0]
+            total += self.loss["features"] * numpy.mean([((given[l] - wanted[l]) ** 2).mean() / (wanted[l] ** 2).mean() for l in self.loss["layers"]])
+        return rows_of("loss", numpy.array(total), image_set=image_set, step=1)
+
+    def rows(self, noisy, levels, where, centre="reference", unbiased=False, leave_out=0, heads=False, figures=None):
+        """Of noisy images [N, P, I, 3, S, S], all that needs no masks; figures [I, K] where read-outs are by them."""
+        seen, rebuilt = self.look(noisy, figures)
         for metric, values in measured.reconstruction(rebuilt, noisy[0, 0]).items():
             yield from rows_of(metric, values, noise=levels, **where)
         for readout, (x, a, of_heads) in seen.items():
@@ -79,8 +145,8 @@ class Autoencoder:
                 for metric, values in measured.probes(x, *first_probe(0)).items():
                     yield from rows_of(metric, values, noise=levels, **at)
 
-    def figure_rows(self, noisy, levels, where, masks, shifts):
-        for readout, (_, a, of_heads) in self.look(noisy)[0].items():
+    def figure_rows(self, noisy, levels, where, masks, shifts, figures=None):
+        for readout, (_, a, of_heads) in self.look(noisy, figures)[0].items():
             at = dict(where, layer=range(DEPTH), noise=levels, readout=readout)
             for metric, values in measured.figure(a, masks, shifts).items():
                 yield from rows_of(metric, values, **at)
@@ -101,8 +167,11 @@ class OfAFolder:
 
     LEVELS, PATTERNS, SETS, SEED = [0, 0.1, 0.3], 2, 2, 5
 
-    def __init__(self, encoder, images, masks):
+    def __init__(self, encoder, images, masks, linear=False, **built):
+        """built: read-outs and loss of the networks."""
         self.encoder, self.images, self.masks = Encoder(encoder, HEADS), images, masks
+        self.linear, self.built = linear, built
+        self.figures = numpy.array([figure_shares(mask) for mask in masks])
         self.order = Stream(self.SEED).child("image sets").permutation(TOTAL)
 
     def of_set(self, number):
@@ -127,12 +196,14 @@ class OfAFolder:
         return [(draws[2 * k + 1], draws[2 * k]) for k in range(200)]
 
     def rows_of_set(self, number):
-        network = Autoencoder(self.encoder, first_decoder_of(Stream(0).child("decoder")), self.images[self.reference_of(number)])
-        yield from network.loss_rows(self.images[self.of_set(number)], number)
+        stream, others = Stream(0).child("decoder"), self.reference_of(number)
+        decoder = first_linear_decoder(stream, WIDTH, PATCH) if self.linear else first_decoder_of(stream)
+        network = Autoencoder(self.encoder, decoder, self.images[others], figures=self.figures[others], **self.built)
+        yield from network.loss_rows(self.images[self.of_set(number)], number, self.encoder)
         for name, chosen in (("familiar", self.of_set(number)), ("novel", self.of_set(number + 1))):
-            where, noisy = dict(image_set=number, images=name), self.noisy(chosen)
-            yield from network.rows(noisy, self.LEVELS, where, heads=True)
-            yield from network.figure_rows(noisy, self.LEVELS, where, self.masks[chosen], [self.shifts(k) for k in chosen])
+            where, noisy, figures = dict(image_set=number, images=name), self.noisy(chosen), self.figures[chosen]
+            yield from network.rows(noisy, self.LEVELS, where, heads=True, figures=figures)
+            yield from network.figure_rows(noisy, self.LEVELS, where, self.masks[chosen], [self.shifts(k) for k in chosen], figures)
 
     def rows(self):
         return {key: value for number in range(self.SETS) for key, value in self.rows_of_set(number)}

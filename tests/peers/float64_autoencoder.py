@@ -73,8 +73,8 @@ class Encoder:
         by_head[:, :, [head for at, head in self.silent if at == block]] = 0
         return by_head.reshape(mixed.shape)
 
-    def __call__(self, images):
-        """[B, 3, S, S] in 0..1 -> outputs of the blocks [L, B, T, C], attention weights [L, B, heads, T, T]; a class token is the first of T."""
+    def embedded(self, images):
+        """[B, 3, S, S] in 0..1 -> the input of the first block, [B, T, C]; a class token is the first of T."""
         w = self.weights
         kernel = w["embeddings.patch_embedding.weight"]
         cut = patches((images - MEAN) / SD, kernel.shape[-1])
@@ -82,7 +82,11 @@ class Encoder:
         if "embeddings.class_embedding" in w:
             token = numpy.broadcast_to(w["embeddings.class_embedding"], (len(images), 1, len(kernel)))
             tokens = numpy.concatenate([token, tokens], 1)
-        x = layer_norm(tokens + w["embeddings.position_embedding.weight"], w, "pre_layrnorm")
+        return layer_norm(tokens + w["embeddings.position_embedding.weight"], w, "pre_layrnorm")
+
+    def __call__(self, x):
+        """The input of the first block -> outputs of the blocks [L, B, T, C], attention weights [L, B, heads, T, T]."""
+        w = self.weights
         states, attention = [], []
         while f"encoder.layers.{len(states)}.layer_norm1.weight" in w:
             block = len(states)
@@ -100,10 +104,19 @@ class Decoder:
     def __init__(self, weights, heads, patch):
         self.weights, self.heads, self.patch = {name: value.astype(float) for name, value in weights.items()}, heads, patch
 
+    def seen(self, tokens):
+        """Tokens of the patches that the encoder saw -> what they are here; the others have `mask_token`."""
+        return linear(tokens, self.weights, "embed")
+
     def __call__(self, tokens):
-        """Patch tokens [B, K, C] -> images [B, 3, S, S] in 0..1."""
+        """Patch tokens [B, K, C] -> the output by patch [B, K, 3 p p], before a sigmoid."""
+        if "embed.weight" not in self.weights:  # a linear decoder
+            return linear(tokens, self.weights, "pixels")
+        return self.of_all(self.seen(tokens))
+
+    def of_all(self, x):
         w = self.weights
-        x, layer = linear(tokens, w, "embed") + w["position"], 0
+        x, layer = x + w["position"], 0
         while f"blocks.{layer}.norm1.weight" in w:
             block = f"blocks.{layer}."
             qkv = x @ w[block + "self_attn.in_proj_weight"].T + w[block + "self_attn.in_proj_bias"]
@@ -112,10 +125,28 @@ class Decoder:
             hidden = linear(x, w, block + "linear1")
             x = layer_norm(x + linear(gelu(hidden), w, block + "linear2"), w, block + "norm2")
             layer += 1
-        out = linear(layer_norm(x, w, "norm"), w, "pixels")
-        grid = round(numpy.sqrt(out.shape[1]))
-        pixels = out.reshape(len(out), grid, grid, self.patch, self.patch, 3).transpose(0, 5, 1, 3, 2, 4)
-        return 1 / (1 + numpy.exp(-pixels.reshape(len(out), 3, grid * self.patch, -1)))
+        return linear(layer_norm(x, w, "norm"), w, "pixels")
+
+
+def by_patch(images, patch):
+    """[B, 3, S, S] -> [B, K, 3 p p], inside a patch row, column, channel."""
+    return patches(images, patch).transpose(0, 1, 2, 4, 5, 3).reshape(len(images), -1, 3 * patch * patch)
+
+
+def pictures(by_patch, patch):
+    """The inverse."""
+    grid = round(numpy.sqrt(by_patch.shape[1]))
+    pixels = by_patch.reshape(len(by_patch), grid, grid, patch, patch, 3).transpose(0, 5, 1, 3, 2, 4)
+    return pixels.reshape(len(by_patch), 3, grid * patch, -1)
+
+
+def sigmoid(x):
+    return 1 / (1 + numpy.exp(-x))
+
+
+def patch_scale(by_patch):
+    """Mean and standard deviation of each patch, as ViTMAE normalises its target."""
+    return by_patch.mean(-1, keepdims=True), numpy.sqrt(by_patch.var(-1, ddof=1, keepdims=True) + 1e-6)
 
 
 def first_decoder(stream, inputs, width, depth, patch, count):
@@ -142,4 +173,10 @@ def first_decoder(stream, inputs, width, depth, patch, count):
         norm(block + "norm2")
     norm("norm")
     line("pixels", 3 * patch * patch, width)
+    out["mask_token"] = stream.child("mask_token").normal(width) * 0.02
     return out
+
+
+def first_linear_decoder(stream, inputs, patch):
+    draw = lambda name, *shape: numpy.float32((2 * stream.child(name).uniform(*shape) - 1) * inputs**-0.5)
+    return {name: draw(name, *shape) for name, shape in (("pixels.weight", (3 * patch * patch, inputs)), ("pixels.bias", (3 * patch * patch,)))}

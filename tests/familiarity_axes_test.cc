@@ -1,0 +1,156 @@
+// The axes that ablations of the familiarity study go along: what is minimised, in how many steps, by which decoder, what trains beside, what is read.
+
+#include "sweeps/familiarity.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "sweeps/familiarity_axes.h"
+#include "tests/small_familiarity.h"
+
+namespace palimpsest {
+namespace {
+
+using Keys = std::map<std::string, Value>;
+
+class FamiliarityAxes : public Familiarity {
+ protected:
+  Settings with(const Keys& keys) const {
+    auto out = settings();
+    for (const auto& [key, value] : keys) out.set(key, value);
+    return out;
+  }
+};
+
+RunResult alone(const Settings& settings, std::int64_t seed = 1, std::int64_t image_set = 1) {
+  const RunSpec spec{"alone", settings, seed, image_set, 4};
+  return results_of(familiarity_study(), {spec}).at("alone");
+}
+
+void expect_same_bits(const RunResult& a, const RunResult& b, const std::string& what) {
+  ASSERT_EQ(a.failure, "") << what;
+  ASSERT_EQ(a.measurements.size(), b.measurements.size()) << what;
+  for (const auto& m : a.measurements) EXPECT_EQ(m.values, metric(b, m.metric).values) << what << ": " << m.metric;
+}
+
+const std::vector<float>& losses(const RunResult& result) { return metric(result, "loss").values; }
+
+// What is tried one by one: a name, the keys, and what the company has instead.
+struct Ablation {
+  const char* name;
+  Keys keys, company;
+};
+std::vector<Ablation> ablations() {
+  using Strings = std::vector<std::string>;
+  return {{"two steps an epoch", {{"training.steps_per_epoch", std::int64_t{2}}}, {}},
+          {"noise and two steps", {{"training.steps_per_epoch", std::int64_t{2}}, {"training.noise", 0.2}}, {{"training.noise", 0.0}}},
+          {"normalised patches", {{"loss.normalise_target", true}}, {{"training.l1", 0.0}}},
+          {"masked patches alone", {{"loss.pixels", 0.0}, {"loss.masked", 1.0}}, {{"loss.masked", 3.0}}},
+          {"half of them", {{"loss.masked", 0.5}, {"loss.mask", 0.5}}, {{"loss.pixels", 0.1}}},
+          {"features", {{"loss.features", 1.0}}, {{"loss.features", 0.01}}},
+          {"features alone", {{"loss.pixels", 0.0}, {"loss.features", 1.0}, {"loss.feature_layers", std::string("1")}}, {}},
+          {"a mix", {{"loss.masked", 0.5}, {"loss.features", 0.5}, {"loss.normalise_target", true}}, {{"loss.pixels", 4.0}}},
+          {"a linear decoder", {{"decoder.kind", std::string("linear")}}, {{"fast.rank", std::int64_t{3}}}},
+          {"everything", {{"training.rest", std::string("everything")}}, {{"fast.rank", std::int64_t{3}}}},
+          {"read-outs", {{"evaluation.readouts", Strings{"cls", "figure", "ground", "mean_input", "ground_input"}}, {"slow.readout", std::string("figure")}},
+           {{"training.learning_rate", 1e-4}}}};
+}
+
+TEST_F(FamiliarityAxes, AblationsHaveTheSameBitsAloneAndInMixedPacks) {
+  std::set<std::vector<float>> all = {losses(alone(settings()))};
+  for (const auto& [name, keys, others] : ablations()) {
+    const auto one = with(keys);
+    auto other = one;
+    for (const auto& [key, value] : others) other.set(key, value);
+    EXPECT_EQ(familiarity_study().signature(one), familiarity_study().signature(other)) << name;
+    const auto pack = results_of(familiarity_study(), {{"a", other, 2, 0, 4}, {"alone", one, 1, 1, 4}, {"b", one, 3, 2, 4}});
+    const auto by_itself = alone(one);
+    expect_same_bits(by_itself, pack.at("alone"), name);
+    if (keys.contains("evaluation.readouts")) continue;
+    EXPECT_TRUE(all.insert(losses(by_itself)).second) << name << " learns as something else does";
+  }
+}
+
+TEST_F(FamiliarityAxes, RunsWhoseLossesHaveOtherTermsAreNotComputedTogether) {
+  const auto signature = [&](const Keys& keys) { return familiarity_study().signature(with(keys)); };
+  EXPECT_EQ(signature({{"loss.pixels", 2.0}}), signature({}));
+  EXPECT_NE(signature({{"loss.masked", 1.0}}), signature({}));
+  EXPECT_NE(signature({{"loss.masked", 1.0}}), signature({{"loss.masked", 1.0}, {"loss.mask", 0.5}}));
+  EXPECT_NE(signature({{"loss.masked", 1.0}}), signature({{"loss.features", 1.0}}));
+  EXPECT_NE(signature({{"training.steps_per_epoch", std::int64_t{2}}}), signature({}));
+}
+
+// At rate 0 nothing is learned between the steps.
+TEST_F(FamiliarityAxes, StepsOfAnEpochSeeEveryImageOnce) {
+  const Keys still = {{"training.learning_rate", 0.0}, {"decoder.dropout", 0.0}, {"images.count", std::int64_t{4}}, {"evaluation.metrics", std::vector<std::string>{"loss"}}};
+  const auto whole = losses(alone(with(still)));
+  auto divided = still;
+  divided["training.steps_per_epoch"] = std::int64_t{4};
+  const auto single = losses(alone(with(divided)));
+  ASSERT_EQ(single.size(), 4 * whole.size());
+  std::set<std::vector<float>> orders;
+  for (std::size_t epoch = 0; epoch < whole.size(); ++epoch) {
+    const std::vector<float> images(single.begin() + 4 * epoch, single.begin() + 4 * epoch + 4);
+    EXPECT_NEAR((images[0] + images[1] + images[2] + images[3]) / 4, whole[epoch], 1e-6);
+    EXPECT_EQ(std::set<float>(images.begin(), images.end()).size(), 4u);
+    orders.insert(images);
+  }
+  EXPECT_GT(orders.size(), 1u) << "every epoch has the same order";
+}
+
+TEST_F(FamiliarityAxes, EveryTermOfTheLossFallsWhereItIsLearned) {
+  for (const std::string term : {"loss.pixels", "loss.masked", "loss.features"})
+    for (const bool normalised : {false, true}) {
+      Keys keys = {{"loss.pixels", 0.0}, {"loss.normalise_target", normalised}, {"training.epochs", std::int64_t{20}}, {"decoder.dropout", 0.0},
+                   {"evaluation.epochs", std::vector<std::int64_t>{0}}, {"evaluation.metrics", std::vector<std::string>{"loss"}}};
+      keys[term] = 1.0;
+      const auto course = losses(alone(with(keys)));
+      EXPECT_LT(course.back(), 0.9f * course.front()) << term << (normalised ? " of normalised patches" : "");
+    }
+}
+
+// Adapters that do not learn add nothing: what is under them has the gradient that it has without them.
+TEST_F(FamiliarityAxes, EverythingUnderAdaptersThatDoNotLearnTrainsAsInFullTraining) {
+  const auto under = alone(with({{"training.rest", std::string("everything")}, {"fast.learning_rate", 0.0}}));
+  const auto full = alone(with({{"fast.qkv", std::string("full")}}));
+  expect_same_bits(under, full, "everything");
+  const auto all = alone(settings());
+  EXPECT_NE(losses(under), losses(all));
+  EXPECT_NE(losses(alone(with({{"training.rest", std::string("everything")}}))), losses(under)) << "the adapters did not learn";
+}
+
+TEST_F(FamiliarityAxes, InputOfABlockIsWhatTheOneBeforeGives) {
+  const std::vector<std::string> names = {"cls", "mean", "figure", "ground", "cls_input", "mean_input", "figure_input", "ground_input"};
+  EXPECT_EQ(read_out_names(), names);
+  const auto& norm = metric(alone(with({{"evaluation.readouts", names}})), "activity.norm");   // [images, epoch, layer, read-out]
+  const auto Q = names.size(), L = norm.axes[2].labels.size();
+  EXPECT_EQ(norm.axes[3].labels, names);
+  for (std::size_t at = 0; at < norm.values.size() / (L * Q); ++at)
+    for (std::size_t layer = 1; layer < L; ++layer)
+      for (std::size_t q = 0; q < 4; ++q) EXPECT_EQ(norm.values[(at * L + layer) * Q + 4 + q], norm.values[(at * L + layer - 1) * Q + q]) << names[q];
+  std::set<float> different(norm.values.begin(), norm.values.begin() + static_cast<std::ptrdiff_t>(Q));
+  EXPECT_EQ(different.size(), Q);
+}
+
+TEST_F(FamiliarityAxes, ReadOutsHaveTheNumbersTheyHaveBesideOthers) {
+  const auto measured = [&](const std::vector<std::string>& names) { return alone(with({{"evaluation.readouts", names}, {"slow.readout", names.front()}})); };
+  const auto together = measured({"cls", "figure", "ground", "mean_input"});
+  std::size_t place = 0;
+  for (const std::string name : {"cls", "figure", "ground", "mean_input"}) {
+    const auto one = measured({name});
+    for (const char* of : {"alignment.centred", "alignment.cka", "manifold.level", "attention.scope"}) {
+      const auto &a = metric(one, of).values, &b = metric(together, of).values;
+      ASSERT_EQ(4 * a.size(), b.size());
+      for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[4 * i + place], 1e-6 * std::max(1.0f, std::abs(a[i]))) << name << " " << of;
+    }
+    ++place;
+  }
+}
+
+}  // namespace
+}  // namespace palimpsest

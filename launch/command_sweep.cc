@@ -122,7 +122,7 @@ int run_other(const SweepRequest& request, MpiWorld& world, MpiMail& mail) {
 }
 
 int sweep(const SweepRequest& request, MpiWorld& world) {
-  keep_networks_in(std::filesystem::absolute(request.out) / kTrainedFolder);
+  keep_networks_in(std::filesystem::absolute(request.out));
   MpiMail mail(world);
   return world.rank() == 0 ? run_first(request, world, mail) : run_other(request, world, mail);
 }

@@ -96,7 +96,7 @@ Run add_weights_export(CommandLine& command) {
     if (prefix->given()) options->weights.prefix = options->prefix;
     const bool adapters_alone = options->weights.family == kAdaptersAlone;
     if (!adapters_alone) check_family(options->weights.family);
-    options->weights.weights = weights_given(options->weights.weights, options->run);
+    options->weights.weights = weights_given(options->weights.weights, options->run, adapters_alone ? NetworkPart::kAdapters : NetworkPart::kEncoder);
     if (std::filesystem::exists(options->weights.out) &&
         std::filesystem::equivalent(options->weights.out, options->weights.weights))
       throw InputError(

@@ -6,6 +6,7 @@
 
 #include "launch/device_of_run.h"
 #include "launch/stop_signal.h"
+#include "models/kept_adapters.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
@@ -38,6 +39,16 @@ void refuse_changed_inputs(const Study& study, const RunSpec& run) {
                                  run.id, now));
 }
 
+// Of what was kept, what will do; empty: nothing.
+fs::path kept_of(const fs::path& results, const RunId& run, NetworkPart part) {
+  if (const auto trained = kept_file(results, Kept::kTrained, run); fs::exists(trained)) return trained;
+  const auto adapters = kept_file(results, Kept::kAdapters, run);
+  if (!fs::exists(adapters)) return {};
+  if (part == NetworkPart::kAdapters || are_whole_encoder(adapters)) return adapters;
+  log().info("of run {} the adapters were kept, but more of its encoder learned", run);
+  return {};
+}
+
 void train_again(const Study& study, const RunSpec& run, const fs::path& file) {
   refuse_changed_inputs(study, run);
   log().info("run {} was not kept: training it again", run.id);
@@ -53,7 +64,7 @@ void train_again(const Study& study, const RunSpec& run, const fs::path& file) {
 
 }  // namespace
 
-fs::path network_of_run(const fs::path& results, const std::string& words) {
+fs::path network_of_run(const fs::path& results, const std::string& words, NetworkPart part) {
   const auto ledger = Ledger::open_for_reading(results);
   LedgerRun run = ledger.record(ledger.run_named(words)).run;
   const Study* study = find_study(ledger.study());
@@ -61,17 +72,17 @@ fs::path network_of_run(const fs::path& results, const std::string& words) {
     throw InputError(fmt::format("{}: runs of the study {} have no network", results.string(), ledger.study()));
   if (run.state == RunState::kFailed)
     throw InputError(fmt::format("run {} failed: {}. It has no network.", run.spec.id, run.reason));
-  const auto file = results / kTrainedFolder / (run.spec.id + ".safetensors");
-  if (fs::exists(file)) return file;
+  if (const auto kept = kept_of(results, run.spec.id, part); !kept.empty()) return kept;
   run.spec.settings = with_defaults(*study, run.spec.settings);
   run.spec.image_sets = read_definition_text(ledger.definition_text(), results / "resolved.toml").image_sets;
   use_device_of_run(run.spec.id, run.device);
+  const auto file = kept_file(results, Kept::kTrained, run.spec.id);
   train_again(*study, run.spec, file);
   return file;
 }
 
-fs::path weights_given(const fs::path& weights, const std::string& run) {
-  if (!run.empty()) return network_of_run(weights, run);
+fs::path weights_given(const fs::path& weights, const std::string& run, NetworkPart part) {
+  if (!run.empty()) return network_of_run(weights, run, part);
   if (fs::exists(weights / "ledger.sqlite"))
     throw InputError(fmt::format("{}: is the results folder of a sweep. Say which run's network is meant: --run ID.", weights.string()));
   return weights;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "models/kept_adapters.h"
 #include "runtime/error.h"
 
 namespace palimpsest {
@@ -49,16 +50,6 @@ TensorMap decoder_part(const TensorMap& tensors) {
   return out;
 }
 
-// Of a run that was trained so (familiarity.md, D1): no encoder that reads these weights would compute what the run did.
-void refuse_double_projection(const std::map<std::string, std::string>& metadata, const std::filesystem::path& file) {
-  const auto found = metadata.find("double_projection");
-  if (found != metadata.end() && found->second == "true")
-    throw InputError(
-        fmt::format("{}: was trained with attention.double_projection, a defect of published code that no other program "
-                    "has: its weights compute something else without it. Take a run where it is false.",
-                    file.string()));
-}
-
 template <class See>
 void each_map(std::int64_t depth, See see) {
   for (const auto& [target, pattern] : kMaps)
@@ -77,6 +68,15 @@ void check_fit(const std::string& map, const OneAdapter& fast, const at::Tensor&
 }
 
 }  // namespace
+
+void refuse_double_projection(const std::map<std::string, std::string>& metadata, const std::filesystem::path& file) {
+  const auto found = metadata.find("double_projection");
+  if (found != metadata.end() && found->second == "true")
+    throw InputError(
+        fmt::format("{}: was trained with attention.double_projection, a defect of published code that no other program "
+                    "has: its weights compute something else without it. Take a run where it is false.",
+                    file.string()));
+}
 
 bool has_encoder_prefix(const TensorMap& tensors) {
   return tensors.contains("encoder.embeddings.position_embedding.weight");
@@ -110,16 +110,32 @@ AdaptedWeights read_adapted_weights(const std::filesystem::path& file, std::int6
   const auto tensors = read_tensors(file);
   const auto metadata = SafetensorsFile(file).metadata();
   refuse_double_projection(metadata, file);
+  if (are_adapters_alone(metadata)) return read_with_slow_weights(file, heads, scale);
   if (!has_encoder_prefix(tensors)) return {slow_weights_of(tensors, metadata, file, heads), {}};
   auto plain = encoder_part(tensors);
   if (metadata.contains("decoder_heads")) plain.merge(decoder_part(tensors));
   AdaptedWeights out{slow_weights_of(plain, metadata, file, heads), {}};
-  each_map(out.slow.config.depth, [&](std::int64_t, const std::string&, const std::string& map) {
+  out.adapters = adapters_in(tensors, metadata, out.slow.config.depth, scale);
+  return out;
+}
+
+std::map<std::string, OneAdapter> adapters_in(const TensorMap& tensors, const std::map<std::string, std::string>& metadata, std::int64_t depth,
+                                              std::optional<double> scale) {
+  std::map<std::string, OneAdapter> out;
+  each_map(depth, [&](std::int64_t, const std::string&, const std::string& map) {
     const auto a = tensors.find(fast_name(map, 'A')), b = tensors.find(fast_name(map, 'B'));
     if (a == tensors.end() || b == tensors.end()) return;
-    out.adapters[map] = {as_matrix(a->second), as_matrix(b->second), scale.value_or(scale_told(metadata, map))};
+    out[map] = {as_matrix(a->second), as_matrix(b->second), scale.value_or(scale_told(metadata, map))};
   });
   return out;
+}
+
+void put_adapters(const std::map<std::string, OneAdapter>& adapters, TensorMap& tensors, std::map<std::string, std::string>& metadata) {
+  for (const auto& [map, fast] : adapters) {
+    tensors[fast_name(map, 'A')] = fast.a;
+    tensors[fast_name(map, 'B')] = fast.b;
+    metadata["adapter_scale." + map] = fmt::format("{}", fast.scale);
+  }
 }
 
 void write_adapted_weights(const std::filesystem::path& file, const AdaptedWeights& adapted) {
@@ -131,11 +147,7 @@ void write_adapted_weights(const std::filesystem::path& file, const AdaptedWeigh
   }
   for (const auto& [name, parameter] : adapted.slow.decoder) tensors[std::string(kDecoder) + name] = parameter.value;
   auto metadata = metadata_of(adapted.slow);
-  for (const auto& [map, fast] : adapted.adapters) {
-    tensors[fast_name(map, 'A')] = fast.a;
-    tensors[fast_name(map, 'B')] = fast.b;
-    metadata["adapter_scale." + map] = fmt::format("{}", fast.scale);
-  }
+  put_adapters(adapted.adapters, tensors, metadata);
   write_tensors(file, tensors, metadata);
 }
 

@@ -39,10 +39,19 @@ struct AdaptedWeights {
   std::map<std::string, OneAdapter> adapters;  // empty: slow weights alone
 };
 
-/// Slow weights, or an encoder with adapters in it. `scale`: alpha / rank; without it as the file's metadata tell,
+/// Slow weights, or an encoder with adapters in it, or adapters alone with the slow weights that they name (kept_adapters.h). `scale`: alpha / rank; without it as the file's metadata tell,
 /// else 4. Throws InputError.
 AdaptedWeights read_adapted_weights(const std::filesystem::path& file, std::int64_t heads = 0,
                                     std::optional<double> scale = {});
+
+/// Adapters as tensors of such a file and its metadata, and back; `depth`: of the encoder.
+void put_adapters(const std::map<std::string, OneAdapter>&, TensorMap&, std::map<std::string, std::string>& metadata);
+std::map<std::string, OneAdapter> adapters_in(const TensorMap&, const std::map<std::string, std::string>& metadata, std::int64_t depth,
+                                              std::optional<double> scale);
+
+/// Throws InputError for weights of a run that was trained with attention.double_projection (familiarity.md, D1): no encoder that reads them would
+/// compute what the run did.
+void refuse_double_projection(const std::map<std::string, std::string>& metadata, const std::filesystem::path& file);
 
 /// What read_adapted_weights takes back, the decoder too.
 void write_adapted_weights(const std::filesystem::path& file, const AdaptedWeights&);

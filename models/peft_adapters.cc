@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "models/kept_adapters.h"
 #include "models/key_ranges.h"
 #include "models/weight_files.h"
 #include "runtime/durable_file.h"
@@ -296,7 +297,7 @@ ImportedAdapters import_adapters(const fs::path& adapters, const fs::path& base,
 
 ExportedAdapters export_adapters(const fs::path& weights, const fs::path& out, const WeightFamily& family,
                                  const std::string& prefix) {
-  const auto adapted = read_adapted_weights(weights);
+  const auto adapted = read_adapters(weights);
   if (adapted.adapters.empty())
     throw InputError(
         fmt::format("{}: has no adapters. Export it to a family of whole weights instead.", weights.string()));

@@ -357,7 +357,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.rank = s.integer("fast.rank");
   const double alpha = s.number("fast.alpha"), rank = static_cast<double>(c.rank);
   c.scale = alpha <= 0 ? 4.0 : s.flag("fast.rank_stabilised") ? alpha / std::sqrt(rank) : alpha / rank;
-  c.keep_trained = s.string("keep") == "trained";
+  if (s.string("keep") != "nothing") c.keep = s.string("keep") == "trained" ? Kept::kTrained : Kept::kAdapters;
   c.test_gain = s.number("test.gain");
   c.test_layers_off = s.string("test.layers_off");
   c.test_heads_off = heads_of(s.string("test.heads_off"));
@@ -386,6 +386,10 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
 
 bool FamiliarityConfig::reads_figures() const {
   return std::ranges::any_of(readouts, [](const auto& name) { return find_read_out(name).by_figure(); });
+}
+
+bool FamiliarityConfig::changes_encoder() const {
+  return form.qkv == Qkv::kFull || form.own_slow || (form.rest != Rest::kDecoder && form.rest != Rest::kNothing);
 }
 
 bool is_chosen(const std::vector<std::string>& names, const std::string& metric) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "sweeps/familiarity_images.h"
 #include "sweeps/familiarity_loss.h"
 #include "sweeps/familiarity_metric.h"
+#include "sweeps/kept_networks.h"
 #include "sweeps/read_out.h"
 #include "sweeps/study.h"
 
@@ -50,7 +52,7 @@ struct FamiliarityConfig {
   double test_gain = 1;                  // multiplies the update at test
   std::string test_layers_off;           // blocks without it, as layers_of; empty: none
   std::vector<Head> test_heads_off;
-  bool keep_trained = false;
+  std::optional<Kept> keep;              // of the network
 
   bool test_swapped = false;             // measured with the fast weights that the novel images taught
 
@@ -65,6 +67,7 @@ struct FamiliarityConfig {
   std::int64_t all_epochs() const { return epochs + second_epochs; }
   std::int64_t all_steps() const { return all_epochs() * steps_per_epoch; }
   bool reads_figures() const;              // a read-out needs masks
+  bool changes_encoder() const;            // beside its fast weights
   bool adapts() const { return form.qkv == Qkv::kAdapter || form.qkv == Qkv::kGain; }
 };
 FamiliarityConfig parse_familiarity(const Settings&);

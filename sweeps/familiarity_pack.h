@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/adapted_weights.h"
 #include "sweeps/familiarity_evoked.h"
 #include "sweeps/familiarity_metric.h"
 #include "sweeps/familiarity_start.h"
@@ -52,7 +53,7 @@ class FamiliarityPack {
   void go_on_from(const std::vector<Snapshot>& snapshots);
 
   RunResult result(std::size_t run) const;
-  void keep_network(std::size_t run) const;   // where the run asks for it
+  void keep_network(std::size_t run) const;   // or a part of it, where the run asks for it
   /// What training made of a run's network, whatever it is tested with.
   void write_network(std::size_t run, const std::filesystem::path& file) const;
 
@@ -94,6 +95,7 @@ class FamiliarityPack {
   Seen look(Set set, const Wanted& needed, const at::Tensor& reference) const;
   void add(Set set, const MetricValues& values, Course& course);
   at::Tensor losses_of(std::size_t run) const;
+  AdaptedWeights network_of(std::size_t run) const;
   const FamiliarityMetric& file_of(const std::string& metric) const;
 
   std::vector<RunSpec> runs_;

@@ -6,6 +6,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "models/kept_adapters.h"
 #include "models/trained_network.h"
 #include "runtime/durable_file.h"
 #include "runtime/tensor_file.h"
@@ -48,20 +49,26 @@ RunResult FamiliarityPack::result(std::size_t run) const {
 }
 
 void FamiliarityPack::keep_network(std::size_t run) const {
-  const auto file = kept_network_of(runs_[run].id);
-  if (!configs_[run].keep_trained || file.empty()) return;
+  const auto& config = configs_[run];
+  const auto file = config.keep ? kept_file(*config.keep, runs_[run].id) : std::filesystem::path();
+  if (file.empty()) return;
   prepare_folder(file.parent_path());
-  write_network(run, file);
+  if (config.keep == Kept::kTrained) return write_network(run, file);
+  const auto network = network_of(run);
+  const auto& under = config.start_file.empty() ? config.slow_weights : config.start_file;
+  if (!network.adapters.empty()) write_adapters_alone(file, network, {under, starts_[run].slow->metadata.at("content"), !config.changes_encoder()});
 }
 
-void FamiliarityPack::write_network(std::size_t run, const std::filesystem::path& file) const {
+void FamiliarityPack::write_network(std::size_t run, const std::filesystem::path& file) const { write_adapted_weights(file, network_of(run)); }
+
+AdaptedWeights FamiliarityPack::network_of(std::size_t run) const {
   const auto& config = configs_[run];
   auto trained = trained_network(training_.network(), *starts_[run].slow, static_cast<std::int64_t>(run), config.rank);
   trained.slow.metadata.erase("content");  // of the file that training began with
   trained.slow.metadata["run"] = runs_[run].id;
   if (config.loss.normalise_target) trained.slow.metadata["normalised_pixels"] = "true";
   if (config.double_projection) trained.slow.metadata["double_projection"] = "true";
-  write_adapted_weights(file, trained);
+  return trained;
 }
 
 at::Tensor FamiliarityPack::reconstructions() const {

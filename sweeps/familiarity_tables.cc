@@ -20,8 +20,9 @@ KeyTable familiarity_keys() {
       {.name = "keep",
        .type = KeyType::kString,
        .default_value = std::string("nothing"),
-       .meaning = "weights of runs that stay: nothing, or the trained network of each, in trained/ of the results (any can be trained again)",
-       .choices = {"nothing", "trained"},
+       .meaning = "weights of runs that stay in the results: nothing; the trained network of each, in trained/; or its adapters alone, in adapters/, where "
+                  "fast.qkv = \"adapter\" (any run can be trained again)",
+       .choices = {"nothing", "trained", "adapters"},
        .sweepable = false},
       {.name = "slow.weights",
        .type = KeyType::kPath,

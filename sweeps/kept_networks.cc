@@ -7,7 +7,7 @@
 namespace palimpsest {
 namespace {
 
-std::filesystem::path& folder() {
+std::filesystem::path& results_folder() {
   static std::filesystem::path of_process;
   return of_process;
 }
@@ -17,10 +17,14 @@ const std::map<std::string, TrainAgain> kStudies = {{"familiarity", train_famili
 
 }  // namespace
 
-void keep_networks_in(const std::filesystem::path& kept) { folder() = kept; }
+std::filesystem::path kept_file(const std::filesystem::path& results, Kept kept, const RunId& run) {
+  return results / (kept == Kept::kTrained ? "trained" : "adapters") / (run + ".safetensors");
+}
 
-std::filesystem::path kept_network_of(const RunId& run) {
-  return folder().empty() ? std::filesystem::path() : folder() / (run + ".safetensors");
+void keep_networks_in(const std::filesystem::path& results) { results_folder() = results; }
+
+std::filesystem::path kept_file(Kept kept, const RunId& run) {
+  return results_folder().empty() ? std::filesystem::path() : kept_file(results_folder(), kept, run);
 }
 
 TrainAgain find_train_again(const std::string& study) {

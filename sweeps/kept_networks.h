@@ -7,15 +7,16 @@
 
 namespace palimpsest {
 
-// The networks that runs make: FOLDER/RUN.safetensors, for runs of `keep = "trained"` that went well. What is kept of a run is no part
-// of what it is (run_id.cc), and need not be kept: a run that is trained again makes the same bits.
+// What runs make of their networks, in a results folder: trained/RUN.safetensors with `keep = "trained"` (models/trained_network.h), adapters/RUN.safetensors
+// with `keep = "adapters"` (models/kept_adapters.h), for runs that went well. What is kept of a run is no part of what it is (run_id.cc), and need not be
+// kept: a run that is trained again makes the same bits.
 
-/// Of a results folder.
-constexpr const char* kTrainedFolder = "trained";
+enum class Kept { kTrained, kAdapters };
+std::filesystem::path kept_file(const std::filesystem::path& results, Kept, const RunId&);
 
 /// Where packs of this process leave networks; nowhere before. Every rank of a sweep says so before it computes.
-void keep_networks_in(const std::filesystem::path& folder);
-std::filesystem::path kept_network_of(const RunId&);  // empty: nowhere
+void keep_networks_in(const std::filesystem::path& results);
+std::filesystem::path kept_file(Kept, const RunId&);  // empty: nowhere
 
 /// Trains a run without measuring and writes its network. Throws InputError where the run fails, Interrupted.
 using TrainAgain = void (*)(const RunSpec&, const std::filesystem::path& file, const PackContext&);

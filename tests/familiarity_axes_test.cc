@@ -10,7 +10,10 @@
 
 #include <ATen/ATen.h>
 
+#include "models/kept_adapters.h"
+#include "runtime/error.h"
 #include "sweeps/familiarity_axes.h"
+#include "sweeps/kept_networks.h"
 #include "tests/small_familiarity.h"
 
 namespace palimpsest {
@@ -150,6 +153,64 @@ TEST_F(FamiliarityAxes, ReadOutsHaveTheNumbersTheyHaveBesideOthers) {
     }
     ++place;
   }
+}
+
+TEST_F(FamiliarityAxes, LinearDecoderIsOneMapAndComesBackFromItsFile) {
+  const auto s = with({{"decoder.kind", std::string("linear")}, {"keep", std::string("trained")}});
+  keep_networks_in(folder_.path());
+  alone(s);
+  keep_networks_in({});
+  const auto file = kept_file(folder_.path(), Kept::kTrained, "alone");
+  const auto kept = read_adapted_weights(file);
+  ASSERT_EQ(kept.slow.decoder.size(), 2u);
+  EXPECT_TRUE(kept.slow.decoder_config->linear);
+  const Decoder decoder(*kept.slow.decoder_config, kept.slow.decoder);
+  const auto tokens = at::arange(16 * 32, at::kFloat).view({1, 1, 16, 32}).sin();
+  auto changed = tokens.clone();
+  changed[0][0][3].add_(1.0);
+  const auto differs = decoder.forward(tokens).ne(decoder.forward(changed)).any(-1).flatten();
+  EXPECT_EQ(differs.sum().item<std::int64_t>(), 1);
+  EXPECT_TRUE(differs[3].item<bool>());
+}
+
+TEST_F(FamiliarityAxes, KeptAdaptersAreThoseOfTheTrainedNetworkAndWithTheSlowWeightsItsEncoderWhereNoMoreLearned) {
+  for (const std::string rest : {"decoder", "all"}) {
+    auto s = with({{"training.rest", rest}, {"fast.rank", std::int64_t{3}}, {"fast.alpha", 0.7}});
+    keep_networks_in(folder_.path());
+    for (const std::string keep : {"trained", "adapters"}) {
+      s.set("keep", keep);
+      alone(s);
+    }
+    keep_networks_in({});
+    const auto trained = read_adapted_weights(kept_file(folder_.path(), Kept::kTrained, "alone"));
+    const auto file = kept_file(folder_.path(), Kept::kAdapters, "alone");
+    const auto alone = read_adapters(file);
+    ASSERT_EQ(alone.adapters.size(), 6u);
+    for (const auto& [map, fast] : trained.adapters) {
+      EXPECT_TRUE(at::equal(alone.adapters.at(map).a, fast.a) && at::equal(alone.adapters.at(map).b, fast.b)) << map;
+      EXPECT_EQ(alone.adapters.at(map).scale, fast.scale) << map;
+    }
+    EXPECT_EQ(are_whole_encoder(file), rest == "decoder");
+    if (rest == "all") {
+      EXPECT_THROW(read_adapted_weights(file), InputError);
+      continue;
+    }
+    const auto whole = read_adapted_weights(file);
+    ASSERT_EQ(whole.slow.encoder.size(), trained.slow.encoder.size());
+    for (const auto& [name, parameter] : trained.slow.encoder) EXPECT_TRUE(at::equal(parameter.value, whole.slow.encoder.at(name).value)) << name;
+    EXPECT_EQ(whole.slow.config.activation, trained.slow.config.activation);
+    write_small_slow_weights(folder_ / "others.safetensors", 6);
+    std::filesystem::rename(folder_ / "others.safetensors", weights());
+    EXPECT_THROW(read_adapted_weights(file), InputError) << "other slow weights were taken for those that it lies over";
+    write_small_slow_weights(weights());
+  }
+}
+
+TEST_F(FamiliarityAxes, RunsWithoutAdaptersKeepNone) {
+  keep_networks_in(folder_.path());
+  alone(with({{"fast.qkv", std::string("full")}, {"keep", std::string("adapters")}}));
+  keep_networks_in({});
+  EXPECT_FALSE(std::filesystem::exists(kept_file(folder_.path(), Kept::kAdapters, "alone")));
 }
 
 }  // namespace

@@ -136,7 +136,7 @@ TEST_F(Familiarity, RunsThatLeaveThePackChangeNoBitOfTheOthers) {
   }
 }
 
-// With a file for each run in `folder`, by its id.
+// With a file for each run in `folder`/trained, by its id.
 std::map<RunId, RunResult> run_and_keep(std::vector<RunSpec> pack, const std::filesystem::path& folder) {
   for (auto& one : pack) one.settings.set("keep", std::string("trained"));
   keep_networks_in(folder);
@@ -153,15 +153,15 @@ TEST_F(Familiarity, NetworkThatIsTrainedAgainHasTheBitsOfTheOneThatWasKept) {
   wild.set("training.learning_rate", 1e38);
   const RunSpec first{"first", s, 1, 0, 4}, failing{"failing", wild, 1, 0, 4}, second{"second", s, 2, 3, 4};
   const auto results = run_and_keep({failing, first, second}, folder_.path());
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "failing.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "trained" / "failing.safetensors"));
   PackContext quiet;
   quiet.should_stop = [] { return false; };
   quiet.progress = [](double) {};
   train_familiarity_again(second, folder_ / "again.safetensors", quiet);
-  EXPECT_EQ(read_file(folder_ / "second.safetensors"), read_file(folder_ / "again.safetensors"));
-  EXPECT_NE(read_file(folder_ / "second.safetensors"), read_file(folder_ / "first.safetensors"));
+  EXPECT_EQ(read_file(folder_ / "trained" / "second.safetensors"), read_file(folder_ / "again.safetensors"));
+  EXPECT_NE(read_file(folder_ / "trained" / "second.safetensors"), read_file(folder_ / "trained" / "first.safetensors"));
 
-  const auto kept = read_adapted_weights(folder_ / "second.safetensors");
+  const auto kept = read_adapted_weights(folder_ / "trained" / "second.safetensors");
   EXPECT_EQ(kept.adapters.size(), 3u);  // query, key and value of block 1
   EXPECT_EQ(kept.adapters.begin()->second.a.size(0), 3);
   EXPECT_TRUE(kept.slow.decoder_config);
@@ -184,7 +184,7 @@ TEST_F(Familiarity, DecoderOfTheSlowWeightsIsWhereRunsBeginAndStaysWhereItDoesNo
   const auto results = run_and_keep({{"one", s, 1, 0, 4}, {"two", s, 2, 0, 4}}, folder_.path());
   const auto clean = [&](const char* id) { return metric(results.at(id), "reconstruction.mse").values.front(); };  // epoch 0, no noise
   EXPECT_EQ(clean("one"), clean("two"));
-  const auto kept = read_adapted_weights(folder_ / "one.safetensors");
+  const auto kept = read_adapted_weights(folder_ / "trained" / "one.safetensors");
   EXPECT_EQ(kept.slow.decoder_config->width, 24);
   for (const auto& [name, parameter] : kept.slow.decoder) EXPECT_TRUE(at::equal(parameter.value, slow.decoder.at(name).value)) << name;
   s.set("decoder.width", std::int64_t{32});

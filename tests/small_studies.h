@@ -13,9 +13,9 @@
 namespace palimpsest {
 
 /// Slow weights of a very small encoder, drawn at random: 32 x 32 pixels in patches of 8, width 32, depth 2.
-inline void write_small_slow_weights(const std::filesystem::path& file) {
+inline void write_small_slow_weights(const std::filesystem::path& file, std::uint64_t seed = 5) {
   const VitConfig config{.width = 32, .depth = 2, .heads = 2, .mlp_width = 64, .patch = 8, .side = 32};
-  write_slow_weights(file, {.config = config, .encoder = initial_vit(config, RandomStream(5)), .decoder_config = {}, .decoder = {}, .metadata = {}});
+  write_slow_weights(file, {.config = config, .encoder = initial_vit(config, RandomStream(seed)), .decoder_config = {}, .decoder = {}, .metadata = {}});
 }
 
 /// A run of the familiarity study on them that takes less than a second.

@@ -16,12 +16,13 @@ SIZE = dict(width=64, depth=2, heads=4, mlp=128, patch=8, side=32)
 DEFINITION = """
 study = "familiarity"
 name = "kept"
-keep = "trained"
+keep = "{keep}"
 slow.weights = "slow.safetensors"
 images = {{ source = "folder", path = "photographs", count = 2 }}
 alignment.centre = "set"
 alignment.reference = 0
-training = {{ epochs = 5, learning_rate = 1e-2 }}
+training.epochs = 5
+training.learning_rate = 1e-2
 noise = {{ side = 32, patterns = 1 }}
 evaluation.metrics = ["alignment"]
 sweep = {{ image_sets = 2, seeds = 1 }}
@@ -38,10 +39,10 @@ class KeptNetworks(PhotographsCase):
         palimpsest("weights", "import", self.folder / "base", "--out", self.folder / "slow.safetensors")
         self.results = self.folder / "results"
 
-    def sweep(self, keys=""):
-        (self.folder / "sweep.toml").write_text(DEFINITION.format(keys=keys))
+    def sweep(self, keys="", keep="trained"):
+        (self.folder / "sweep.toml").write_text(DEFINITION.format(keys=keys, keep=keep))
         palimpsest("sweep", self.folder / "sweep.toml", "--out", self.results)
-        return sorted(file.stem for file in (self.results / "trained").glob("*.safetensors"))
+        return sorted(file.stem for file in (self.results / keep).glob("*.safetensors"))
 
     def features(self, run):
         out = self.folder / "features.safetensors"
@@ -77,6 +78,35 @@ class KeptNetworks(PhotographsCase):
         file.unlink()
         self.features(runs[1][:8])
         self.assertEqual(file.read_bytes(), kept)
+
+    def test_of_adapters_over_a_frozen_encoder_are_what_transformers_and_peft_load_without_training_again(self):
+        run = self.sweep('training.rest = "decoder"', keep="adapters")[0]
+        adapters = self.export(run, "adapter_model.safetensors", "--family", "peft")
+        ours = self.features(run)
+        model = PeftModel.from_pretrained(CLIPVisionModel.from_pretrained(self.folder / "base"), adapters).eval().get_base_model()
+        clip.assert_equal_layers(ours, clip.layers(model, self.photographs))
+        merged = CLIPVisionModel.from_pretrained(self.export(run, "model.safetensors", "--family", "clip", "--merge")).eval()
+        clip.assert_equal_layers(ours, clip.layers(merged, self.photographs))
+        self.assertFalse((self.results / "trained").exists())
+        self.assertEqual(set(ours), set(self.features_of_trained(run)))
+        for name, expected in self.features_of_trained(run).items():
+            self.assertTrue(ours[name].equal(expected), name)
+
+    def features_of_trained(self, run):
+        """What the network gives that is trained again because nothing was kept."""
+        if (self.results / "adapters").exists():
+            (self.results / "adapters").rename(self.results / "put aside")
+        return self.features(run)
+
+    def test_of_adapters_whose_encoder_learned_beside_them_give_these_and_train_the_rest_again(self):
+        run = self.sweep(keep="adapters")[0]
+        adapters = self.export(run, "adapter_model.safetensors", "--family", "peft")
+        self.assertFalse((self.results / "trained").exists())
+        self.features(run)
+        self.assertTrue((self.results / "trained" / f"{run}.safetensors").exists())
+        again = self.export(run, "adapter_model.safetensors", "--family", "peft")
+        for file in ("adapter_model.safetensors", "adapter_config.json"):
+            self.assertEqual((adapters / file).read_bytes(), (again / file).read_bytes())
 
     def test_with_gains_are_whole_without_adapters(self):
         run = self.sweep('fast.qkv = "gain"')[0]

@@ -42,19 +42,25 @@ std::vector<double> responses_of(const std::vector<const PartResult*>& doses) {
 
 }  // namespace
 
+std::optional<DoseTrend> dose_trend(std::span<const double> responses_UD, std::size_t doses) {
+  if (doses < kFewest || responses_UD.size() < kFewest * doses) return {};
+  std::vector<double> responses(responses_UD.begin(), responses_UD.end());
+  const double rising = page_trend(responses, doses).p;
+  for (double& response : responses) response = -response;
+  const double falling = page_trend(responses, doses).p;
+  return DoseTrend{rising <= falling ? "rises" : "falls", std::min(1.0, 2 * std::min(rising, falling))};
+}
+
 std::string dose_response_words(const ClaimResult& claim) {
   const auto doses = by_dose(claim);
-  if (doses.size() < kFewest) return {};
-  std::vector<double> responses = responses_of(doses);
-  const std::size_t units = responses.size() / doses.size();
-  if (units < kFewest) return {};
-  const double rising = page_trend(responses, doses.size()).p;
-  for (double& response : responses) response = -response;
-  const double falling = page_trend(responses, doses.size()).p;
+  if (doses.empty()) return {};
+  const auto responses = responses_of(doses);
+  const auto trend = dose_trend(responses, doses.size());
+  if (!trend) return {};
   std::vector<std::string> values;
   for (const PartResult* dose : doses) values.push_back(plain(dose->each.begin()->second));
-  return std::string(rising <= falling ? "rises" : "falls") + " over " + plain_key(claim.claim.each.front()) + " " + joined(values) + ": " +
-         p_words(std::min(1.0, 2 * std::min(rising, falling))) + " (Page's trend test over " + counted(units, "unit") + ", two-sided, unadjusted)";
+  return trend->word + " over " + plain_key(claim.claim.each.front()) + " " + joined(values) + ": " + p_words(trend->p) + " (Page's trend test over " +
+         counted(responses.size() / doses.size(), "unit") + ", two-sided, unadjusted)";
 }
 
 }  // namespace palimpsest

@@ -28,19 +28,6 @@ bool is_number(const std::string& label) {
   return error == std::errc{} && end == label.data() + label.size();
 }
 
-std::vector<std::string> contrasted_keys(const Rows& rows) {
-  std::set<std::string> named;
-  for (const LedgerClaim& claim : rows.claims)
-    for (const ClaimPart& part : claim.claim.parts)
-      for (const auto* side : {&part.treatment, &part.baseline})
-        for (const auto& [key, value] : *side) named.insert(key);
-  std::vector<std::string> keys;
-  for (const auto& key : rows.axes)
-    if (named.contains(key)) keys.push_back(key);
-  if (keys.empty() && !rows.axes.empty()) keys.push_back(rows.axes.front());
-  return keys;
-}
-
 std::vector<Condition> seen_conditions(const Rows& rows, const std::vector<std::string>& keys) {
   std::set<Condition> seen;
   for (const LedgerRun& run : rows.runs) seen.insert(condition_of(run.spec.settings, keys));
@@ -180,18 +167,6 @@ UnitSums sum_by_unit(const Rows& rows, const FigureConditions& conditions, Figur
   return sums;
 }
 
-void summarise(FigureSeries& series, std::size_t places) {
-  for (std::size_t x = 0; x < places; ++x) {
-    std::vector<double> values;
-    for (const auto& [unit, course] : series.units)
-      if (std::isfinite(course[x])) values.push_back(course[x]);
-    const Interval interval = values.size() < kFewestForBand ? Interval{kNaN, kNaN} : t_interval(values, 0.95);
-    series.mean.push_back(mean(values));
-    series.low.push_back(std::isfinite(interval.low) ? interval.low : kNaN);
-    series.high.push_back(std::isfinite(interval.high) ? interval.high : kNaN);
-  }
-}
-
 std::vector<FigureSeries> series_of(const UnitSums& sums, const Figure& figure) {
   std::map<std::tuple<std::size_t, std::size_t, std::size_t, std::size_t>, FigureSeries> series;
   const std::size_t places = figure.x.size(), splits = figure.splits.size();
@@ -214,8 +189,33 @@ std::vector<FigureSeries> series_of(const UnitSums& sums, const Figure& figure) 
 
 }  // namespace
 
+std::vector<std::string> contrasted_keys(const Rows& rows, const std::vector<std::string>& axes) {
+  std::set<std::string> named;
+  for (const LedgerClaim& claim : rows.claims)
+    for (const ClaimPart& part : claim.claim.parts)
+      for (const auto* side : {&part.treatment, &part.baseline})
+        for (const auto& [key, value] : *side) named.insert(key);
+  std::vector<std::string> keys;
+  for (const auto& key : axes)
+    if (named.contains(key)) keys.push_back(key);
+  if (keys.empty() && !axes.empty()) keys.push_back(axes.front());
+  return keys;
+}
+
+void summarise(FigureSeries& series, std::size_t places) {
+  for (std::size_t x = 0; x < places; ++x) {
+    std::vector<double> values;
+    for (const auto& [unit, course] : series.units)
+      if (std::isfinite(course[x])) values.push_back(course[x]);
+    const Interval interval = values.size() < kFewestForBand ? Interval{kNaN, kNaN} : t_interval(values, 0.95);
+    series.mean.push_back(mean(values));
+    series.low.push_back(std::isfinite(interval.low) ? interval.low : kNaN);
+    series.high.push_back(std::isfinite(interval.high) ? interval.high : kNaN);
+  }
+}
+
 FigureConditions figure_conditions(const Rows& rows) {
-  const auto colour_keys = contrasted_keys(rows);
+  const auto colour_keys = contrasted_keys(rows, rows.axes);
   std::vector<std::string> other_keys;
   for (const auto& key : rows.axes)
     if (std::find(colour_keys.begin(), colour_keys.end(), key) == colour_keys.end()) other_keys.push_back(key);

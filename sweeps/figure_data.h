@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@ struct FigureConditions {
 };
 /// The keys that claims contrast are colours; without claims, the first key of the grid.
 FigureConditions figure_conditions(const Rows&);
+std::vector<std::string> contrasted_keys(const Rows&, const std::vector<std::string>& axes);
 
 /// One line of a panel: the course of each unit, averaged over seeds, and of their mean with its 95 % t interval.
 struct FigureSeries {
@@ -35,8 +37,14 @@ struct Figure {
   std::vector<std::string> splits;  // labels; one empty label where it has none
   std::vector<FigureSeries> series;
   bool numeric_x = false;  // all labels are numbers
+  std::optional<FigureConditions> by_dose;  // each x is a condition of its own (dose_figures.h): points, not courses, and these conditions beside it
   std::string problem;     // why there is nothing to draw; empty where there is
 };
+/// Mean and interval of a series' units at each of so many places.
+void summarise(FigureSeries&, std::size_t places);
+/// What tells its lines apart: what all figures have, or its own.
+inline const FigureConditions& conditions_of(const Figure& figure, const FigureConditions& of_all) { return figure.by_dose ? *figure.by_dose : of_all; }
+
 Figure read_figure(const Rows&, const FigureConditions&, const FigureInfo&, const std::vector<MetricInfo>&);
 
 }  // namespace palimpsest

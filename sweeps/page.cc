@@ -205,9 +205,9 @@ std::string figure_block(const Figure& figure, std::size_t number, bool with_svg
 
 std::string figures_section(const ReportSource& source, const Report& report, const std::vector<Figure>& figures,
                             const FigureConditions& conditions) {
-  if (figures.empty()) return {};
+  if (std::ranges::all_of(figures, [](const Figure& figure) { return figure.by_dose.has_value(); })) return {};
   const bool any =
-      std::any_of(figures.begin(), figures.end(), [](const Figure& figure) { return figure.problem.empty(); });
+      std::any_of(figures.begin(), figures.end(), [](const Figure& figure) { return figure.problem.empty() && !figure.by_dose; });
   std::string out = "<section id=\"figures\">\n<h2>Figures</h2>\n";
   if (any) {
     out += "<p class=\"note\">Thick lines are means over " + escaped(plain_key(source.rows.unit)) +
@@ -218,9 +218,19 @@ std::string figures_section(const ReportSource& source, const Report& report, co
     if (!report.no_svg.empty())
       out += "<p class=\"note\">SVG files of the figures were not written: " + escaped(report.no_svg) + ".</p>";
   }
-  std::size_t number = 0;
-  for (const Figure& figure : figures) out += figure_block(figure, number++, report.no_svg.empty());
+  for (std::size_t number = 0; number < figures.size(); ++number)
+    if (!figures[number].by_dose) out += figure_block(figures[number], number, report.no_svg.empty());
   return out + "</section>\n";
+}
+
+std::string doses_section(const ReportSource& source, const Report& report, const std::vector<Figure>& figures) {
+  const std::string unit = escaped(plain_key(source.rows.unit));
+  std::string out;
+  for (std::size_t number = 0; number < figures.size(); ++number)
+    if (figures[number].by_dose) out += figure_block(figures[number], number, report.no_svg.empty());
+  if (out.empty()) return {};
+  return "<section id=\"doses\">\n<h2>Dose and response</h2>\n<p class=\"note\">What the claims read, over each key of numbers that was swept. Small points are single " +
+         unit + "s, averaged over seeds; large ones their mean with its 95&thinsp;% t interval. This describes, and decides nothing.</p>" + out + "</section>\n";
 }
 
 std::string pictures_section(const ReportSource& source) {
@@ -320,7 +330,7 @@ nlohmann::json page_data(const std::vector<Figure>& figures, const FigureConditi
   for (const Condition& condition : conditions.colours) colours.push_back(condition_label(condition));
   for (const Figure& figure : figures)
     drawn.push_back(figure.problem.empty()
-                        ? nlohmann::json{{"spec", panel_spec(figure, conditions)}, {"data", compact_data(figure)}}
+                        ? nlohmann::json{{"spec", panel_spec(figure, conditions_of(figure, conditions))}, {"data", compact_data(figure)}}
                         : nlohmann::json());
   return {{"colours", colours}, {"shown_first", conditions.shown_first}, {"figures", drawn}};
 }
@@ -353,6 +363,7 @@ std::string page(const ReportSource& source, const Report& report, const std::ve
                                   {"header", header(source, report.claims)},
                                   {"claims", claims_section(source, report.claims)},
                                   {"figures", figures_section(source, report, figures, conditions)},
+                                  {"doses", doses_section(source, report, figures)},
                                   {"pictures", pictures_section(source)},
                                   {"tables", tables_section(source, report.claims)},
                                   {"methods", methods_text(source, report.claims)},

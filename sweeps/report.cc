@@ -6,6 +6,7 @@
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "sweeps/dose_figures.h"
 #include "sweeps/figure_data.h"
 #include "sweeps/page.h"
 #include "sweeps/report_tables.h"
@@ -28,6 +29,7 @@ std::vector<Figure> read_figures(const ReportSource& source, const FigureConditi
   std::vector<Figure> figures;
   for (const FigureInfo& info : source.figures)
     figures.push_back(read_figure(source.rows, conditions, info, source.metrics));
+  for (Figure& figure : dose_figures(source.rows, source.metrics)) figures.push_back(std::move(figure));
   tell_apart(figures);
   return figures;
 }
@@ -36,7 +38,7 @@ std::string write_figures(const std::vector<Figure>& figures, const FigureCondit
                           const std::filesystem::path& folder) {
   std::map<std::string, nlohmann::json> specifications;
   for (const Figure& figure : figures)
-    if (figure.problem.empty()) specifications[figure.slug] = standalone_spec(figure, conditions);
+    if (figure.problem.empty()) specifications[figure.slug] = standalone_spec(figure, conditions_of(figure, conditions));
   if (!specifications.empty()) prepare_folder(folder);
   return write_svg_files(specifications, folder);
 }

@@ -8,9 +8,10 @@
 
   function rowsOf(figure, panel) {
     const units = [], means = [];
+    const own = figure.data.colours;  // of figures over doses, which show all they have
     for (const series of figure.data.series) {
-      if (series.panel !== panel || series.other !== shown.other || !shown.colours.has(series.colour)) continue;
-      const line = { condition: report.colours[series.colour], split: figure.data.splits[series.split] };
+      if (series.panel !== panel || (!own && (series.other !== shown.other || !shown.colours.has(series.colour)))) continue;
+      const line = { condition: (own ?? report.colours)[series.colour], split: figure.data.splits[series.split] };
       figure.data.x.forEach((x, place) => {
         if (series.mean[place] !== null)
           means.push({ x, mean: series.mean[place], low: series.low[place], high: series.high[place], units: series.of_units, ...line });

@@ -232,8 +232,9 @@ std::map<std::string, Table> report_tables(const Rows& rows, const std::vector<C
                                          {"failures", failures_table(rows)}};
   for (const Figure& figure : figures) {
     if (!figure.problem.empty()) continue;
-    tables.emplace("figure-" + figure.slug, figure_units_table(figure, conditions));
-    tables.emplace("figure-" + figure.slug + "-means", figure_means_table(figure, conditions));
+    const FigureConditions& by = conditions_of(figure, conditions);
+    tables.emplace("figure-" + figure.slug, figure_units_table(figure, by));
+    tables.emplace("figure-" + figure.slug + "-means", figure_means_table(figure, by));
   }
   return tables;
 }

@@ -48,12 +48,22 @@ json x_places(const Figure& figure) {
   return places;
 }
 
+/// A label at each dose, and room beside the first and the last. Doses that span more than an eighth of their largest are evenly spread over decades.
+void lay_out_doses(const Figure& figure, json& x) {
+  const double low = std::strtod(figure.x.front().c_str(), nullptr), high = std::strtod(figure.x.back().c_str(), nullptr);
+  x["axis"]["values"] = x_places(figure);
+  x["axis"]["labelOverlap"] = "greedy";
+  x["scale"]["padding"] = 18;
+  if (low > 0 && high >= 8 * low) x["scale"]["type"] = "log";
+}
+
 json x_encoding(const Figure& figure) {
   json axis = {{"title", words_of(figure.info.x)}, {"grid", false}, {"tickCount", 5}, {"labelFlush", false}};
   if (figure.numeric_x && figure.x.size() <= kMostTicks) axis["values"] = x_places(figure);
   if (figure.numeric_x) axis["format"] = "~r";   // Vega infers the digits; "g" would turn 20 into 2e+1
   json x = {{"field", "x"}, {"type", figure.numeric_x ? "quantitative" : "ordinal"}, {"axis", axis}};
   if (figure.numeric_x) x["scale"] = {{"zero", false}, {"nice", false}};
+  if (figure.by_dose) lay_out_doses(figure, x);
   if (!figure.numeric_x) x["sort"] = nullptr, x["axis"]["labelAngle"] = 0;
   return x;
 }
@@ -115,8 +125,35 @@ json tooltip(const Figure& figure, const std::vector<std::array<const char*, 2>>
   return out;
 }
 
+/// Doses: each colour a little beside the others, so that what is at one dose is not drawn over itself.
+json layers_by_dose(const Figure& figure, const FigureConditions& conditions, bool titled) {
+  constexpr double kApart = 9;  // pixels
+  const json x = x_encoding(figure), colour = colour_encoding(conditions, true);
+  const auto y = [&](const char* field) { return y_encoding(figure, field, titled); };
+  json out = json::array();
+  for (std::size_t c = 0; c < conditions.colours.size(); ++c) {
+    const double beside = kApart * (static_cast<double>(c) - (static_cast<double>(conditions.colours.size()) - 1) / 2);
+    const json of_colour = {{"field", "condition"}, {"equal", condition_label(conditions.colours[c])}};
+    json only = json::array();
+    only.push_back({{"filter", of_colour}});
+    const auto layer = [&](const char* data, json mark, const char* field) {
+      mark["xOffset"] = beside;
+      out.push_back({{"data", {{"name", data}}}, {"transform", only}, {"mark", mark}, {"encoding", {{"x", x}, {"y", y(field)}, {"color", colour}}}});
+    };
+    layer("means", {{"type", "line"}, {"strokeWidth", 1}, {"opacity", 0.5}}, "mean");
+    layer("units", {{"type", "point"}, {"filled", true}, {"size", 13}, {"opacity", 0.35}}, "y");
+    out.back()["encoding"]["tooltip"] = tooltip(figure, {{"unit", "unit"}, {"y", "value"}});
+    layer("means", {{"type", "rule"}, {"strokeWidth", 2.2}}, "low");
+    out.back()["encoding"]["y2"] = {{"field", "high"}};
+    layer("means", {{"type", "point"}, {"filled", true}, {"size", 62}, {"opacity", 1}}, "mean");
+    out.back()["encoding"]["tooltip"] = tooltip(figure, {{"mean", "mean"}, {"low", "95 % from"}, {"high", "95 % to"}, {"units", "units"}});
+  }
+  return out;
+}
+
 /// The layers of a panel: units faint, the interval as a band (as bars where x is no line), the mean above them.
 json layers(const Figure& figure, const FigureConditions& conditions, bool standalone) {
+  if (figure.by_dose) return layers_by_dose(figure, conditions, standalone);
   const bool line = figure.numeric_x && figure.x.size() > 1;
   const json x = x_encoding(figure), dash = dash_encoding(figure, standalone);
   const json colour = colour_encoding(conditions, standalone);
@@ -264,7 +301,12 @@ json compact_data(const Figure& figure) {
                       {"low", rounded(one.low)},
                       {"high", rounded(one.high)}});
   }
-  return {{"x", x_places(figure)}, {"panels", figure.panels}, {"splits", figure.splits}, {"series", series}};
+  json data = {{"x", x_places(figure)}, {"panels", figure.panels}, {"splits", figure.splits}, {"series", series}};
+  if (figure.by_dose) {
+    data["colours"] = json::array();
+    for (const Condition& condition : figure.by_dose->colours) data["colours"].push_back(condition_label(condition));
+  }
+  return data;
 }
 
 json standalone_spec(const Figure& figure, const FigureConditions& conditions) {

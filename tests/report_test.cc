@@ -76,7 +76,7 @@ TEST_F(ReportTest, IsOneFileThatAsksNothingOfANetwork) {
 TEST_F(ReportTest, DrawsEveryFigureOfTheStudyFromItsRows) {
   write(made_up_.source());
   const auto data = nlohmann::json::parse(data_of(page()));
-  ASSERT_EQ(data["figures"].size(), 5u);
+  ASSERT_EQ(data["figures"].size(), 5u + 5u);  // and the five statistics of the claims over the learning rate
   const auto& alignment = data["figures"][0]["data"];
   EXPECT_EQ(alignment["panels"], nlohmann::json({"layer 0 (first)", "layer 2 (middle)", "layer 3 (last)"}));
   EXPECT_EQ(alignment["splits"], nlohmann::json({"familiar", "novel"}));
@@ -204,6 +204,66 @@ TEST_F(ReportTest, TellsHowAnEffectChangesOverTheValuesThatItIsAskedAtEachOf) {
   source.figures.clear();
   write(source);
   EXPECT_THAT(visible(page()), HasSubstr("The effect rises over learning rate 3e-5, 1e-4, 3e-4: p &lt; 0.001 (Page&#39;s trend test over 13 units"));
+}
+
+// Each run has 1e4 times its learning rate, twice that under `full`, and a tenth of its image set.
+MadeUpSweep by_rate(const MadeUpSweep& sweep) {
+  MadeUpSweep out = sweep;
+  out.claims = {sweep.claims[3]};
+  out.measure = [](const LedgerRun& run, const std::string& metric) {
+    const double rate = run.spec.settings.number("training.learning_rate"), more = run.spec.settings.string("fast.qkv") == "full" ? 2 : 1;
+    const auto value = static_cast<float>(more * 1e4 * rate + 0.1 * static_cast<double>(run.spec.image_set));
+    return Measurement{metric, {{"epoch", {"0", "100"}}, {"layer", {"0", "1"}}, {"images", {"familiar", "novel"}}}, {0, 0, 0, 0, 0, 0, value, 0}};
+  };
+  return out;
+}
+
+TEST_F(ReportTest, DrawsWhatClaimsReadOverEveryNumberThatWasSweptUnitByUnit) {
+  made_up_.sweep = by_rate(made_up_.sweep);
+  auto source = made_up_.source();
+  source.figures.clear();
+  write(source);
+  const auto figures = nlohmann::json::parse(data_of(page()))["figures"];
+  ASSERT_EQ(figures.size(), 1u);
+  const auto& data = figures[0]["data"];
+  EXPECT_EQ(data["x"], nlohmann::json({3e-5, 1e-4, 3e-4}));
+  EXPECT_EQ(data["colours"], nlohmann::json({"adapter", "frozen", "full"}));
+  ASSERT_EQ(data["series"].size(), 3u);
+  for (const auto& series : data["series"]) {
+    const double more = data["colours"][series["colour"].get<std::size_t>()] == "full" ? 2 : 1;
+    EXPECT_EQ(series["units"].size(), 13u);
+    EXPECT_NEAR(series["courses"][12][1].get<double>(), more + 1.2, 1e-3);
+    EXPECT_NEAR(series["mean"][2].get<double>(), 3 * more + 0.6, 1e-3);
+    EXPECT_LT(series["low"][2].get<double>(), series["mean"][2].get<double>());
+  }
+  EXPECT_THAT(visible(page()), AllOf(HasSubstr("Dose and response"), HasSubstr("by learning rate</h3>"), HasSubstr("qkv full rises, p &lt; 0.001")));
+  std::smatch name;
+  const std::string seen = visible(page());
+  ASSERT_TRUE(std::regex_search(seen, name, std::regex("tables/(figure-dose-[a-z0-9-]+)\\.csv")));
+  EXPECT_THAT(table(name.str(1) + "-means"), HasSubstr("full,,,3e-4,13,"));
+}
+
+TEST_F(ReportTest, DrawsDosesOfAnAblationWhereNothingElseIsChanged) {
+  made_up_.sweep = by_rate(made_up_.sweep);
+  auto source = made_up_.source();
+  source.figures.clear();
+  std::erase_if(source.rows.runs, [](const LedgerRun& run) {
+    return run.spec.settings.number("training.learning_rate") != 1e-4 && run.spec.settings.string("fast.qkv") != "adapter";
+  });
+  write(source);
+  const auto data = nlohmann::json::parse(data_of(page()))["figures"][0]["data"];
+  EXPECT_EQ(data["colours"], nlohmann::json({"all runs"}));
+  ASSERT_EQ(data["series"].size(), 1u);
+  EXPECT_NEAR(data["series"][0]["mean"][1].get<double>(), 1.6, 1e-3);
+}
+
+TEST_F(ReportTest, DrawsNoDosesOfFewerThanThreeNumbers) {
+  made_up_.sweep = by_rate(made_up_.sweep);
+  made_up_.sweep.grid[1].values = {1e-4, 3e-4};
+  auto source = made_up_.source();
+  source.figures.clear();
+  write(source);
+  EXPECT_THAT(visible(page()), Not(HasSubstr("Dose and response")));
 }
 
 TEST_F(ReportTest, LetsNoNameBecomeMarkup) {

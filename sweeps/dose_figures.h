@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "sweeps/figure_data.h"
+#include "sweeps/rows.h"
+
+namespace palimpsest {
+
+/// How what the claims read changes over each key of numbers that the sweep has three values of or more: a figure for each key and statistic, with each
+/// unit (averaged over seeds), their mean and interval at each value, for every combination of the other keys that has three of them or more.
+std::vector<Figure> dose_figures(const Rows&, const std::vector<MetricInfo>&);
+
+}  // namespace palimpsest

@@ -11,11 +11,9 @@ namespace {
 
 // The slices of an array are folders in the one it was submitted into.
 void tell_slices(const std::filesystem::path& results) {
-  for (int slice = 1; std::filesystem::exists(results / ("slice-" + std::to_string(slice))); ++slice) {
-    const auto folder = results / ("slice-" + std::to_string(slice));
-    if (!std::filesystem::exists(folder / "ledger.sqlite")) continue;
+  for (const auto& folder : slices_in(results)) {
     const std::string text = status_text(status_of(Ledger::open_for_reading(folder), Ledger::held(folder), unix_time()));
-    std::printf("slice %d: %s", slice, text.substr(0, text.find('\n') + 1).c_str());
+    std::printf("%s: %s", folder.filename().c_str(), text.substr(0, text.find('\n') + 1).c_str());
   }
 }
 

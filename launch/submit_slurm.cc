@@ -61,10 +61,13 @@ while kill -0 "$world" 2>/dev/null; do   # a signal ends `wait`, not the world
   code=$?
 done
 
-# 0 done, 1 done but some runs failed, 2 wrong input: all of them final. 3: there is more to do.
-if [ "$code" -eq 3 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ]; then
-  echo "palimpsest: going on in a new turn of job $SLURM_JOB_ID"
-  scontrol requeue "$SLURM_JOB_ID"
+# 0 done, 1 done but some runs failed, 2 wrong input: all of them final. 3: there is more to do. A job that is no longer RUNNING is being ended
+# by Slurm itself, which knows whether it is to come back: one that was cancelled is not. An array's last part has the number of the whole array.
+job=$SLURM_JOB_ID
+[ -z "${SLURM_ARRAY_JOB_ID:-}" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+if [ "$code" -eq 3 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] && scontrol show job "$job" | grep -q JobState=RUNNING; then
+  echo "palimpsest: going on in a new turn of job $job"
+  scontrol requeue "$job"
 fi
 exit "$code"
 )sh";

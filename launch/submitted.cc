@@ -83,6 +83,15 @@ std::vector<std::string> hand_over_to(const Engine& engine, const Submission& su
 
 bool was_submitted(const std::filesystem::path& out) { return std::filesystem::exists(record(out)); }
 
+std::vector<std::filesystem::path> slices_in(const std::filesystem::path& out) {
+  std::vector<std::filesystem::path> begun;
+  for (int slice = 1;; ++slice) {
+    const auto folder = out / fmt::format("slice-{}", slice);
+    if (!std::filesystem::exists(folder)) return begun;
+    if (std::filesystem::exists(folder / "ledger.sqlite")) begun.push_back(folder);
+  }
+}
+
 int tell_submitted(const std::filesystem::path& out) {
   const Submitted submitted = submitted_into(out);
   for (const std::string& id : submitted.ids) {

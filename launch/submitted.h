@@ -16,6 +16,7 @@ std::string shown(const std::vector<std::string>& command, const std::string& fi
 std::vector<std::string> hand_over_to(const Engine&, const Submission&, const std::filesystem::path& out);
 
 bool was_submitted(const std::filesystem::path& out);
+std::vector<std::filesystem::path> slices_in(const std::filesystem::path& out);   // folders of an array's slices that have begun
 int tell_submitted(const std::filesystem::path& out);     // prints what the batch system says of the jobs
 int cancel_submitted(const std::filesystem::path& out);   // throws InputError where nothing was submitted
 

@@ -10,6 +10,7 @@
 #include "launch/commands.h"
 #include "launch/exit_code.h"
 #include "launch/launch_request.h"
+#include "launch/mpi_pairs.h"
 #include "launch/mpirun_command.h"
 #include "launch/process_identity.h"
 #include "launch/provenance_mpi.h"
@@ -76,7 +77,7 @@ void check_words(const Command& command, const std::vector<std::string>& words) 
 void check_command(const std::vector<std::string>& words) {
   std::string names;
   for (const Command& command : commands()) {
-    if (command.ranks != Ranks::kAll) continue;
+    if (command.ranks != Ranks::kAll || !command.check) continue;
     if (!words.empty() && words[0] == command.name) return check_words(command, words);
     names += (names.empty() ? "" : ", ") + std::string(command.name);
   }
@@ -103,15 +104,16 @@ std::string how_it_ended(const WorldEnd& end) {
   return fmt::format("mpirun ended with {} before rank 0 was through", end.exit_code);
 }
 
-// What the world came to; nothing where it was lost and can be started again.
-std::optional<int> outcome_of(const WorldEnd& end, const ExitFile& file) {
+// What the world came to; nothing where it was lost and can be started again. `begun`: one with this input began before, so that one which
+// does not begin has met with a host that was lost meanwhile.
+std::optional<int> outcome_of(const WorldEnd& end, const ExitFile& file, bool begun) {
   const LaunchedOutcome outcome = outcome_in(file.path());
   if (end.asked_to_stop && !outcome.exit_code)
     throw Interrupted("stopped by a signal. What was committed is safe: the same command resumes.");
   if (end.asked_to_stop) return outcome.exit_code;
   if (end.signal && !end.hung) return std::nullopt;  // ranks that stopped because of it were not asked to
   if (outcome.exit_code) return outcome.exit_code;
-  if (outcome.started || killed_by_signal(end.exit_code)) return std::nullopt;
+  if (begun || outcome.started || killed_by_signal(end.exit_code)) return std::nullopt;
   throw InputError(fmt::format(
       "mpirun ended with {}, and no word of rank 0 is in {}. What mpirun says is above; with --hosts, the hosts must "
       "share this folder and have this program.",
@@ -140,11 +142,11 @@ std::string binding(const LaunchRequest& request) {
   return host_cores().memories > 1 && !request.oversubscribe ? "numa" : "none";
 }
 
-// The hosts, in a file of our own for mpirun.
+// The hosts, in a file of our own for mpirun; hosts may share the folder for such files.
 class Hostfile {
  public:
   void write(const std::vector<Host>& hosts) {
-    path_ = std::filesystem::temp_directory_path() / fmt::format("palimpsest-hosts-{}", getpid());
+    path_ = std::filesystem::temp_directory_path() / fmt::format("palimpsest-hosts-{}-{}", host_name(), getpid());
     write_durably(path_, hostfile_text(hosts));
   }
   ~Hostfile() {
@@ -156,6 +158,12 @@ class Hostfile {
  private:
   std::filesystem::path path_;
 };
+
+// Ranks that speak for a host try what is between them, before they work; where none are named, no rank may take any for named.
+void name_first_ranks(const std::vector<Host>& hosts, WorldPlan& plan) {
+  setenv(kFirstRanks, encode(first_ranks(hosts, plan.ranks)).c_str(), 1);
+  plan.variables.push_back(kFirstRanks);
+}
 
 WorldPlan plan_world(const LaunchRequest& request, const WorldHosts& hosts, const Starter& starter, Hostfile& file) {
   const auto usable = hosts.usable();
@@ -198,26 +206,49 @@ void heed(const std::vector<Finding>& findings) {
     throw InputError("the hosts are not fit for a run: see above. --no-check starts it all the same.");
 }
 
-int tell_check(const LaunchRequest& request, const WorldHosts& hosts) {
+// The network as MPI sees it; 2 where it does not join all hosts, as rank 0 has told then.
+int try_over_mpi(const LaunchRequest& request, const WorldHosts& hosts, const ExitFile& file) {
+  LaunchRequest pairs = request;
+  pairs.command = {"pairs"};
+  pairs.ranks = static_cast<int>(hosts.usable().size());
+  const Starter starter = starter_for(request);
+  Hostfile hostfile;
+  WorldPlan plan = plan_world(pairs, hosts, starter, hostfile);
+  std::vector<Host> one_each = hosts.usable();
+  for (Host& host : one_each) host.slots = 1;
+  hostfile.write(one_each);
+  name_first_ranks(one_each, plan);
+  file.forget();   // what was asked of this host may have left its outcome there
+  const WorldEnd end = run_world(start_command(starter, plan), starter.tags(), [&] { return outcome_in(file.path()).exit_code.has_value(); });
+  return outcome_of(end, file, /*begun=*/false).value_or(2);
+}
+
+int tell_check(const LaunchRequest& request, const WorldHosts& hosts, const ExitFile& file) {
   if (hosts.findings().empty())
     throw InputError(
         "--check: within a Slurm allocation its hosts are Slurm's to check. Name others with --hosts FILE.");
   std::fputs(findings_text(hosts.findings()).c_str(), stdout);
+  std::fflush(stdout);
+  if (stops(hosts.findings())) return 2;
+  if (const int code = hosts.several() ? try_over_mpi(request, hosts, file) : 0) return code;
   fmt::print("{} would start on {}.\n", counted(ranks_to_start(request, hosts.usable()), "rank"),
              counted(hosts.usable().size(), "host"));
-  return stops(hosts.findings()) ? 2 : 0;
+  return 0;
 }
 
 int run_with_restarts(const LaunchRequest& request, WorldHosts& hosts, const ExitFile& file) {
   const Starter starter = starter_for(request);
   Hostfile hostfile;
   int restart = 0;
+  bool has_begun = false;
   for (int left = request.restarts;;) {
     const auto begun = Clock::now();
     file.forget();
-    const WorldEnd end = run_world(start_command(starter, plan_world(request, hosts, starter, hostfile)),
-                                   starter.tags(), [&] { return outcome_in(file.path()).exit_code.has_value(); });
-    if (const auto code = outcome_of(end, file)) return *code;
+    WorldPlan plan = plan_world(request, hosts, starter, hostfile);
+    name_first_ranks(hosts.several() && !has_begun ? hosts.usable() : std::vector<Host>{}, plan);
+    const WorldEnd end = run_world(start_command(starter, plan), starter.tags(), [&] { return outcome_in(file.path()).exit_code.has_value(); });
+    if (const auto code = outcome_of(end, file, has_begun)) return *code;
+    has_begun = true;
     if (Clock::now() - begun > kLongLife) left = request.restarts, restart = 0;
     if (left-- == 0)
       throw Interrupted(how_it_ended(end) +
@@ -236,7 +267,7 @@ int launch(const LaunchRequest& request) {
   signal(SIGPIPE, SIG_IGN);  // a host that is gone in mid-sentence
   const ExitFile file(request);
   WorldHosts hosts(request, own_program(), file.shared());
-  if (request.check) return tell_check(request, hosts);
+  if (request.check) return tell_check(request, hosts, file);
   heed(hosts.findings());
   return run_with_restarts(request, hosts, file);
 }

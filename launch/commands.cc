@@ -26,7 +26,7 @@ const std::vector<Command>& commands() {
       {"explain", "why a run has not run yet", add_explain, Ranks::kFirst},
       {"reproduce", "run a run again and compare its bits with the ledger's", add_reproduce, Ranks::kFirst},
       {"ledger", "examine a damaged ledger, and save what is whole in it: check, salvage", add_ledger, Ranks::kFirst},
-      {"cancel", "end a sweep at work in order; it can be resumed", add_cancel, Ranks::kFirst},
+      {"cancel", "end a sweep at work in order, and the job it was submitted as; it can be resumed", add_cancel, Ranks::kFirst},
       {"watch", "the same, live, in the terminal or as a page on this machine", add_watch, Ranks::kFirst},
       {"report", "judge a sweep's claims; write report.html, figures and tables", add_report, Ranks::kFirst},
       {"power", "how many units an effect needs, by how much units vary in a ledger", add_power, Ranks::kFirst},
@@ -36,6 +36,7 @@ const std::vector<Command>& commands() {
       {"doctor", "what this machine has for a run: devices, MPI, disk, limits; what to do about the rest", add_doctor, Ranks::kFirst},
       {"submit", "hand a sweep or a pretraining to Slurm, Kubernetes, AWS Batch or SkyPilot", add_submit, Ranks::kFirst},
       {"launch", "run a command over N ranks: the right mpirun, restarts, nothing left behind", add_launch, Ranks::kFirst},
+      {"pairs", "what launch tries the network of all hosts with", add_pairs, Ranks::kAll},
       {"peer", "what launch asks other hosts with", add_peer, Ranks::kFirst},
   };
   return list;

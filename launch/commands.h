@@ -14,6 +14,7 @@ Run add_launch(CommandLine&);
 Run add_features(CommandLine&);
 Run add_init(CommandLine&);
 Run add_images(CommandLine&);
+Run add_pairs(CommandLine&);
 Run add_peer(CommandLine&);
 Run add_ledger(CommandLine&);
 Run add_logs(CommandLine&);

@@ -5,6 +5,7 @@
 
 #include "launch/command.h"
 #include "launch/exit_code.h"
+#include "launch/mpi_pairs.h"
 #include "launch/stop_signal.h"
 #include "launch/watchdog.h"
 #include "runtime/error.h"
@@ -70,12 +71,23 @@ int run_on_all_ranks(const Run& run, MpiWorld& world) {
   return code;
 }
 
+// Else ranks would wait for each other without end, or for minutes.
+void end_where_hosts_are_parted(MpiWorld& world) {
+  const PairTrial trial = try_pairs(world);
+  if (trial.parted.empty()) return;
+  const Outcome outcome{2, parted_text(trial.parted, trial.hosts, kPairSeconds)};
+  say(outcome);
+  announce_start();
+  hand_over(outcome.exit_code);
+  world.abort(outcome.exit_code);
+}
+
 // The watchdog is there before MPI, which waits without end for ranks that are gone, and after it.
 int run_as_rank(const Run& run, int& argc, char**& argv) {
   catch_stop_signals();
   Watchdog watchdog(MpiWorld::rank_in_environment() == 0 ? kGraceOfFirst : kGraceOfOthers);
   if (MpiWorld::started_by_launcher()) watchdog.watch_parent();
-  MpiWorld world(argc, argv);
+  MpiWorld world(argc, argv, end_where_hosts_are_parted);
   return run_on_all_ranks(run, world);
 }
 

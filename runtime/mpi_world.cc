@@ -29,7 +29,7 @@ int MpiWorld::rank_in_environment() {
   return rank ? std::atoi(rank) : 0;
 }
 
-MpiWorld::MpiWorld(int& argc, char**& argv) {
+MpiWorld::MpiWorld(int& argc, char**& argv, const std::function<void(MpiWorld&)>& before_all) {
   if (!started_by_launcher()) return;
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided);
@@ -37,6 +37,7 @@ MpiWorld::MpiWorld(int& argc, char**& argv) {
   any_thread_ = provided >= MPI_THREAD_SERIALIZED;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
   MPI_Comm_size(MPI_COMM_WORLD, &world_size_);
+  before_all(*this);
   MPI_Comm host;
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host);
   MPI_Comm_rank(host, &local_rank_);

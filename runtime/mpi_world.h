@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 namespace palimpsest {
 
 /// MPI for the length of main: initialised only where the process was started by an MPI launcher (so that a plain
@@ -7,7 +9,8 @@ namespace palimpsest {
 class MpiWorld {
  public:
   MpiWorld() = default;  // a world of one; MPI is not touched
-  MpiWorld(int& argc, char**& argv);
+  /// `before_all` is called before the ranks meet for the first time: from there on they wait for each other.
+  MpiWorld(int& argc, char**& argv, const std::function<void(MpiWorld&)>& before_all = [](MpiWorld&) {});
   ~MpiWorld();
   MpiWorld(const MpiWorld&) = delete;
   MpiWorld& operator=(const MpiWorld&) = delete;

@@ -3,6 +3,7 @@
 #
 #   tests/hosts.sh PALIMPSEST [EPISODES] [PART...]     default: 1 episode of each fault, all parts
 #     parts: check equal sharded launch worker node crash cut slow pretrain slurm
+#   tests/hosts.sh PALIMPSEST 50 episodes              50 in all: the faults in turn, each on a random host at a random moment
 #
 # Needs root and PALIMPSEST_TESTBED (the folder with `hosts` and `slurm`); skipped with its reason where one is missing.
 set -euo pipefail
@@ -24,7 +25,9 @@ scratch=$(mktemp -d -t palimpsest-hosts-XXXXXX)
 export TESTBED_DIR=$scratch/testbed
 hosts() { "$PALIMPSEST_TESTBED/hosts" "$@"; }
 slurm() { "$PALIMPSEST_TESTBED/slurm" "$@"; }
+lanes=()   # episodes that go on beside each other
 down() {
+  [ ${#lanes[@]} = 0 ] || kill "${lanes[@]}" 2>/dev/null || true
   hosts down >/dev/null 2>&1 || true
   rm -rf "$scratch"
 }
@@ -34,16 +37,17 @@ say() { echo "hosts: $*"; }
 fail() { say "FAILED: $*"; failures=$((failures + 1)); }
 note_log() { sed 's/^/  | /' "$1" | tail -n "${2:-12}"; }
 export PALIMPSEST_SILENCE=${PALIMPSEST_SILENCE:-20}
+export PRTE_MCA_prte_tmpdir_base=/run/ompi   # /tmp is one for all hosts: a daemon would meet what one of a dead host with its number left
 
 # On node1, in the scratch folder.
 on1() { (cd "$scratch" && hosts exec node1 "$program" "$@"); }
 export_of() { "$program" export "$1" --out "$1.tables" >/dev/null && (cd "$1.tables" && sha256sum ./*.csv); }
 hostfile() { for k in "${@:2}"; do echo "node$k slots=1"; done >"$scratch/$1"; }
 done_runs() { "$program" status "$scratch/$1" --json 2>/dev/null | sed -n '/"runs"/,/}/s/.*"done": \([0-9]*\).*/\1/p' | head -n 1; }
-wait_for_runs() { # results, number, seconds
+wait_for_runs() { # results, number, seconds, pid of the world
   local deadline=$((SECONDS + $3)) seen
   while seen=$(done_runs "$1"); [ "${seen:-0}" -lt "$2" ]; do
-    [ "$SECONDS" -lt "$deadline" ] || return 1
+    [ "$SECONDS" -lt "$deadline" ] && kill -0 "$4" 2>/dev/null || return 1
     sleep 0.5
   done
 }
@@ -62,13 +66,36 @@ END
 
 part_check() {
   hostfile all 1 2 3 4
-  on1 launch --check --hosts all sweep equal.toml --out none >"$scratch/check.log" 2>&1 || { fail "launch --check finds fault with a sound testbed"; note_log "$scratch/check.log"; }
+  on1 launch --check --hosts all sweep equal.toml --out none >"$scratch/sound.log" 2>&1 || { fail "launch --check finds fault with a sound testbed"; note_log "$scratch/sound.log"; }
   hosts cut node3
   local begun=$SECONDS
   if on1 launch --hosts all sweep equal.toml --out none >"$scratch/check.log" 2>&1; then fail "launch starts on a host that is cut off"; fi
   hosts heal node3
   grep -q 'node3' "$scratch/check.log" || { fail "the host that is cut off is not named"; note_log "$scratch/check.log"; }
   say "check: a host that is cut off was named after $((SECONDS - begun)) s"
+  grep -q 'over MPI each two of 4 hosts' "$scratch/sound.log" || { fail "launch --check does not try the network over MPI"; note_log "$scratch/sound.log"; }
+  parted_over_mpi
+  misleading_network
+}
+# Two hosts of which neither reaches the other, and nobody asked before: MPI would wait for minutes.
+parted_over_mpi() {
+  ip -n node2 route add blackhole 10.77.0.3
+  ip -n node3 route add blackhole 10.77.0.2
+  local begun=$SECONDS
+  if on1 launch --no-check --hosts all sweep equal.toml --out none >"$scratch/check.log" 2>&1; then fail "launch starts on hosts that are parted"; fi
+  ip -n node2 route del blackhole 10.77.0.3
+  ip -n node3 route del blackhole 10.77.0.2
+  grep -q 'between node2 and node3' "$scratch/check.log" || { fail "hosts that are parted are not named"; note_log "$scratch/check.log"; }
+  say "check: two hosts that are parted were named by MPI itself after $((SECONDS - begun)) s"
+}
+# Each host has a network of its own of the same name, as containers make them: addresses that are there, and lead elsewhere.
+misleading_network() {
+  local k
+  for k in 1 2 3 4; do ip -n "node$k" link add docker0 type bridge && ip -n "node$k" addr add "172.17.0.$k/16" dev docker0 && ip -n "node$k" link set docker0 up; done
+  on1 launch --hosts all sweep equal.toml --out misled >"$scratch/check.log" 2>&1 || { fail "a network that joins nobody stops launch"; note_log "$scratch/check.log"; }
+  grep -q 'docker0' "$scratch/check.log" || { fail "a network that joins nobody is not named"; note_log "$scratch/check.log"; }
+  for k in 1 2 3 4; do ip -n "node$k" link del docker0; done
+  say "check: a network that joins nobody was named, and MPI kept off it"
 }
 
 part_equal() {
@@ -104,48 +131,90 @@ part_launch() {
   say "launch: wrong input was told once, $((SECONDS - begun)) s after the command"
 }
 
-# A sweep over four hosts with a fault in its middle; all of it must be there in the end, with at most one restart of the world.
-faulty_sweep() { # fault, restarts allowed
-  local fault=$1 most=$2 world code=0
-  hostfile all 1 2 3 4
-  rm -rf "$scratch/faulty" "$scratch/faulty.tables"
-  on1 launch --hosts all --restarts 3 sweep faulty.toml --out faulty >"$scratch/faulty.log" 2>&1 &
+# A sweep over four hosts with a fault in its middle; all of it must be there in the end, with at most so many restarts of the world.
+faulty_sweep() { # fault, restarts allowed, number of the first of four hosts, victim, so many tenths of a second after the first result
+  local fault=$1 most=$2 first=$3 moment=$5 name=faulty-$3 world code=0 begun=$SECONDS restarts seen bytes=the
+  local log=$scratch/$name.log
+  victim=node$4
+  hostfile "all-$first" "$first" $((first + 1)) $((first + 2)) $((first + 3))
+  rm -rf "${scratch:?}/$name" "$scratch/$name.tables"
+  (cd "$scratch" && hosts exec "node$first" "$program" launch --hosts "all-$first" --restarts 3 sweep faulty.toml --out "$name") >"$log" 2>&1 &
   world=$!
-  wait_for_runs faulty 8 240 || { fail "$fault: the sweep does not get going"; note_log "$scratch/faulty.log"; kill "$world" 2>/dev/null || true; wait "$world" || true; return; }
+  wait_for_runs "$name" 1 120 "$world" || { fail "$fault: the sweep does not get going"; note_log "$log"; kill "$world" 2>/dev/null || true; wait "$world" || true; return; }
+  sleep "$((moment / 10)).$((moment % 10))"
   "fault_$fault"
+  seen=$(seconds_to_detection "$world" "$log")
   wait "$world" || code=$?
   "mend_$fault"
-  [ "$code" = 0 ] || { fail "$fault: the sweep ended with $code"; note_log "$scratch/faulty.log" 20; return; }
-  [ "$(export_of "$scratch/faulty")" = "$faulty_truth" ] || fail "$fault: other bytes than one process exports"
-  local restarts
-  restarts=$(grep -c 'starting again' "$scratch/faulty.log" || true)
-  [ "$restarts" -le "$most" ] || { fail "$fault: $restarts restarts of the world"; note_log "$scratch/faulty.log" 20; }
-  say "$fault: complete, nothing lost or doubled, $restarts restarts"
-}
-fault_worker() { kill -9 "$(ranks_on node3 | head -n 1)"; }
-mend_worker() { :; }
-fault_node() { hosts kill node3; }
-mend_node() { hosts boot node3; }
-fault_crash() { hosts crash node3; }
-mend_crash() { hosts boot node3; }
-fault_cut() { hosts cut node3; (sleep 60; hosts heal node3) & }
-mend_cut() { hosts heal node3; }
-fault_slow() { hosts slow node3 500; }
-mend_slow() { hosts slow node3 0; }
-
-fault_part() { # fault, restarts allowed
-  local i
-  if [ -z "${faulty_truth:-}" ]; then
-    "$program" sweep "$scratch/faulty.toml" --out "$scratch/truth" >"$scratch/truth.log" 2>&1 || { fail "one process"; note_log "$scratch/truth.log"; }
-    faulty_truth=$(export_of "$scratch/truth")
+  restarts=$(grep -c 'starting again' "$log" || true)
+  [ "$(export_of "$scratch/$name")" = "$faulty_truth" ] || bytes=other
+  say "$fault on $victim $((moment / 10)).$((moment % 10)) s after the first result: $restarts restarts, ${seen}, ended with $code after $((SECONDS - begun)) s, exports $bytes bytes of one process"
+  if [ "$code" != 0 ] || [ "$bytes" != the ] || [ "$restarts" -gt "$most" ] || [ "${seen%% *}" = late: ]; then
+    fail "$fault on $victim $((moment / 10)).$((moment % 10)) s after the first result"
+    note_log "$log" 20
   fi
-  for ((i = 0; i < episodes; i++)); do faulty_sweep "$1" "$2"; done
 }
-part_worker() { fault_part worker 1; }
-part_node() { fault_part node 1; }
-part_crash() { fault_part crash 1; }
-part_cut() { fault_part cut 1; }
-part_slow() { fault_part slow 0; }
+# Until the log tells of it; nothing is told of a fault that needs no answer.
+seconds_to_detection() { # pid of the world, its log
+  local begun=${EPOCHREALTIME/./}
+  while kill -0 "$1" 2>/dev/null; do
+    if grep -qE 'starting again|ended before its time|nothing was heard of' "$2"; then
+      local tenths=$(((${EPOCHREALTIME/./} - begun) / 100000))
+      [ "$tenths" -le 300 ] || printf 'late: '
+      printf 'seen after %d.%d s' $((tenths / 10)) $((tenths % 10))
+      return
+    fi
+    sleep 0.1
+  done
+  printf 'not told of'
+}
+fault_worker() { kill -9 "$(ranks_on "$victim" | head -n 1)"; }
+mend_worker() { :; }
+fault_node() { hosts kill "$victim"; }
+mend_node() { hosts boot "$victim"; }
+fault_crash() { hosts crash "$victim"; }
+mend_crash() { hosts boot "$victim"; }
+fault_cut() { hosts cut "$victim"; (sleep 60; hosts heal "$victim") & healing=$!; }
+mend_cut() { kill "$healing" 2>/dev/null || true; wait "$healing" 2>/dev/null || true; hosts heal "$victim"; }
+fault_slow() { hosts slow "$victim" 500; }
+mend_slow() { hosts slow "$victim" 0; }
+
+make_truth() {
+  [ -z "${faulty_truth:-}" ] || return 0
+  "$program" sweep "$scratch/faulty.toml" --out "$scratch/truth" >"$scratch/truth.log" 2>&1 || { fail "one process"; note_log "$scratch/truth.log"; }
+  faulty_truth=$(export_of "$scratch/truth")
+}
+fault_part() { # fault
+  local i
+  make_truth
+  for ((i = 0; i < episodes; i++)); do faulty_sweep "$1" "${restarts_allowed[$1]}" 1 3 20; done
+}
+faults=(worker node crash cut slow)
+declare -A restarts_allowed=([worker]=0 [node]=1 [crash]=1 [cut]=1 [slow]=0)   # an MPI with ULFM outlives a worker
+part_worker() { fault_part worker; }
+part_node() { fault_part node; }
+part_crash() { fault_part crash; }
+part_cut() { fault_part cut; }
+part_slow() { fault_part slow; }
+
+# Two sweeps at a time, each on four hosts of its own.
+part_episodes() {
+  local lane
+  make_truth
+  local from=${HOSTS_FROM:-1}
+  hosts up $((from + 7)) >/dev/null
+  for lane in 0 1; do
+    (failures=0
+    for ((i = lane; i < episodes; i += 2)); do
+      fault=${faults[i % 5]}
+      faulty_sweep "$fault" "${restarts_allowed[$fault]}" $((from + 4 * lane)) $((from + 4 * lane + 1 + RANDOM % 3)) $((RANDOM % 140))
+    done
+    [ "$failures" = 0 ]) &
+    lanes+=($!)
+  done
+  for lane in "${lanes[@]}"; do wait "$lane" || fail "episodes"; done
+  say "episodes: $episodes of ${faults[*]} in turn"
+}
 
 part_pretrain() {
   training
@@ -177,9 +246,17 @@ part_slurm() {
 }
 
 sweep_of equal 0.01 6
-sweep_of faulty 0.05 30
+sweep_of faulty 0.08 20
+cat >>"$scratch/faulty.toml" <<'END'
+[[claim]]
+name = "b is above a"
+metric = "planted.score"
+treatment = { "planted.condition" = "b" }
+baseline = { "planted.condition" = "a" }
+direction = "greater"
+END
 sweep_of limited 0.1 40
 hosts up 4 >/dev/null
 for part in "${parts[@]}"; do "part_$part"; done
 [ "$failures" = 0 ] || { say "$failures failures"; exit 1; }
-say "all well: ${parts[*]}, $episodes episode(s) of each fault"
+say "all well: ${parts[*]}, $episodes episode(s)"

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 
 #include "launch/host_check.h"
 #include "launch/host_list.h"
@@ -12,6 +13,7 @@
 #include "launch/launch_request.h"
 #include "launch/link_trial.h"
 #include "launch/mpirun_command.h"
+#include "launch/pair_rounds.h"
 #include "launch/rank_lines.h"
 #include "runtime/error.h"
 #include "tests/temporary_folder.h"
@@ -276,6 +278,39 @@ TEST(ALink, StandsWhereTheRightPeerAnswers) {
   EXPECT_EQ(try_link({"a", listener.token(), "127.0.0.1", listener.port()}).outcome, "");
   EXPECT_EQ(try_link({"a", "0123456789abcdef", "127.0.0.1", listener.port()}).outcome, "another host answers there");
   EXPECT_THAT(try_link({"a", "", "127.0.0.1", 1}).outcome, HasSubstr("refused"));
+}
+
+// Hosts that meet in pairs.
+
+TEST(PairsOfHosts, MeetOnceEachInAsManyRoundsAsAHostHasOthers) {
+  for (const int count : {1, 2, 3, 4, 5, 8, 13}) {
+    std::multiset<Pair> met;
+    for (int round = 0; round < rounds_among(count); ++round)
+      for (int me = 0; me < count; ++me)
+        if (const auto partner = partner_in(round, me, count)) {
+          EXPECT_EQ(partner_in(round, *partner, count), me);   // and nobody is wanted by two
+          if (me < *partner) met.insert({me, *partner});
+        }
+    EXPECT_EQ(static_cast<int>(met.size()), count * (count - 1) / 2);
+    EXPECT_EQ(std::set<Pair>(met.begin(), met.end()).size(), met.size());
+  }
+  EXPECT_EQ(rounds_among(4), 3);
+  EXPECT_EQ(rounds_among(5000), 255);
+}
+
+TEST(FirstRanks, AreWhereHostsBeginAndComeThroughTheEnvironment) {
+  const auto first = first_ranks({{"a", 4}, {"b", 2}, {"c", 1}}, 6);
+  EXPECT_THAT(first, ElementsAre(FirstRank{0, "a"}, FirstRank{4, "b"}));
+  EXPECT_EQ(first_ranks_in(encode(first)), first);
+  EXPECT_THAT(first_ranks({{"a", 1}, {"b", 1}}, 3), IsEmpty());   // dealt out otherwise
+  EXPECT_THAT(first_ranks_in(""), IsEmpty());
+}
+
+TEST(PartedHosts, AreNamedByTheHostThatIsInMostPairs) {
+  const std::vector<FirstRank> hosts = {{0, "a"}, {1, "b"}, {2, "c"}, {3, "d"}};
+  EXPECT_EQ(parted_text({}, hosts, 10), "");
+  EXPECT_THAT(parted_text({{0, 2}, {1, 2}, {2, 3}}, hosts, 10), HasSubstr("within 10 s between c and a, b, d."));
+  EXPECT_THAT(parted_text({{0, 1}, {2, 3}}, hosts, 10), HasSubstr("between a and b; c and d."));
 }
 
 TEST(ALineForARemoteShell, KeepsItsWords) { EXPECT_EQ(shell_line({"/a b/p", "it's"}), "'/a b/p' 'it'\\''s'"); }

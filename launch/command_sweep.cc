@@ -30,12 +30,11 @@ std::string resume_words(const SweepRequest& request) {
 
 void tell_plan(const SweepRequest& request, const PreparedSweep& sweep, int ranks) {
   const Definition& definition = sweep.plan.definition();
-  const auto packs = static_cast<std::int64_t>(sweep.coordinator.waiting.size());
   std::string line = fmt::format("{} \"{}\": {}, {} done before, {} failed before{}, {} to do", definition.study->name, definition.name,
              counted(sweep.total, "run"), sweep.done, sweep.failed, sweep.failed ? " (--retry-failed runs them again)" : "",
              sweep.total - sweep.done - sweep.failed - sweep.quarantined);
   if (sweep.quarantined > 0) line += fmt::format(", {} in quarantine (--retry-quarantined)", sweep.quarantined);
-  if (packs > 0) line += fmt::format(" in {} of at most {}, on {}", counted(packs, "pack"), sweep.largest_pack, counted(ranks, "rank"));
+  if (sweep.packs > 0) line += fmt::format(" in {} of at most {}, on {}", counted(sweep.packs, "pack"), sweep.largest_pack, counted(ranks, "rank"));
   log().info("{}; results in {}", line, request.out.string());
   for (const std::string& warning : design_warnings(definition)) log().warn("{}", warning);
 }
@@ -74,7 +73,7 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
                      progress->update(before + static_cast<std::int64_t>(runs_worth_done(coordinator)));
                    },
                    [&](const Shrinkage& shrinkage) {
-                     const std::string& signature = sweep.signatures.at(static_cast<std::size_t>(shrinkage.signature));
+                     const std::string& signature = sweep.signatures->at(static_cast<std::size_t>(shrinkage.signature));
                      log().warn("a pack of {} runs ran out of memory; packs of at most {} from here on", signature, shrinkage.size);
                      sweep.notes[signature].most = shrinkage.size;
                      write_pack_notes(request.out, sweep.notes);

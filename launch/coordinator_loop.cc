@@ -106,8 +106,8 @@ class CoordinatorLoop {
   void perform(const LedgerEntry&) {}
   void perform(const Shrinkage& shrinkage) { sweep_.on_shrinkage(shrinkage); }
   void perform(const Assignment& assignment) {
-    PackOrder order{assignment.pack, {}};
-    for (std::int64_t run : assignment.runs) order.runs.push_back(sweep_.plan.run_at(run));
+    PackOrder order{assignment.pack, {}, assignment.together};
+    for (std::int64_t run : assignment.runs) order.runs.push_back(maker_.run_at(run));
     crash_point("before-order");
     if (assignment.worker.value == kHere)
       runner_.start(std::move(order));
@@ -240,6 +240,7 @@ class CoordinatorLoop {
   void tell(WorkerId worker, const FromCoordinator& message) { mail_.send(static_cast<int>(worker.value), encode(message)); }
 
   SweepAtWork& sweep_;
+  RunMaker maker_{sweep_.plan};
   MpiMail& mail_;
   Peers& peers_;
   Watchdog& watchdog_;

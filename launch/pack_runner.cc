@@ -108,21 +108,36 @@ void PackRunner::work() {
       ordered_.wait_for(lock, std::chrono::milliseconds(100), [this] { return order_ || leaving_; });
       order_.swap(order);
     }
-    if (order) run(*order);
+    if (order) run(std::move(*order));
   }
 }
 
-void PackRunner::run(const PackOrder& order) {
+void PackRunner::run(PackOrder&& order) {
   std::string runs;
   for (const RunSpec& run : order.runs) runs += " " + run.id;
   log().debug("pack {}: runs{}", order.pack.value, runs);
   crash_point("order-received");
-  const Leaving leaving = run_guarded(order);
+  const PackId pack = order.pack;
+  const Leaving leaving = run_in_parts(std::move(order));
   pack_ = 0;
-  tell_(Left{order.pack, leaving});
+  tell_(Left{pack, leaving});
 }
 
-Leaving PackRunner::run_guarded(const PackOrder& order) {
+Leaving PackRunner::run_in_parts(PackOrder&& order) {
+  const std::size_t all = order.runs.size(), size = order.together > 0 ? static_cast<std::size_t>(order.together) : all;
+  if (size >= all) return run_guarded(order, 0, 1);
+  const auto share = [all](std::size_t runs) { return static_cast<double>(runs) / static_cast<double>(all); };
+  for (std::size_t begin = 0; begin < all; begin += size) {
+    const std::size_t end = std::min(all, begin + size);
+    const auto first = std::make_move_iterator(order.runs.begin());
+    const PackOrder part{order.pack, {first + static_cast<std::ptrdiff_t>(begin), first + static_cast<std::ptrdiff_t>(end)}};
+    const Leaving leaving = halted_ ? Leaving::kStopped : run_guarded(part, share(begin), share(end - begin));
+    if (leaving != Leaving::kEnded) return leaving;
+  }
+  return Leaving::kEnded;
+}
+
+Leaving PackRunner::run_guarded(const PackOrder& order, double before, double part) {
   Open open(order);
   const auto report = [&](RunResult result) {
     if (const std::string fault = fault_of(result); !fault.empty()) result = failure(result.id, fault);
@@ -133,7 +148,7 @@ Leaving PackRunner::run_guarded(const PackOrder& order) {
   };
   if (snapshots_) snapshots_->start();
   try {
-    study_.run_pack(order.runs, {report, [this] { return halted_.load(); }, [this](double share) { share_ = share; }, keep_pictures_,
+    study_.run_pack(order.runs, {report, [this] { return halted_.load(); }, [&](double share) { share_ = before + part * share; }, keep_pictures_,
                                  snapshots_ ? &*snapshots_ : nullptr});
     return Leaving::kEnded;
   } catch (const Interrupted& error) {

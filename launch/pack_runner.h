@@ -27,8 +27,9 @@ class PackRunner {
 
  private:
   void work();
-  void run(const PackOrder&);
-  Leaving run_guarded(const PackOrder&);
+  void run(PackOrder&&);
+  Leaving run_in_parts(PackOrder&&);
+  Leaving run_guarded(const PackOrder&, double before, double share);   // a part of a pack: how much of it lies before, and how much this is
 
   const Study& study_;
   const bool keep_pictures_;

@@ -1,11 +1,8 @@
 #include "launch/sweep_preparation.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <functional>
 #include <memory>
-#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -27,17 +24,11 @@ namespace {
 
 constexpr double kPatienceSeconds = 5;     // for a coordinator that ends because its launcher was killed
 
-bool in_slice(const SweepRequest& request, std::int64_t number) { return number % request.slices == request.slice - 1; }
-
-using Numbers = std::vector<std::int64_t>;   // of runs, ascending
-
-Numbers numbers_of_slice(const Plan& plan, const SweepRequest& request) {
-  Numbers numbers;
-  for (std::int64_t number = 0; number < plan.size(); ++number)
-    if (in_slice(request, number)) numbers.push_back(number);
-  if (numbers.empty())
+RunSet runs_of_slice(const Plan& plan, const SweepRequest& request) {
+  const RunSet runs = RunSet::below(plan.size(), request.slice - 1, request.slices);
+  if (runs.empty())
     throw InputError(fmt::format("--slice {}/{}: the sweep has {} runs, so this slice has none. Take fewer slices.", request.slice, request.slices, plan.size()));
-  return numbers;
+  return runs;
 }
 
 void refuse_slice_of_growth(const Plan& plan, const SweepRequest& request) {
@@ -70,7 +61,7 @@ std::vector<LedgerClaim> claims_of(const Definition& definition, const Ledger& l
 Growth growth_of(const Plan& plan, const Ledger& ledger) {
   const Definition& definition = plan.definition();
   Rows rows;
-  std::vector<LedgerRun> runs = ledger.runs(true);
+  std::vector<LedgerRun> runs = ledger.runs_handed_out(true);
   const bool has_results = std::ranges::any_of(runs, [](const LedgerRun& run) { return run.state == RunState::kDone; });
   if (has_results) rows = rows_of(ledger, *definition.study);
   rows.unit = definition.study->unit;
@@ -82,36 +73,31 @@ Growth growth_of(const Plan& plan, const Ledger& ledger) {
 }
 
 /// What was asked for before stays so: units are added and never taken back, also where failed runs of the first ones run again.
-Numbers with_those_asked_before(Numbers numbers, const Plan& plan, const Ledger& ledger) {
-  std::set<RunId> before;
-  for (const LedgerRun& run : ledger.runs()) before.insert(run.spec.id);
-  Numbers all;
-  for (std::int64_t number = 0; number < plan.size(); ++number)
-    if (std::ranges::binary_search(numbers, number) || before.contains(plan.run_at(number).id)) all.push_back(number);
-  return all;
+RunSet with_those_asked_before(std::vector<std::int64_t> numbers, const Plan& plan, const Ledger& ledger, bool has_definition) {
+  if (!has_definition) return numbers;
+  RunFinder finder(plan);
+  std::int64_t key = 0;   // each of these runs by itself
+  for (const LedgerRun& run : ledger.runs())
+    if (const auto number = finder.number_of(run.spec.id, ++key, [&] { return run.spec.settings; }, run.spec.image_set, run.spec.seed)) numbers.push_back(*number);
+  std::ranges::sort(numbers);
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  return numbers;
 }
 
 /// What is asked for: all of the plan, a slice of it, or what the results of a growing sweep ask for so far.
-Numbers asked_numbers(const Plan& plan, const SweepRequest& request, Ledger& ledger) {
-  if (!plan.definition().replication) return numbers_of_slice(plan, request);
+RunSet asked_runs(const Plan& plan, const SweepRequest& request, Ledger& ledger) {
+  if (!plan.definition().replication) return runs_of_slice(plan, request);
   if (request.retry_failed) ledger.retry_failed();
   if (request.retry_quarantined) ledger.retry_quarantined();
-  return with_those_asked_before(growth_of(plan, ledger).asked, plan, ledger);
-}
-
-std::vector<RunSpec> runs_of(const Plan& plan, const Numbers& numbers) {
-  std::vector<RunSpec> runs;
-  for (const std::int64_t number : numbers) runs.push_back(plan.run_at(number));
-  return runs;
+  return with_those_asked_before(growth_of(plan, ledger).asked, plan, ledger, ledger.has_definition());
 }
 
 /// What an edited definition, or another sweep into the same folder, no longer asks for; empty where that is nothing.
-std::string what_is_left(const Ledger& ledger, const Definition& definition, const std::vector<RunSpec>& runs) {
-  const auto before = ledger.runs_with({});
-  if (before.empty()) return {};
-  std::set<RunId> asked;
-  for (const RunSpec& run : runs) asked.insert(run.id);
-  const auto runs_left = std::ranges::count_if(before, [&](const LedgerRun& run) { return !asked.contains(run.spec.id); });
+std::string what_is_left(const Ledger& ledger, const Plan& plan, const RunSet& asked) {
+  if (!ledger.has_definition()) return {};
+  const Definition& definition = plan.definition();
+  std::int64_t runs_left = 0;
+  ledger.for_each_row(plan, [&](const RunRow& run) { runs_left += run.was_asked && (run.number < 0 || !asked.contains(run.number)); });
   const auto claims_left = std::ranges::count_if(ledger.claims(), [&](const LedgerClaim& one) {
     return !one.withdrawn && std::ranges::find(definition.claims, one.claim.hash, &Claim::hash) == definition.claims.end();
   });
@@ -121,9 +107,9 @@ std::string what_is_left(const Ledger& ledger, const Definition& definition, con
   return was.empty() ? was : was + "all its runs and claims are asked for still";
 }
 
-void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const std::vector<RunSpec>& runs, const Numbers& numbers, const Crew& crew) {
-  const std::string left = what_is_left(ledger, plan.definition(), runs);
-  ledger.record_definition(plan.definition(), runs, provenance(crew.ranks), {request.slice, request.slices}, numbers);   // refuses other slices
+void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const RunSet& asked, const Crew& crew) {
+  const std::string left = what_is_left(ledger, plan, asked);
+  ledger.record_definition(plan, asked, provenance(crew.ranks), {request.slice, request.slices});   // refuses other slices
   if (!left.empty()) log().warn("{}", left);
   ledger.end_left_attempts();
   if (request.retry_failed) ledger.retry_failed();
@@ -146,68 +132,71 @@ std::uint64_t memory_for_packs(int ranks_here) {
 }
 
 // As memory and what was found out about packs allow. Where there is much to do it is found out now how fast packs are.
-std::map<std::string, std::int64_t> sizes_of(const Plan& plan, const std::vector<std::int64_t>& waiting, const Crew& crew, PackNotes& notes) {
-  auto sizes = pack_sizes(plan, waiting, memory_for_packs(crew.on_this_host), compute_device().is_cpu() ? kLargestOnCpu : kLargestOnGpu);
-  if (plan.definition().pack_size == 0) measure_packs(plan, waiting, sizes, seconds_to_measure(plan, waiting, crew.ranks), notes);
-  return within_notes(std::move(sizes), notes, plan.definition().pack_size == 0);
+std::map<std::string, std::int64_t> sizes_of(const WaitingRuns& waiting, const Crew& crew, PackNotes& notes) {
+  auto sizes = pack_sizes(waiting, memory_for_packs(crew.on_this_host), compute_device().is_cpu() ? kLargestOnCpu : kLargestOnGpu);
+  const bool free = waiting.plan().definition().pack_size == 0;
+  if (free) measure_packs(waiting, sizes, seconds_to_measure(waiting, crew.ranks), notes);
+  return within_notes(std::move(sizes), notes, free);
 }
 
-// Those that may have killed their worker come first, in halves of what they were in; the others are cut as planned.
-std::vector<std::vector<std::int64_t>> packs_of(const Plan& plan, Standing& standing, const std::vector<std::vector<std::int64_t>>& suspected,
-                                                const Crew& crew, PackNotes& notes) {
-  std::vector<std::vector<std::int64_t>> packs;
-  std::set<std::int64_t> apart;
+using Signatures = std::shared_ptr<std::vector<std::string>>;
+
+int number_of(const std::string& signature, std::vector<std::string>& signatures) {
+  const auto known = std::ranges::find(signatures, signature);
+  if (known == signatures.end()) return signatures.push_back(signature), static_cast<int>(signatures.size()) - 1;
+  return static_cast<int>(known - signatures.begin());
+}
+
+// Those that may have killed their worker come first, in halves of what they were in.
+std::vector<Pack> packs_of_suspects(const Plan& plan, Standing& standing, const std::vector<std::vector<std::int64_t>>& suspected, const Signatures& signatures) {
+  std::vector<Pack> packs;
+  std::vector<std::int64_t> apart;
   for (const auto& together : suspected) {
     std::vector<std::int64_t> runs;
-    std::ranges::copy_if(together, std::back_inserter(runs), [&](std::int64_t run) { return standing.waits(run); });
-    apart.insert(runs.begin(), runs.end());
+    std::ranges::copy_if(together, std::back_inserter(runs), [&](std::int64_t run) { return standing.waiting.contains(run); });
+    apart.insert(apart.end(), runs.begin(), runs.end());
     const auto middle = runs.begin() + static_cast<std::ptrdiff_t>((runs.size() + 1) / 2);
     for (auto half : {std::vector(runs.begin(), middle), std::vector(middle, runs.end())})
-      if (!half.empty()) packs.push_back(std::move(half));
+      if (!half.empty()) {
+        const int signature = number_of(plan.signature_of(half.front()), *signatures);
+        packs.push_back({std::move(half), signature});
+      }
   }
-  std::erase_if(standing.waiting, [&](std::int64_t run) { return apart.contains(run); });
-  for (auto& pack : cut_packs(plan, standing.waiting, sizes_of(plan, standing.waiting, crew, notes), crew.ranks)) packs.push_back(std::move(pack));
+  std::ranges::sort(apart);
+  standing.waiting = standing.waiting.without(apart);
   return packs;
 }
 
-// The ids by number in 16 bytes each.
-std::function<RunId(std::int64_t)> compact(const std::vector<RunId>& ids) {
-  using Bytes = std::array<unsigned char, 16>;
-  const auto all = std::make_shared<std::vector<Bytes>>(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i)
-    for (std::size_t byte = 0; byte < 16 && 2 * byte + 1 < ids[i].size(); ++byte) std::from_chars(&ids[i][2 * byte], &ids[i][2 * byte] + 2, (*all)[i][byte], 16);
-  return [all](std::int64_t number) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    RunId id(32, '0');
-    for (std::size_t byte = 0; byte < 16; ++byte) {
-      const unsigned char value = (*all)[static_cast<std::size_t>(number)][byte];
-      id[2 * byte] = kDigits[value >> 4], id[2 * byte + 1] = kDigits[value & 15];
-    }
-    return id;
-  };
-}
+// The others are cut when their turn comes. The plan is the source's own: the sweep's may move.
+struct Cutting {
+  Plan plan;
+  PackCutter cutter;
+  Cutting(const Plan& whole, const RunSet& waiting, const Crew& crew, PackNotes& notes) : plan(whole), cutter(cutter_of(WaitingRuns(plan, waiting), crew, notes)) {}
+  Cutting(const Cutting&) = delete;   // the cutter looks at the plan beside it
 
-// Packs with the numbers of their signatures, which are listed in `signatures`.
-std::vector<Pack> with_signatures(const Plan& plan, std::vector<std::vector<std::int64_t>> packs, std::vector<std::string>& signatures) {
-  std::map<std::string, int> numbers;
-  for (std::size_t i = 0; i < signatures.size(); ++i) numbers[signatures[i]] = static_cast<int>(i);
-  std::map<std::int64_t, int> of_cell;
-  std::vector<Pack> signed_packs;
-  for (auto& runs : packs) {
-    const auto [place, is_new] = of_cell.try_emplace(plan.cell_of(runs.front()), 0);
-    if (is_new) {
-      const std::string signature = plan.signature_of(runs.front());
-      place->second = numbers.try_emplace(signature, static_cast<int>(signatures.size())).first->second;
-      if (place->second == static_cast<int>(signatures.size())) signatures.push_back(signature);
-    }
-    signed_packs.push_back({std::move(runs), place->second});
+  static PackCutter cutter_of(WaitingRuns waiting, const Crew& crew, PackNotes& notes) {
+    const auto sizes = sizes_of(waiting, crew, notes);
+    return PackCutter(std::move(waiting), sizes, crew.ranks);
   }
-  return signed_packs;
+};
+
+PackSource source_of(const std::shared_ptr<Cutting>& cutting, std::int64_t runs, const Signatures& signatures) {
+  const auto next = [cutting, signatures]() -> std::optional<Pack> {
+    auto cut = cutting->cutter.next();
+    if (!cut) return std::nullopt;
+    return Pack{std::move(cut->runs), number_of(cut->signature, *signatures)};
+  };
+  return {next, runs};
 }
 
-/// Runs that a growing sweep may come to ask for are known to the coordinator from the start.
-void name_all(const Plan& plan, Standing& standing) {
-  for (std::int64_t number = 0; number < plan.size(); ++number) standing.ids[static_cast<std::size_t>(number)] = plan.run_at(number).id;
+// Ids are computed as runs are handed out.
+std::function<RunId(std::int64_t)> ids_of(const Plan& plan) {
+  struct Naming {
+    Plan plan;
+    RunMaker maker;
+    explicit Naming(const Plan& whole) : plan(whole), maker(plan) {}
+  };
+  return [naming = std::make_shared<Naming>(plan)](std::int64_t number) { return naming->maker.id_at(number); };
 }
 
 void tell_growth(const Plan& plan, const Growth& growth) {
@@ -217,22 +206,20 @@ void tell_growth(const Plan& plan, const Growth& growth) {
   else log().info("on to {}; open: {}", units, fmt::join(growth.open, "; "));
 }
 
-std::function<bool(std::int64_t)> among(const Numbers& numbers) {
-  return [&numbers](std::int64_t number) { return std::ranges::binary_search(numbers, number); };
-}
-
 }  // namespace
 
 std::vector<Pack> next_packs(PreparedSweep& sweep, const Crew& crew) {
   const Growth growth = growth_of(sweep.plan, sweep.ledger);
   tell_growth(sweep.plan, growth);
   if (growth.ended) return {};
-  const Numbers numbers = with_those_asked_before(growth.asked, sweep.plan, sweep.ledger);
-  const auto runs = runs_of(sweep.plan, numbers);
-  sweep.ledger.record_definition(sweep.plan.definition(), runs, provenance(crew.ranks), {}, numbers);   // a growing sweep has no slices
-  Standing standing = standing_of(sweep.ledger, sweep.plan, runs, among(numbers));
-  sweep.total = static_cast<std::int64_t>(runs.size());
-  return with_signatures(sweep.plan, packs_of(sweep.plan, standing, {}, crew, sweep.notes), sweep.signatures);
+  const RunSet asked = with_those_asked_before(growth.asked, sweep.plan, sweep.ledger, true);
+  sweep.ledger.record_definition(sweep.plan, asked, provenance(crew.ranks));   // a growing sweep has no slices
+  const Standing standing = standing_of(sweep.ledger, sweep.plan, asked);
+  sweep.total = asked.size();
+  const PackSource source = source_of(std::make_shared<Cutting>(sweep.plan, standing.waiting, crew, sweep.notes), standing.waiting.size(), sweep.signatures);
+  std::vector<Pack> packs;
+  while (auto pack = source.next()) packs.push_back(std::move(*pack));
+  return packs;
 }
 
 PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
@@ -242,32 +229,32 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
   Plan plan(std::move(definition));
   const auto warnings = warnings_of_claims(plan);
   refuse_slice_of_growth(plan, request);
-  if (request.slices > 1) numbers_of_slice(plan, request);   // refuses an empty one before anything is written
+  if (request.slices > 1) runs_of_slice(plan, request);   // refuses an empty one before anything is written
   prepare_folder(request.out);
   Ledger ledger = Ledger::open_for_writing(request.out, kPatienceSeconds);
   forget_cancel(request.out);
   open_log(0, request.out);
   for (const std::string& warning : warnings) log().warn("{}", warning);
-  const Numbers numbers = asked_numbers(plan, request, ledger);
-  const std::vector<RunSpec> runs = runs_of(plan, numbers);
-  record(ledger, request, plan, runs, numbers, crew);
-  Standing standing = standing_of(ledger, plan, runs, among(numbers));
-  if (plan.definition().replication) name_all(plan, standing);
+  const RunSet asked = asked_runs(plan, request, ledger);
+  record(ledger, request, plan, asked, crew);
+  Standing standing = standing_of(ledger, plan, asked);
   const auto suspected = suspects_of(standing, ledger.lost_packs());
   quarantine_the_guilty(ledger, standing, request.out);
   tidy_snapshots(request.out, [&](const RunId& id) { return standing.numbers.contains(id); });
   PackNotes notes = read_pack_notes(request.out);
   const PackNotes known = notes;
-  std::vector<std::string> signatures;
-  auto packs = with_signatures(plan, packs_of(plan, standing, suspected, crew, notes), signatures);
+  const auto signatures = std::make_shared<std::vector<std::string>>();
+  auto first = packs_of_suspects(plan, standing, suspected, signatures);
+  const auto cutting = std::make_shared<Cutting>(plan, standing.waiting, crew, notes);
   if (notes != known) write_pack_notes(request.out, notes);
-  std::size_t largest = 0;
-  for (const Pack& pack : packs) largest = std::max(largest, pack.runs.size());
-  const std::int64_t next_pack = ledger.highest_pack() + 1;
-  Coordinator coordinator = coordinate({compact(standing.ids), std::move(packs), std::move(standing.tries), next_pack, crew.ranks});
+  std::int64_t largest = cutting->cutter.largest();
+  for (const Pack& pack : first) largest = std::max(largest, static_cast<std::int64_t>(pack.runs.size()));
+  const std::int64_t packs = static_cast<std::int64_t>(first.size()) + cutting->cutter.packs(), next_pack = ledger.highest_pack() + 1;
+  Coordinator coordinator = coordinate({ids_of(plan), std::move(first), std::move(standing.tries), next_pack, crew.ranks,
+                                        source_of(cutting, standing.waiting.size(), signatures)});
   coordinator.growing = plan.definition().replication.has_value();
-  return {std::move(plan), std::move(ledger), std::move(coordinator), std::move(signatures), std::move(notes),
-          static_cast<std::int64_t>(runs.size()), standing.done, standing.failed, standing.quarantined, static_cast<std::int64_t>(largest)};
+  return {std::move(plan), std::move(ledger), std::move(coordinator), signatures, std::move(notes),
+          asked.size(), standing.done, standing.failed, standing.quarantined, packs, largest};
 }
 
 }  // namespace palimpsest

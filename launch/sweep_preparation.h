@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,7 +9,7 @@
 #include "runtime/settings.h"
 #include "sweeps/coordinator.h"
 #include "sweeps/pack_notes.h"
-#include "sweeps/plan.h"
+#include "sweeps/packs.h"
 
 namespace palimpsest {
 
@@ -32,9 +33,9 @@ struct PreparedSweep {
   Plan plan;
   Ledger ledger;
   Coordinator coordinator;            // what is left to do, in packs
-  std::vector<std::string> signatures; // by their number in the coordinator
+  std::shared_ptr<std::vector<std::string>> signatures;   // by their number in the coordinator, which learns of some as it cuts packs
   PackNotes notes;
-  std::int64_t total = 0, done = 0, failed = 0, quarantined = 0, largest_pack = 0;   // failed: not in quarantine
+  std::int64_t total = 0, done = 0, failed = 0, quarantined = 0, packs = 0, largest_pack = 0;   // failed: not in quarantine
 };
 
 /// The packs that the results of a sweep with [replicate] ask for next, once all runs asked for so far are through; recorded in the ledger.

@@ -1,30 +1,29 @@
 #include "launch/sweep_standing.h"
 
+#include <algorithm>
 #include <map>
 
 #include "runtime/log.h"
 
 namespace palimpsest {
 
-Standing standing_of(const Ledger& ledger, const Plan& plan, const std::vector<RunSpec>& runs, const std::function<bool(std::int64_t)>& is_ours) {
-  std::unordered_map<RunId, LedgerRun> known;
-  for (LedgerRun& run : ledger.runs()) known.emplace(run.spec.id, std::move(run));
+Standing standing_of(const Ledger& ledger, const Plan& plan, const RunSet& asked) {
   Standing standing;
-  standing.ids.resize(static_cast<std::size_t>(plan.size()));
-  auto spec = runs.begin();
-  for (std::int64_t number = 0; number < plan.size(); ++number) {
-    if (!is_ours(number)) continue;
-    const LedgerRun& run = known.at((spec++)->id);
-    standing.ids[static_cast<std::size_t>(number)] = run.spec.id;
+  std::vector<std::int64_t> through;
+  ledger.for_each_row(plan, [&](const RunRow& run) {
+    if (run.number < 0 || !asked.contains(run.number)) return;
     if (run.state == RunState::kWaiting) {
-      standing.waiting.push_back(number);
-      standing.numbers.emplace(run.spec.id, number);
-      if (run.attempts > 0) standing.tries[number].attempts = run.attempts;
+      standing.numbers.emplace(run.id, run.number);
+      if (run.attempts > 0) standing.tries[run.number].attempts = run.attempts;
+      return;
     }
+    through.push_back(run.number);
     standing.done += run.state == RunState::kDone;
     standing.failed += run.state == RunState::kFailed && !run.quarantined;
     standing.quarantined += run.quarantined;
-  }
+  });
+  std::ranges::sort(through);
+  standing.waiting = asked.without(through);
   return standing;
 }
 
@@ -47,18 +46,21 @@ std::vector<std::vector<std::int64_t>> suspects_of(Standing& standing, const std
 }
 
 void quarantine_the_guilty(Ledger& ledger, Standing& standing, const std::filesystem::path& results) {
-  std::erase_if(standing.waiting, [&](std::int64_t run) {
-    const auto tries = standing.tries.find(run);
+  std::vector<std::int64_t> guilty;
+  std::erase_if(standing.numbers, [&](const auto& run) {
+    const auto& [id, number] = run;
+    const auto tries = standing.tries.find(number);
     if (tries == standing.tries.end() || tries->second.kills < kKillsToQuarantine) return false;
-    const RunId& id = standing.ids[static_cast<std::size_t>(run)];
     const std::string reason = quarantine_reason(last_words(results, tries->second.last_rank));
     log().warn("run {} is {}", id, reason);
     ledger.quarantine(id, reason);
-    standing.numbers.erase(id);
+    guilty.push_back(number);
     standing.tries.erase(tries);
     ++standing.quarantined;
     return true;
   });
+  std::ranges::sort(guilty);
+  standing.waiting = standing.waiting.without(guilty);
 }
 
 }  // namespace palimpsest

@@ -1,28 +1,25 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <unordered_map>
 #include <vector>
 
 #include "sweeps/coordinator.h"
 #include "sweeps/plan.h"
+#include "sweeps/run_set.h"
 
 namespace palimpsest {
 
 /// Where a sweep stands, by number of the plan, as its ledger tells it.
 struct Standing {
-  std::vector<RunId> ids;
-  std::vector<std::int64_t> waiting;                 // in order
-  std::unordered_map<RunId, std::int64_t> numbers;   // of those that wait
-  std::unordered_map<std::int64_t, Tries> tries;     // of those that wait and were handed out before
+  RunSet waiting;
+  std::unordered_map<RunId, std::int64_t> numbers;   // of those that wait and were handed out before
+  std::unordered_map<std::int64_t, Tries> tries;     // of the same
   std::int64_t done = 0, failed = 0, quarantined = 0;
-
-  bool waits(std::int64_t number) const { return numbers.contains(ids[static_cast<std::size_t>(number)]); }
 };
 
-/// `runs`: those of the numbers for which `is_ours` holds, in order.
-Standing standing_of(const Ledger&, const Plan&, const std::vector<RunSpec>& runs, const std::function<bool(std::int64_t)>& is_ours);
+/// Of the runs that are asked for.
+Standing standing_of(const Ledger&, const Plan&, const RunSet& asked);
 
 /// Waiting runs that were lost together with a worker, by the last pack in which they were; counts the workers that each was alone with.
 std::vector<std::vector<std::int64_t>> suspects_of(Standing&, const std::vector<LostPack>&);

@@ -8,11 +8,13 @@
 #include "runtime/progress.h"
 #include "runtime/settings.h"
 #include "runtime/words.h"
+#include "sweeps/plan.h"
 
 namespace palimpsest {
 namespace {
 
 constexpr std::size_t kRunsNamed = 3;   // of those that failed for one reason
+constexpr std::int64_t kMostConditions = 10'000;   // of a sweep that has more, only the sums are told
 
 void count(RunCounts& counts, RunState state) {
   ++(state == RunState::kDone ? counts.done : state == RunState::kFailed ? counts.failed : counts.waiting);
@@ -23,16 +25,31 @@ std::string word(const Value& value) {
   return bare ? *bare : text(value);
 }
 
-std::string condition_of(const LedgerRun& run, const std::vector<std::string>& axes) {
+std::string condition_of(const Settings& settings, const std::vector<std::string>& axes) {
   std::string condition;
   for (const std::string& key : axes)
-    if (run.spec.settings.has(key)) condition += (condition.empty() ? "" : ", ") + key + " = " + word(run.spec.settings.at(key));
+    if (settings.has(key)) condition += (condition.empty() ? "" : ", ") + key + " = " + word(settings.at(key));
   return condition;
 }
 
-std::vector<std::pair<std::string, RunCounts>> by_condition(const std::vector<LedgerRun>& runs, const std::vector<std::string>& axes) {
+// Runs that were never handed out, cell by cell.
+void count_left(const Plan& plan, const RunSet& left, const std::vector<std::string>& axes, std::map<std::string, RunCounts>& conditions) {
+  for (const RunSet::Range& range : left.ranges())
+    for (std::int64_t place = range.begin; place < range.end;) {
+      const std::int64_t number = left.number_at(place), runs = left.members_below((plan.cell_of(number) + 1) * plan.runs_of_cell(), place, range);
+      conditions[condition_of(plan.settings_of(plan.place_of(number).cell), axes)].waiting += runs;
+      place += runs;
+    }
+}
+
+std::vector<std::pair<std::string, RunCounts>> by_condition(const Ledger& ledger, const std::vector<LedgerRun>& runs, const RunSet& left) {
+  const auto axes = ledger.axes();
   std::map<std::string, RunCounts> conditions;
-  for (const LedgerRun& run : runs) count(conditions[condition_of(run, axes)], run.state);
+  for (const LedgerRun& run : runs) count(conditions[condition_of(run.spec.settings, axes)], run.state);
+  if (!left.empty()) {
+    if (ledger.plan().kept().size() > kMostConditions) return {};
+    count_left(ledger.plan(), left, axes, conditions);
+  }
   return {conditions.begin(), conditions.end()};
 }
 
@@ -78,7 +95,7 @@ std::string failure_lines(const std::map<std::string, std::vector<FailedRun>>& f
 }
 
 FailedRun failed_run(const LedgerRun& run, const std::vector<std::string>& axes) {
-  return {run.spec.id, run.number, joined({condition_of(run, axes), fmt::format("image set {}", run.spec.image_set), fmt::format("seed {}", run.spec.seed)})};
+  return {run.spec.id, run.number, joined({condition_of(run.spec.settings, axes), fmt::format("image set {}", run.spec.image_set), fmt::format("seed {}", run.spec.seed)})};
 }
 
 std::vector<RunId> ids_of(const std::vector<FailedRun>& runs) {
@@ -92,7 +109,8 @@ nlohmann::ordered_json json_of(const RunCounts& counts) { return {{"done", count
 }  // namespace
 
 SweepStatus status_of(const Ledger& ledger, bool running, double now) {
-  const std::vector<LedgerRun> runs = ledger.runs();
+  const std::vector<LedgerRun> runs = ledger.runs_handed_out();
+  const RunSet left = ledger.never_handed_out();
   SweepStatus status;
   status.study = ledger.study();
   status.name = ledger.name();
@@ -102,7 +120,8 @@ SweepStatus status_of(const Ledger& ledger, bool running, double now) {
     status.runs.quarantined += run.quarantined;
     if (run.state == RunState::kFailed) status.failures[run.reason].push_back(failed_run(run, ledger.axes()));
   }
-  status.conditions = by_condition(runs, ledger.axes());
+  status.runs.waiting += left.size();
+  status.conditions = by_condition(ledger, runs, left);
   if (!running) return status;
   status.packs = packs_of(ledger.in_flight(), now);
   estimate(status, runs, ledger.session_started(), now);

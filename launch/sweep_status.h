@@ -34,7 +34,7 @@ struct SweepStatus {
   std::string study, name;
   bool running = false;                                       // a coordinator is at work on it
   RunCounts runs;
-  std::vector<std::pair<std::string, RunCounts>> conditions;  // "fast.qkv = adapter, ...", in order of appearance by name
+  std::vector<std::pair<std::string, RunCounts>> conditions;  // "fast.qkv = adapter, ...", by name; none where they are too many to read
   std::vector<PackInFlight> packs;                            // while it runs
   std::map<std::string, std::vector<FailedRun>> failures;     // by reason
   std::optional<double> runs_per_hour, seconds_left;          // of this session, while it runs and something is done

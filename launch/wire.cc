@@ -87,6 +87,7 @@ void put(wire::FromCoordinator& out, const Welcome& in) {
 }
 void put(wire::FromCoordinator& out, const PackOrder& in) {
   out.mutable_pack()->set_pack(in.pack.value);
+  out.mutable_pack()->set_together(in.together);
   for (std::size_t i = 0; i < in.runs.size(); ++i) {
     auto* run = out.mutable_pack()->add_runs();
     put(run, in.runs[i]);
@@ -120,7 +121,7 @@ Left left_of(const wire::Left& in) {
 Welcome welcome_of(const wire::Welcome& in) { return {process_of(in.process()), in.study(), in.keep_pictures(), in.results(), in.snapshot_every()}; }
 
 PackOrder pack_of(const wire::Pack& in) {
-  PackOrder out{PackId{in.pack()}, {}};
+  PackOrder out{PackId{in.pack()}, {}, in.together()};
   for (const auto& run : in.runs()) {
     if (run.same() != 0 && (run.same() != 1 || out.runs.empty())) throw FormatError("a run whose settings are those of none before it");
     out.runs.push_back(run_of(run, run.same() ? out.runs.back().settings : settings_of_json(run.settings())));

@@ -34,7 +34,11 @@ struct Welcome {
   std::string results;                              // the folder, absolute; another host may not see it
   double snapshot_every = 0;                        // seconds; 0: only where a pack is stopped
 };
-struct PackOrder { PackId pack; std::vector<RunSpec> runs; };
+struct PackOrder {
+  PackId pack;
+  std::vector<RunSpec> runs;
+  std::int64_t together = 0;                        // so many of them at once, in this order; 0: all
+};
 struct HaltPack {};
 struct GoHome { bool some_lost = false; };          // some rank is gone: MPI cannot be ended in common
 struct Answer {};                                 // to a beat

@@ -1,6 +1,7 @@
 #include "sweeps/coordinator.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -12,9 +13,14 @@ using Runs = std::vector<std::int64_t>;
 // A pack that needs this many times what a fresh start would is given to a second worker; one of less than this many seconds never is.
 constexpr double kFarLonger = 1.5, kWorthASecondWorker = 5;
 
+// Seconds of work that are worth a hand-out, which is a commit and a message there and back; and at most so many runs, and so small a share of what
+// waits: what is handed out is done again where its worker is lost.
+constexpr double kMoment = 0.1, kRoundsLeft = 8;
+constexpr std::int64_t kMostAtATime = 4096;
+
 Attempt attempt_of(const Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, double finished) {
   const Worker& worker = coordinator.workers.at(pack.worker);
-  return {member.id, member.attempt, id.value, worker.host, worker.device, worker.rank, pack.started, finished};
+  return {member.id, member.attempt, id.value, worker.host, worker.device, worker.rank, pack.started, finished, member.number};
 }
 
 // --- what waits
@@ -31,6 +37,21 @@ void wait_in_halves(Coordinator& coordinator, const Pack& pack) {
   wait_first(coordinator, {{pack.runs.begin(), middle}, pack.signature});
 }
 
+void keep_largest(Coordinator& coordinator, const Pack& pack) {
+  std::int64_t& largest = coordinator.largest[pack.signature];
+  largest = std::max(largest, static_cast<std::int64_t>(pack.runs.size()));
+}
+
+// The first pack that waits is cut only now, where none was cut before.
+void cut_first(Coordinator& coordinator) {
+  if (!coordinator.waiting.empty() || coordinator.rest.runs == 0) return;
+  auto pack = coordinator.rest.next();
+  if (!pack) throw std::logic_error("packs were promised that are not there");
+  coordinator.rest.runs -= static_cast<std::int64_t>(pack->runs.size());
+  keep_largest(coordinator, *pack);
+  coordinator.waiting.push_back(std::move(*pack));
+}
+
 // Of the first pack that waits: all of it, or what fits into memory. From the last round on, if it is not the only one, each worker gets half of
 // its part of what is left (factoring: Flynn Hummel, Schonberg and Flynn 1992), so that nobody works long after the others.
 std::int64_t runs_to_hand_out(const Coordinator& coordinator) {
@@ -43,6 +64,7 @@ std::int64_t runs_to_hand_out(const Coordinator& coordinator) {
 }
 
 Pack take_waiting(Coordinator& coordinator) {
+  cut_first(coordinator);
   const std::int64_t size = runs_to_hand_out(coordinator);
   coordinator.runs_waiting -= size;
   Pack& first = coordinator.waiting.front();
@@ -52,6 +74,43 @@ Pack take_waiting(Coordinator& coordinator) {
   return taken;
 }
 
+// How many runs keep a worker busy for a moment, by the pace of those before; never so many that others would wait for the last of them.
+std::int64_t runs_for_a_moment(const Coordinator& coordinator, int signature) {
+  const auto pace = coordinator.pace.find(signature);
+  if (pace == coordinator.pace.end() || pace->second.first <= 0) return 0;
+  const double runs = kMoment * static_cast<double>(pace->second.second) / pace->second.first;
+  return static_cast<std::int64_t>(std::min(runs, static_cast<double>(coordinator.runs_waiting) / (kRoundsLeft * coordinator.crew)));
+}
+
+// Packs of the same kind that nobody had yet.
+void take_more(Coordinator& coordinator, Pack& taken) {
+  const std::int64_t wanted = std::min(runs_for_a_moment(coordinator, taken.signature), kMostAtATime);
+  const auto most = coordinator.most.find(taken.signature);
+  while (static_cast<std::int64_t>(taken.runs.size()) < wanted) {
+    cut_first(coordinator);
+    if (coordinator.waiting.empty()) return;
+    Pack& next = coordinator.waiting.front();
+    const bool too_large = most != coordinator.most.end() && static_cast<std::int64_t>(next.runs.size()) > most->second;
+    if (next.signature != taken.signature || too_large || coordinator.tries.contains(next.runs.front())) return;
+    coordinator.runs_waiting -= static_cast<std::int64_t>(next.runs.size());
+    taken.runs.insert(taken.runs.end(), next.runs.begin(), next.runs.end());
+    coordinator.waiting.pop_front();
+  }
+}
+
+// What a worker gets next.
+Pack take_some(Coordinator& coordinator) {
+  Pack taken = take_waiting(coordinator);
+  if (!coordinator.tries.contains(taken.runs.front())) take_more(coordinator, taken);
+  return taken;
+}
+
+std::int64_t computed_together(const Coordinator& coordinator, const Pack& pack) {
+  const auto size = static_cast<std::int64_t>(pack.runs.size());
+  const auto largest = coordinator.largest.find(pack.signature), most = coordinator.most.find(pack.signature);
+  return std::min({size, largest == coordinator.largest.end() ? size : largest->second, most == coordinator.most.end() ? size : most->second});
+}
+
 // --- handing out
 
 // The members' entry precedes the assignment: from then on the ledger knows who has them.
@@ -59,7 +118,7 @@ PackId hand_out(Coordinator& coordinator, WorkerId id, Pack runs, double now, Ou
   const PackId pack{coordinator.next_pack++};
   coordinator.workers.at(id).pack = pack;
   coordinator.idle.erase(id);
-  HandedOut handed{id, {}, runs.signature, static_cast<std::int64_t>(runs.runs.size()), now, 0, {}};
+  HandedOut handed{id, {}, runs.signature, static_cast<std::int64_t>(runs.runs.size()), computed_together(coordinator, runs), now, 0, {}};
   AttemptStarted entry;
   for (std::int64_t run : runs.runs) {
     handed.open.push_back({run, coordinator.id_of(run), ++coordinator.tries[run].attempts});
@@ -67,7 +126,8 @@ PackId hand_out(Coordinator& coordinator, WorkerId id, Pack runs, double now, Ou
   }
   coordinator.running.emplace(pack, std::move(handed));
   outbox.effects.push_back(LedgerEntry{std::move(entry)});
-  outbox.effects.push_back(Assignment{id, pack, std::move(runs.runs)});
+  const std::int64_t together = coordinator.running.at(pack).together;
+  outbox.effects.push_back(Assignment{id, pack, std::move(runs.runs), together});
   return pack;
 }
 
@@ -85,8 +145,8 @@ void forget(Coordinator& coordinator, WorkerId id) {
 void serve_idle(Coordinator& coordinator, double now, Outbox& outbox) {
   while (!coordinator.idle.empty()) {
     const WorkerId id = *coordinator.idle.begin();
-    if (!coordinator.stopping && !coordinator.waiting.empty()) {
-      hand_out(coordinator, id, take_waiting(coordinator), now, outbox);
+    if (!coordinator.stopping && anything_waits(coordinator)) {
+      hand_out(coordinator, id, take_some(coordinator), now, outbox);
     } else if (finished(coordinator) || coordinator.stopping) {
       outbox.effects.push_back(Dismissal{id});
       forget(coordinator, id);
@@ -159,8 +219,8 @@ Pack open_runs(const HandedOut& pack) {
 
 void out_of_memory(Coordinator& coordinator, PackId id, const HandedOut& pack, double now, Outbox& outbox) {
   if (pack.members == 1) return fail(coordinator, id, pack, "out of memory, even alone. Make it smaller, or start fewer ranks on this host.", now, outbox);
-  auto& most = coordinator.most.emplace(pack.signature, pack.members).first->second;
-  if (pack.members <= most) outbox.effects.push_back(Shrinkage{pack.signature, most = pack.members / 2});
+  auto& most = coordinator.most.emplace(pack.signature, pack.together).first->second;
+  if (pack.together <= most && pack.together > 1) outbox.effects.push_back(Shrinkage{pack.signature, most = pack.together / 2});
   end_attempts(coordinator, id, pack, Ending::kStopped, now, outbox);
   wait_in_halves(coordinator, open_runs(pack));
 }
@@ -245,8 +305,10 @@ std::string quarantine_reason(const std::string& last_words) {
 Coordinator coordinate(Backlog backlog) {
   Coordinator coordinator;
   coordinator.id_of = std::move(backlog.id_of);
-  for (const Pack& pack : backlog.packs) coordinator.runs_waiting += static_cast<std::int64_t>(pack.runs.size());
+  for (const Pack& pack : backlog.packs) keep_largest(coordinator, pack), coordinator.runs_waiting += static_cast<std::int64_t>(pack.runs.size());
   coordinator.waiting.assign(std::make_move_iterator(backlog.packs.begin()), std::make_move_iterator(backlog.packs.end()));
+  coordinator.rest = std::move(backlog.rest);
+  coordinator.runs_waiting += coordinator.rest.runs;
   coordinator.tries = std::move(backlog.tries);
   coordinator.next_pack = backlog.next_pack;
   coordinator.crew = backlog.workers;
@@ -300,7 +362,7 @@ void on_worker_ending(Coordinator& coordinator, WorkerId id, double now, Outbox&
 }
 
 void on_time_passed(Coordinator& coordinator, double now, Outbox& outbox) {
-  if (coordinator.stopping || !coordinator.waiting.empty()) return;
+  if (coordinator.stopping || anything_waits(coordinator)) return;
   while (!coordinator.idle.empty()) {
     const auto slow = straggler(coordinator, now);
     if (!slow) return;
@@ -321,14 +383,17 @@ void on_stop(Coordinator& coordinator, Outbox& outbox) {
 void on_more_packs(Coordinator& coordinator, std::vector<Pack> packs, double now, Outbox& outbox) {
   coordinator.growing = !packs.empty();
   for (Pack& pack : packs) {
+    keep_largest(coordinator, pack);
     coordinator.runs_waiting += static_cast<std::int64_t>(pack.runs.size());
     coordinator.waiting.push_back(std::move(pack));
   }
   serve_idle(coordinator, now, outbox);
 }
 
+bool anything_waits(const Coordinator& coordinator) { return !coordinator.waiting.empty() || coordinator.rest.runs > 0; }
+
 bool drained(const Coordinator& coordinator) {
-  return coordinator.running.empty() && (coordinator.stopping || coordinator.waiting.empty());
+  return coordinator.running.empty() && (coordinator.stopping || !anything_waits(coordinator));
 }
 
 bool finished(const Coordinator& coordinator) {

@@ -30,6 +30,7 @@ struct Assignment {
   WorkerId worker;
   PackId pack;
   std::vector<std::int64_t> runs;    // numbers of the plan
+  std::int64_t together = 0;         // so many of them are computed together, in this order; 0: all
 };
 struct Dismissal { WorkerId worker; };   // nothing is left to do for it
 struct Halt { WorkerId worker; };        // leave the pack between two steps
@@ -75,9 +76,10 @@ struct Member {
 /// A pack in the hands of a worker.
 struct HandedOut {
   WorkerId worker;
-  std::vector<Member> open;          // runs not yet reported
+  std::deque<Member> open;           // runs not yet reported; they are mostly in order
   int signature = 0;
   std::int64_t members = 0;          // runs it was handed out with
+  std::int64_t together = 0;         // of them, so many are computed at once
   double started = 0;
   double share = 0;                  // of its work that is done, as the worker tells it
   std::optional<PackId> twin;        // has the same runs: the worker of one is slow, the first result counts
@@ -86,6 +88,12 @@ struct HandedOut {
 /// Why a worker is through with a pack.
 enum class Leaving { kEnded, kStopped, kOutOfMemory };
 
+/// Packs that are cut when their turn comes.
+struct PackSource {
+  std::function<std::optional<Pack>()> next;             // never an empty one; nothing: none is left
+  std::int64_t runs = 0;                                 // in those that are left
+};
+
 /// A sweep about to start.
 struct Backlog {
   std::function<RunId(std::int64_t)> id_of;              // of a run by number; always the same
@@ -93,6 +101,7 @@ struct Backlog {
   std::unordered_map<std::int64_t, Tries> tries;         // of runs that were handed out before
   std::int64_t next_pack = 1;                            // packs are numbered from here
   int workers = 1;                                       // that are expected
+  PackSource rest = {};                                  // after those packs
 };
 
 /// The state of a sweep at work: which packs wait, who has which, which runs of a pack are still open. The functions below are the only
@@ -100,12 +109,14 @@ struct Backlog {
 struct Coordinator {
   std::function<RunId(std::int64_t)> id_of;                 // constant
   std::deque<Pack> waiting;                                 // in the order in which they are handed out
-  std::int64_t runs_waiting = 0;                            // in those packs
+  PackSource rest;                                          // after them
+  std::int64_t runs_waiting = 0;                            // in all of these
   std::map<PackId, HandedOut> running;
   std::map<WorkerId, Worker> workers;                       // that are there
   std::set<WorkerId> idle;                                  // of those, who have no pack
   int crew = 1;                                             // the most that were ever there, or are expected
   std::unordered_map<std::int64_t, Tries> tries;            // of runs handed out and not through
+  std::map<int, std::int64_t> largest;                      // by signature: runs of a pack, as they were cut
   std::map<int, std::int64_t> most;                         // by signature: runs of a pack, where more ran out of memory
   std::int64_t next_pack = 1;
   std::int64_t done = 0, failed = 0, quarantined = 0;       // since it was made
@@ -118,6 +129,8 @@ Coordinator coordinate(Backlog);
 /// Why a run is given up, with what the last worker said that had it.
 std::string quarantine_reason(const std::string& last_words);
 
+/// The worker gets a pack; where packs are over so soon that handing them out would take most of the time, as many as keep it busy for a moment, to be
+/// computed one after the other.
 void on_worker_ready(Coordinator&, WorkerId, const Worker&, double now, Outbox&);
 /// A run of the pack is through. A report that was made before, or by a worker that was given up, is dropped.
 void on_run_finished(Coordinator&, WorkerId, PackId, const RunResult&, double now, Outbox&);
@@ -137,6 +150,7 @@ void on_more_packs(Coordinator&, std::vector<Pack>, double now, Outbox&);
 /// Hands out nothing more and halts what runs.
 void on_stop(Coordinator&, Outbox&);
 
+bool anything_waits(const Coordinator&);
 bool drained(const Coordinator&);                  // nothing runs, and nothing that waits will be handed out
 bool finished(const Coordinator&);                 // the same, and nothing more will come
 double runs_worth_done(const Coordinator&);        // runs that are through, and the shares of packs in flight

@@ -59,7 +59,7 @@ class Growing {
     for (std::int64_t number = 0; number < plan_.size(); ++number) {
       const std::int64_t unit = unit_of(number);
       if (unit < from || unit >= to) continue;
-      const RunSpec run = plan_.run_at(number);
+      const RunSpec run = maker_.run_at(number);
       if (from > 0 && !needed(run.settings, claims)) continue;
       growth_.asked.push_back(number);
       take(run.id);
@@ -95,6 +95,7 @@ class Growing {
   }
 
   const Plan& plan_;
+  RunMaker maker_{plan_};
   const Replication replication_;
   Rows rows_;                                        // those asked for, as far as there are any
   std::vector<LedgerRun> known_;

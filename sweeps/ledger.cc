@@ -10,6 +10,7 @@
 #include "sweeps/ledger_schema.h"
 #include "sweeps/ledger_state.h"
 #include "sweeps/ledger_statement.h"
+#include "sweeps/plan.h"
 #include "sweeps/seal.h"
 
 namespace palimpsest {
@@ -87,21 +88,41 @@ void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t 
   run(session, to_json(provenance), epoch);
 }
 
-void put_runs(SQLite::Database& db, const Study& study, std::span<const RunSpec> runs, std::span<const std::int64_t> numbers) {
-  Lookup settings(db, "settings", "json"), inputs(db, "inputs", "json");
-  SQLite::Statement insert(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, " +
-                                   seal_of_run({{"row", "?1"}, {"id", "?2"}, {"settings", "?3"}, {"seed", "?4"}, {"image_set", "?5"}, {"method", "?6"},
-                                                {"inputs", "?7"}, {"asked", "?8"}, {"state", "0"}, {"reason", "''"}, {"host", "''"}, {"device", "''"},
-                                                {"started", "0.0"}, {"finished", "0.0"}, {"seconds", "0.0"}, {"results", "0"}}) +
-                                   ") ON CONFLICT (id) DO UPDATE SET asked = ?8, seal = " + seal_of_run({{"asked", "?8"}}));
-  db.exec("UPDATE runs SET asked = 0, seal = " + seal_of_run({{"asked", "0"}}) + " WHERE asked <> 0");
-  std::int64_t row = db.execAndGet("SELECT coalesce(max(row), 0) FROM runs").getInt64();
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const RunSpec& one = runs[i];
-    const std::int64_t number = numbers.empty() ? static_cast<std::int64_t>(i) : numbers[i];
-    run(insert, ++row, one.id, settings(to_json(one.settings)), one.seed, one.image_set, static_cast<std::int64_t>(study.method_version),
-        inputs(to_json(one.inputs)), number + 1);
+// Runs that have a row, under their number in the plan as it is now. Settings are read once for all rows that share them.
+void number_rows(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
+  RunFinder finder(plan);
+  SQLite::Statement json(db, "SELECT json FROM settings WHERE id = ?"), rows(db, "SELECT row, id, settings, image_set, seed, asked FROM runs");
+  std::vector<std::pair<std::int64_t, std::int64_t>> changed;
+  while (rows.executeStep()) {
+    const auto settings = [&] {
+      json.reset();
+      json.bind(1, rows.getColumn(2).getInt64());
+      if (!json.executeStep()) throw FormatError("is damaged: a row of settings that others name is not there. See `palimpsest ledger check`.");
+      return settings_of_json(json.getColumn(0).getString());
+    };
+    const auto number = finder.number_of(rows.getColumn(1).getString(), rows.getColumn(2).getInt64(), settings, rows.getColumn(3).getInt64(), rows.getColumn(4).getInt64());
+    const std::int64_t now = number && asked.contains(*number) ? *number + 1 : 0;
+    if (now != rows.getColumn(5).getInt64()) changed.emplace_back(rows.getColumn(0).getInt64(), now);
   }
+  SQLite::Statement change(db, "UPDATE runs SET asked = ?2, seal = " + seal_of_run({{"asked", "?2"}}) + " WHERE row = ?1");
+  for (const auto& [row, number] : changed) run(change, row, number);
+}
+
+bool is_fact(SQLite::Database& db, const std::string& key, const std::string& value) {
+  SQLite::Statement known(db, "SELECT 1 FROM meta WHERE key = ?1 AND value = ?2 AND seal = seal(key, value)");
+  known.bind(1, key);
+  known.bind(2, value);
+  return known.executeStep();
+}
+
+// Where nothing changed, no row is looked at.
+void put_runs(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
+  const std::string fingerprint = plan.fingerprint(), numbers = asked.text();
+  if (is_fact(db, "plan", fingerprint) && is_fact(db, "asked", numbers)) return;
+  if (!is_fact(db, "plan", fingerprint)) set_meta(db, "inputs", plan.inputs().text());
+  set_meta(db, "plan", fingerprint);
+  set_meta(db, "asked", numbers);
+  number_rows(db, plan, asked);
 }
 
 void put_claims(SQLite::Database& db, const std::vector<Claim>& claims) {
@@ -141,23 +162,25 @@ Ledger Ledger::open_for_reading(const std::vector<std::filesystem::path>& folder
 
 bool Ledger::held(const std::filesystem::path& folder) { return LedgerLock::held(folder); }
 
-void Ledger::record_definition(const Definition& definition, std::span<const RunSpec> runs, const std::map<std::string, std::string>& provenance,
-                               Slice slice, std::span<const std::int64_t> numbers) {
+void Ledger::record_definition(const Plan& plan, const RunSet& asked, const std::map<std::string, std::string>& provenance, Slice slice) {
   SQLite::Database& db = state_->db;
+  state_->writer.reset();
+  state_->plan.reset();
   in_transaction(state_->file, db, state_->epoch, [&] {
-    check_same_study(db, definition);
+    check_same_study(db, plan.definition());
     check_same_slice(db, slice);
     set_meta(db, "slice", text(slice));
-    put_facts(db, definition, state_->epoch, provenance);
-    put_claims(db, definition.claims);
-    put_runs(db, *definition.study, runs, numbers);
+    put_facts(db, plan.definition(), state_->epoch, provenance);
+    put_claims(db, plan.definition().claims);
+    put_runs(db, plan, asked);
     crash_point("before-record");
   });
+  state_->plan = std::make_unique<const Plan>(plan);
   crash_point("after-record");
 }
 
 void Ledger::commit(std::span<const LedgerEntry> entries) {
-  if (!state_->writer) state_->writer = std::make_unique<LedgerWriter>(state_->db, state_->epoch);
+  if (!state_->writer) state_->writer = std::make_unique<LedgerWriter>(state_->db, state_->epoch, [state = state_.get()]() -> const Plan& { return state->recorded_plan(); });
   try {
     in_transaction(state_->file, state_->db, state_->epoch, [&] {
       for (const LedgerEntry& entry : entries) state_->writer->write(entry);

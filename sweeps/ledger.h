@@ -13,8 +13,11 @@
 #include <vector>
 
 #include "sweeps/definition.h"
+#include "sweeps/run_set.h"
 
 namespace palimpsest {
+
+class Plan;
 
 /// Where and how a result came to be.
 struct Attempt {
@@ -24,6 +27,7 @@ struct Attempt {
   std::string host, device;
   int rank = 0;
   double started = 0, finished = 0;   // seconds since 1970
+  std::int64_t place = -1;            // the run's number in the plan: what is written first of a run makes its row
 };
 
 /// What the coordinator writes, in order. A result counts when the transaction that holds it is committed.
@@ -60,6 +64,17 @@ struct LostPack {
 };
 struct RunRecord;
 
+/// A run that was handed out, as its row alone tells it.
+struct RunRow {
+  RunId id;
+  std::int64_t number = -1;           // its place in the plan; -1: it is not there
+  bool was_asked = false;             // by the definition that is recorded
+  RunState state = RunState::kWaiting;
+  bool quarantined = false;
+  int attempts = 0;
+  double seconds = 0;
+};
+
 struct LedgerClaim {
   Claim claim;
   bool exploratory = false;           // added after its first run was done
@@ -73,7 +88,8 @@ struct Slice {
 };
 
 /// A sweep's progress: one SQLite file `ledger.sqlite` in the results folder (WAL, synchronous FULL), written by one coordinator
-/// (tables: ledger_schema.cc).
+/// (tables: ledger_schema.cc). A run has a row once it was handed out; the others are what the definition asks for beside these, and are computed
+/// from the plan, as it was recorded, when somebody wants to see them.
 ///
 /// The writer holds a lock on `ledger.lock` beside it and an epoch that every transaction checks: a second coordinator gets
 /// LedgerHeld (exit code 4), and one that was thought dead cannot write any more. Readers need neither, may read at
@@ -94,11 +110,10 @@ class Ledger {
 
   // Writing, from one thread.
 
-  /// Adds the runs that are new and marks which the definition asks for now. Records its claims: one that was recorded before keeps its
-  /// status, a new one is exploratory where any run is done already, and one that is gone then is withdrawn. `numbers`: the runs' places in the plan;
-  /// empty: those among `runs`. Throws InputError where the ledger is of another study or slice (all of a sweep may follow a slice of it).
-  void record_definition(const Definition&, std::span<const RunSpec> runs, const std::map<std::string, std::string>& provenance, Slice = {},
-                         std::span<const std::int64_t> numbers = {});
+  /// Records which runs of the plan are asked for now; those that have a row are looked at only where that is something else than before. Records
+  /// the definition's claims: one that was recorded before keeps its status, a new one is exploratory where any run is done already, and one that is
+  /// gone then is withdrawn. Throws InputError where the ledger is of another study or slice (all of a sweep may follow a slice of it).
+  void record_definition(const Plan&, const RunSet& asked, const std::map<std::string, std::string>& provenance, Slice = {});
   /// One transaction. A second result of a run is dropped (but a success replaces a failure).
   void commit(std::span<const LedgerEntry> entries);
   void retry_failed();                                        // failed runs wait again
@@ -109,6 +124,7 @@ class Ledger {
   void quarantine(const RunId&, const std::string& reason);
 
   // Reading. Runs are those the definition asks for now, sorted by id; `all`: also those it no longer asks for.
+  bool has_definition() const;                                // false: its coordinator was stopped before it recorded one
   std::string study() const;
   std::string name() const;
   /// Of the sessions whose attempts count, each once, in order; where no run is done, of the last session.
@@ -123,6 +139,12 @@ class Ledger {
   std::vector<LedgerRun> runs(bool all = false) const;
   /// The same with these keys of their settings alone: many runs are small then.
   std::vector<LedgerRun> runs_with(const std::set<std::string>& keys, bool all = false) const;
+  std::vector<LedgerRun> runs_handed_out(bool all = false) const;   // those that have a row
+  /// Rows alone, as they come; numbers are places in this plan, which need not be the one that is recorded.
+  void for_each_row(const Plan&, const std::function<void(const RunRow&)>&) const;
+  const Plan& plan() const;                                   // as it was recorded: opens no input
+  RunSet asked() const;                                       // numbers of that plan
+  RunSet never_handed_out() const;                            // those of them that have no row
   std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
   std::vector<Measurement> measurements_of(const RunId&) const;   // by metric; also of a run no longer asked for
@@ -136,6 +158,7 @@ class Ledger {
 
  private:
   struct State;
+  RunRecord record_of_one_left(const RunId&) const;
   explicit Ledger(std::unique_ptr<State>);
   std::unique_ptr<State> state_;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sweeps/ledger.h"
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
 #include "sweeps/plan.h"
@@ -14,7 +15,7 @@ constexpr int kFindingsOfAKind = 10;
 
 class Check {
  public:
-  Check(const std::filesystem::path& folder, LedgerHealth& health) : db_(open_ledger_for_reading(folder)), health_(health) {}
+  Check(const std::filesystem::path& folder, LedgerHealth& health) : folder_(folder), db_(open_ledger_for_reading(folder)), health_(health) {}
 
   void look() {
     guarded_look("its pages", [this] { look_at_pages(); });
@@ -43,7 +44,7 @@ class Check {
        "SELECT id FROM attempts JOIN runs ON row = run WHERE number > runs.attempts OR number < 1 OR outcome NOT BETWEEN 0 AND 6"},
       {"run {} has an attempt of a session that is not here",
        "SELECT id FROM attempts JOIN runs ON row = run WHERE epoch NOT IN (SELECT epoch FROM sessions)"},
-      {"the fact {} is not here", "SELECT column1 FROM (VALUES ('study'), ('name'), ('definition'), ('axes')) WHERE EXISTS (SELECT 1 FROM runs) AND "
+      {"the fact {} is not here", "SELECT column1 FROM (VALUES ('study'), ('name'), ('definition'), ('axes'), ('plan'), ('inputs'), ('asked')) WHERE EXISTS (SELECT 1 FROM runs) AND "
                                   "column1 NOT IN (SELECT key FROM meta)"}};
 
   template <class Look>
@@ -125,10 +126,13 @@ class Check {
 
   void count() {
     health_.runs = db_.execAndGet("SELECT count(*) FROM runs").getInt64();
+    if (db_.execAndGet("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'asked')").getInt() != 0)
+      health_.runs += Ledger::open_for_reading(folder_).never_handed_out().size();
     health_.done = db_.execAndGet("SELECT count(*) FROM runs WHERE state = 1").getInt64();
     health_.measurements = db_.execAndGet("SELECT count(*) FROM measurements").getInt64();
   }
 
+  std::filesystem::path folder_;
   SQLite::Database db_;
   LedgerHealth& health_;
 };

@@ -9,7 +9,7 @@ namespace {
 // What of `slice` is not in `main` yet. Rows are found again by what makes them one: a run's id, a metric's name, a shape's axes.
 // What was read whole is sealed anew, since rows have other numbers here.
 constexpr const char* kCopy[] = {
-    "INSERT INTO meta SELECT * FROM slice.meta WHERE true ON CONFLICT (key) DO UPDATE SET value = value || ' ' || excluded.value WHERE key = 'slice'",
+    "INSERT INTO meta SELECT * FROM slice.meta WHERE true ON CONFLICT (key) DO UPDATE SET value = value || ' ' || excluded.value WHERE key IN ('slice', 'asked')",
     "INSERT INTO sessions SELECT epoch + (SELECT epochs FROM before), started, provenance FROM slice.sessions",
     "INSERT OR IGNORE INTO settings (json, seal) SELECT json, 0 FROM slice.settings",
     "INSERT OR IGNORE INTO inputs (json, seal) SELECT json, 0 FROM slice.inputs",

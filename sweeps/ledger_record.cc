@@ -6,6 +6,7 @@
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
 #include "sweeps/ledger_state.h"
+#include "sweeps/plan.h"
 #include "sweeps/run_record.h"
 
 namespace palimpsest {
@@ -20,10 +21,14 @@ std::vector<RunId> ids(SQLite::Statement& rows) {
   return found;
 }
 
-std::vector<RunId> with_number(SQLite::Database& db, std::string_view words) {
+std::optional<std::int64_t> number_in(std::string_view words) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(words.data(), words.data() + words.size(), number);
-  if (error != std::errc{} || end != words.data() + words.size()) return {};
+  if (error != std::errc{} || end != words.data() + words.size()) return std::nullopt;
+  return number;
+}
+
+std::vector<RunId> with_number(SQLite::Database& db, std::int64_t number) {
   SQLite::Statement rows(db, "SELECT id FROM runs WHERE asked = ? ORDER BY id LIMIT ?");
   rows.bind(1, number + 1);
   rows.bind(2, kTwinsNamed + 1);
@@ -35,6 +40,18 @@ std::vector<RunId> with_prefix(SQLite::Database& db, const std::string& words) {
   rows.bind(1, words);
   rows.bind(2, kTwinsNamed + 1);
   return ids(rows);
+}
+
+// A few of the runs that have no row, with their numbers.
+std::map<RunId, std::int64_t> ids_left_that_begin_with(const RunSet& left, const Plan& plan, const std::string& words) {
+  std::map<RunId, std::int64_t> found;
+  RunMaker maker(plan);
+  for (const RunSet::Range& range : left.ranges())
+    for (std::int64_t place = range.begin; place < range.end && found.size() <= kTwinsNamed; ++place) {
+      const std::int64_t number = left.number_at(place);
+      if (RunId id = maker.id_at(number); id.starts_with(words)) found.emplace(std::move(id), number);
+    }
+  return found;
 }
 
 std::string listed(const std::vector<RunId>& runs) {
@@ -72,12 +89,18 @@ std::map<std::int64_t, Session> sessions_of(SQLite::Database& db, const std::vec
 }  // namespace
 
 RunId Ledger::run_named(const std::string& words) const {
+  const RunSet left = never_handed_out();
   return guarded(state_->file, [&] {
     const bool digits = !words.empty() && std::ranges::all_of(words, [](unsigned char c) { return std::isdigit(c) != 0; });
     const bool only_number = words.starts_with('#') || (digits && words.size() < kLeastOfAnId);
-    std::vector<RunId> found = with_number(state_->db, std::string_view(words).substr(words.starts_with('#')));
+    const auto number = number_in(std::string_view(words).substr(words.starts_with('#')));
+    std::vector<RunId> found = number ? with_number(state_->db, *number) : std::vector<RunId>();
+    if (number && left.contains(*number)) found.push_back(plan().run_at(*number).id);
     for (RunId& id : only_number ? std::vector<RunId>{} : with_prefix(state_->db, words))
       if (std::ranges::find(found, id) == found.end()) found.push_back(std::move(id));
+    if (!only_number && !left.empty())
+      for (const auto& [id, place] : ids_left_that_begin_with(left, plan(), words))
+        if (std::ranges::find(found, id) == found.end()) found.push_back(id);
     if (found.empty())
       throw FormatError(fmt::format("no run here has the number or begins with \"{}\". `palimpsest export {}` lists all runs in runs.csv.", words,
                                     state_->file.parent_path().string()));
@@ -88,12 +111,24 @@ RunId Ledger::run_named(const std::string& words) const {
   });
 }
 
+// Of a run that has no row.
+RunRecord Ledger::record_of_one_left(const RunId& id) const {
+  const auto numbers = ids_left_that_begin_with(never_handed_out(), plan(), id);
+  if (numbers.empty()) throw InputError(fmt::format("{}: there is no run {}.", state_->file.string(), id));
+  RunRecord record;
+  record.run.spec = plan().run_at(numbers.begin()->second);
+  record.run.spec.image_sets = 1;   // as those that have a row
+  record.run.number = numbers.begin()->second;
+  record.method = plan().definition().study->method_version;
+  guarded(state_->file, [&] { record.sessions = sessions_of(state_->db, {}); });
+  return record;
+}
+
 RunRecord Ledger::record(const RunId& id) const {
   RunRecord record;
-  const auto runs = this->runs(true);
-  const auto run = std::ranges::find(runs, id, [](const LedgerRun& one) { return one.spec.id; });
-  if (run == runs.end()) throw InputError(fmt::format("{}: there is no run {}.", state_->file.string(), id));
-  record.run = *run;
+  const auto rows = guarded(state_->file, [&] { return rows_of_runs(state_->db, true, nullptr, &id); });
+  if (rows.empty()) return record_of_one_left(id);
+  record.run = rows.front();
   guarded(state_->file, [&] {
     SQLite::Statement row(state_->db, "SELECT row, method, inputs.json FROM runs JOIN inputs ON inputs.id = inputs WHERE runs.id = ?");
     row.bind(1, id);

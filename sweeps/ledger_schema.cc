@@ -12,15 +12,18 @@
 namespace palimpsest {
 namespace {
 
-// The ledger, version 2. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
+// The ledger, version 3. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
 // 1970. JSON is as in ledger_json.h.
 //
 //   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by, slice ("2/4"; "1/1":
-//                 all of the sweep), units (JSON, for each session [epoch, units asked for, runs done by then])
+//                 all of the sweep), units (JSON, for each session [epoch, units asked for, runs done by then]), plan (hash of what numbers the runs),
+//                 inputs (hashes of what runs read, a line of JSON for each combination of values that names it and image set: with the definition they
+//                 make the plan anew), asked (numbers of the plan that are asked for: "first:step:ranges", the ranges of (number - first) / step,
+//                 both ends included; several where ledgers were joined)
 //   sessions      one row per coordinator that opened it; the highest epoch is the only one that may write
 //   settings      every key of a run; runs that differ in seed and image set alone share a row
 //   inputs        hashes of what a run reads (slow weights, images), by name
-//   runs          id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
+//   runs          those that were handed out; one that is asked for and has no row waits, and all of it follows from the plan. id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
 //                 in quarantine; asked: 1 + its place in the plan as it is now, 0: not asked for; attempts: highest number given out; reason: of the last failure;
 //                 host ... seconds: of the attempt that counts; results: how many measurements it has
 //   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or of a
@@ -35,6 +38,7 @@ namespace {
 //
 // Worked example: a run of two epochs with one metric.
 //
+//   meta          asked | 0:1:0-11                    (twelve runs; one has a row, so eleven wait that were never handed out)
 //   settings      1 | {"epochs":["i",2]}
 //   inputs        1 | {"slow.weights":"77ab..."}
 //   runs          1 | 5e0c... | 1 | seed 0 | image_set 3 | method 1 | inputs 1 | asked 1 | state 1 | attempts 1 | "" | node1 | cpu | ...
@@ -69,6 +73,10 @@ CREATE TABLE attachments (
   run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, media_type TEXT NOT NULL, bytes BLOB NOT NULL,
   seal INTEGER NOT NULL, UNIQUE (run, name));
 )sql";
+
+// Ids come in no order, so each new run touches a page of their index of its own: the more of these stay in memory and in the journal before they are
+// copied into the file, the less is written twice. In kB, and in pages of 4 kB.
+constexpr const char* kRoom = "PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 8000";
 
 constexpr int kApplicationId = 0x506c6d70;  // "Plmp"
 constexpr int kBusyMilliseconds = 20'000;   // a reader's or checkpoint's lock passes in far less
@@ -143,6 +151,7 @@ SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder) {
     SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI, kBusyMilliseconds);
     db.exec(journal_for(file_system_type(folder)));
     db.exec("PRAGMA foreign_keys = ON");
+    db.exec(kRoom);
     know_seals(db);
     if (is_new(db)) create_tables(db, folder);
     check_version(db);

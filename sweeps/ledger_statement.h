@@ -20,7 +20,7 @@ int run(SQLite::Statement& statement, const Values&... values) {
   return changed;
 }
 
-// The row number of a text in a table of distinct texts.
+// The row number of a text in a table of distinct texts; those asked for last are kept in mind.
 class Lookup {
  public:
   Lookup(SQLite::Database& db, const char* table, const char* column)
@@ -35,10 +35,12 @@ class Lookup {
     select_.executeStep();
     const std::int64_t id = select_.getColumn(0).getInt64();
     select_.reset();
+    if (known_.size() >= kMostKnown) known_.clear();
     return known_[text] = id;
   }
 
  private:
+  static constexpr std::size_t kMostKnown = 1024;
   SQLite::Statement insert_, select_;
   std::map<std::string, std::int64_t> known_;
 };

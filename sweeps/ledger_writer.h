@@ -12,7 +12,8 @@ namespace palimpsest {
 /// that was rolled back it must be made anew.
 class LedgerWriter {
  public:
-  LedgerWriter(SQLite::Database&, std::int64_t epoch);
+  /// `plan`: called where a run has no row yet; what it gives must outlive this.
+  LedgerWriter(SQLite::Database&, std::int64_t epoch, std::function<const Plan&()> plan);
   ~LedgerWriter();
   void write(const LedgerEntry&);
 

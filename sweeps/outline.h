@@ -8,7 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "sweeps/plan.h"
+#include "sweeps/packs.h"
 
 namespace palimpsest {
 
@@ -17,10 +17,10 @@ struct Progressed {
   std::string folder;
   std::int64_t done = 0, failed = 0;
   std::int64_t quarantined = 0;               // of those that failed
-  std::int64_t not_asked = 0;                 // runs of an earlier definition
+  std::int64_t not_asked = 0;                 // runs of earlier definitions that were handed out, and all others of the last
   std::int64_t is_new = 0;                    // runs that no earlier definition asked for
   PackNotes notes;
-  std::vector<std::int64_t> waiting;          // by number of the plan; failed ones are not among them
+  RunSet waiting;                             // by number of the plan; failed ones are not among them
   double seconds_per_run = 0;                 // of those done; 0: none is
 };
 

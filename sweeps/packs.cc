@@ -1,8 +1,9 @@
+#include "sweeps/packs.h"
+
 #include <algorithm>
 #include <numeric>
 
 #include "runtime/host_memory.h"
-#include "sweeps/plan.h"
 #include "sweeps/throughput.h"
 
 namespace palimpsest {
@@ -11,76 +12,78 @@ namespace {
 constexpr double kShareOfTime = 0.02, kLeastBudget = 3;   // of the sweep's time, and seconds, that measuring a signature may take
 constexpr double kShareOfMemory = 0.6;  // of what is free; the rest is for shared weights, and for others
 
-/// Waiting runs of one signature, and into how many packs they are cut.
-struct Group {
-  std::string signature;
-  std::vector<std::int64_t> runs;
-  std::int64_t packs = 1;
+constexpr std::int64_t kCellsAsked = 1000;   // for their arithmetic
 
-  std::int64_t largest_pack() const { return (size() + packs - 1) / packs; }
-  std::int64_t size() const { return static_cast<std::int64_t>(runs.size()); }
-};
+}  // namespace
 
-/// In the order in which the signatures are first met. Runs of a cell share their signature, so it is asked once a cell.
-std::vector<Group> groups_of(const Plan& plan, const std::vector<std::int64_t>& waiting) {
-  std::vector<Group> groups;
-  std::map<std::string, std::size_t> of_signature;
-  std::map<std::int64_t, std::size_t> of_cell;
-  for (const std::int64_t run : waiting) {
-    auto place = of_cell.find(plan.cell_of(run));
-    if (place == of_cell.end()) {
-      const std::string signature = plan.signature_of(run);
-      const auto [found, is_new] = of_signature.emplace(signature, groups.size());
-      if (is_new) groups.push_back({signature, {}, 1});
-      place = of_cell.emplace(plan.cell_of(run), found->second).first;
-    }
-    groups[place->second].runs.push_back(run);
+PackCutter::PackCutter(WaitingRuns waiting, const std::map<std::string, std::int64_t>& pack_size, int workers) : waiting_(std::move(waiting)) {
+  for (const RunGroup& group : waiting_.groups()) {
+    const auto given = pack_size.find(group.signature);
+    const std::int64_t most = given == pack_size.end() ? 1 : std::max<std::int64_t>(given->second, 1);
+    shares_.push_back({group, (group.size + most - 1) / most});
   }
-  return groups;
+  even_out(workers);
 }
 
-std::int64_t packs_of(const std::vector<Group>& groups) {
-  return std::accumulate(groups.begin(), groups.end(), std::int64_t{0}, [](std::int64_t sum, const Group& g) { return sum + g.packs; });
+std::int64_t PackCutter::packs() const {
+  return std::accumulate(shares_.begin(), shares_.end(), std::int64_t{0}, [](std::int64_t sum, const Share& share) { return sum + share.packs; });
+}
+
+std::int64_t PackCutter::largest() const {
+  std::int64_t most = 0;
+  for (const Share& share : shares_) most = std::max(most, share.largest());
+  return most;
 }
 
 /// One pack more, where packs are largest: until every worker has one in every round, or there is nothing left to cut.
-void even_out(std::vector<Group>& groups, int workers) {
-  while (packs_of(groups) % std::max(workers, 1) != 0) {
-    const auto coarsest = std::max_element(groups.begin(), groups.end(),
-                                           [](const Group& a, const Group& b) { return a.largest_pack() < b.largest_pack(); });
-    if (coarsest->largest_pack() <= 1) return;
+void PackCutter::even_out(int workers) {
+  while (packs() % std::max(workers, 1) != 0) {
+    const auto coarsest = std::ranges::max_element(shares_, {}, &Share::largest);
+    if (coarsest->largest() <= 1) return;
     ++coarsest->packs;
   }
 }
 
-void cut(const Group& group, std::vector<std::vector<std::int64_t>>& packs) {
-  for (std::int64_t pack = 0; pack < group.packs; ++pack) {
-    const auto begin = group.runs.begin() + group.size() * pack / group.packs;
-    const auto end = group.runs.begin() + group.size() * (pack + 1) / group.packs;
-    packs.emplace_back(begin, end);
-  }
+PackCutter::Cut PackCutter::cut(Share& share) {
+  const std::int64_t begin = share.group.size * pack_ / share.packs, end = share.group.size * (pack_ + 1) / share.packs;
+  Cut cut{waiting_.next(walk_, end - begin), share.group.signature};
+  if (++pack_ == share.packs) pack_ = 0, walk_ = {walk_.group + 1, 0, -1};
+  if (!waiting_.exact()) set_odd_aside(cut);
+  return cut;
 }
 
-}  // namespace
+// Its cells were taken to share a signature; each is asked now.
+void PackCutter::set_odd_aside(Cut& cut) {
+  const Plan& plan = waiting_.plan();
+  std::int64_t cell = -1;
+  std::string signature;
+  std::erase_if(cut.runs, [&](std::int64_t run) {
+    if (plan.cell_of(run) != cell) cell = plan.cell_of(run), signature = plan.signature_of(run);
+    if (signature == cut.signature) return false;
+    odd_.push_back({{run}, signature});
+    return true;
+  });
+}
 
-std::vector<std::vector<std::int64_t>> cut_packs(const Plan& plan, const std::vector<std::int64_t>& waiting,
-                                                 const std::map<std::string, std::int64_t>& pack_size, int workers) {
-  std::vector<Group> groups = groups_of(plan, waiting);
-  for (Group& group : groups) {
-    const auto given = pack_size.find(group.signature);
-    const std::int64_t most = given == pack_size.end() ? 1 : std::max<std::int64_t>(given->second, 1);
-    group.packs = (group.size() + most - 1) / most;
-  }
-  even_out(groups, workers);
+std::optional<PackCutter::Cut> PackCutter::next() {
+  while (walk_.group < shares_.size())
+    if (Cut found = cut(shares_[walk_.group]); !found.runs.empty()) return found;
+  if (odd_.empty()) return std::nullopt;
+  Cut last = std::move(odd_.back());
+  odd_.pop_back();
+  return last;
+}
+
+std::vector<std::vector<std::int64_t>> cut_packs(const WaitingRuns& waiting, const std::map<std::string, std::int64_t>& pack_size, int workers) {
   std::vector<std::vector<std::int64_t>> packs;
-  for (const Group& group : groups) cut(group, packs);
+  PackCutter cutter(waiting, pack_size, workers);
+  while (auto cut = cutter.next()) packs.push_back(std::move(cut->runs));
   return packs;
 }
 
-std::map<std::string, std::uint64_t> memory_of_runs(const Plan& plan, const std::vector<std::int64_t>& waiting) {
+std::map<std::string, std::uint64_t> memory_of_runs(const WaitingRuns& waiting) {
   std::map<std::string, std::uint64_t> bytes;
-  for (const Group& group : groups_of(plan, waiting))
-    bytes[group.signature] = plan.definition().study->probe_memory(plan.run_at(group.runs.front()));
+  for (const RunGroup& group : waiting.groups()) bytes[group.signature] = waiting.plan().definition().study->probe_memory(waiting.plan().run_at(group.first));
   return bytes;
 }
 
@@ -92,42 +95,56 @@ std::map<std::string, std::int64_t> sizes_within(std::uint64_t memory, const std
   return sizes;
 }
 
-std::map<std::string, std::int64_t> pack_sizes(const Plan& plan, const std::vector<std::int64_t>& waiting, std::uint64_t memory,
-                                               std::int64_t largest) {
-  if (plan.definition().pack_size == 0) return sizes_within(memory, memory_of_runs(plan, waiting), largest);
+std::map<std::string, std::int64_t> pack_sizes(const WaitingRuns& waiting, std::uint64_t memory, std::int64_t largest) {
+  const std::int64_t given = waiting.plan().definition().pack_size;
+  if (given == 0) return sizes_within(memory, memory_of_runs(waiting), largest);
   std::map<std::string, std::int64_t> sizes;
-  for (const Group& group : groups_of(plan, waiting)) sizes[group.signature] = plan.definition().pack_size;
+  for (const RunGroup& group : waiting.groups()) sizes[group.signature] = given;
   return sizes;
 }
 
-// Runs of a cell take the same.
-double seconds_of_work(const Plan& plan, const std::vector<std::int64_t>& runs) {
-  double work = 0, of_cell = 0;
-  std::int64_t cell = -1;
-  for (const std::int64_t run : runs) {
-    if (plan.cell_of(run) != cell) {
-      cell = plan.cell_of(run);
-      of_cell = plan.definition().study->work(plan.run_at(run).settings);
+namespace {
+
+double work_of(const Plan& plan, std::int64_t run) { return plan.definition().study->work(plan.settings_of(plan.place_of(run).cell)); }
+
+// Of all of them, cell after cell; nothing where there are too many. Runs of a cell take the same.
+std::optional<double> work_of_each(const Plan& plan, const RunSet& runs) {
+  double work = 0;
+  std::int64_t cells = 0;
+  for (const RunSet::Range& range : runs.ranges())
+    for (std::int64_t place = range.begin; place < range.end;) {
+      if (++cells > kCellsAsked) return std::nullopt;
+      const std::int64_t run = runs.number_at(place), here = runs.members_below((plan.cell_of(run) + 1) * plan.runs_of_cell(), place, range);
+      work += work_of(plan, run) * static_cast<double>(here);
+      place += here;
     }
-    work += of_cell;
-  }
-  return work / kWorkPerSecond;
+  return work;
 }
 
-void measure_packs(const Plan& plan, const std::vector<std::int64_t>& waiting, const std::map<std::string, std::int64_t>& sizes, double seconds,
-                   PackNotes& notes) {
-  const std::vector<Group> groups = groups_of(plan, waiting);
+}  // namespace
+
+double seconds_of_work(const Plan& plan, const RunSet& runs) {
+  if (const auto work = work_of_each(plan, runs)) return *work / kWorkPerSecond;
+  double work = 0;
+  for (std::int64_t i = 0; i < kCellsAsked; ++i) work += work_of(plan, runs.nth(i * (runs.size() - 1) / (kCellsAsked - 1)));
+  return work / static_cast<double>(kCellsAsked) * static_cast<double>(runs.size()) / kWorkPerSecond;
+}
+
+void measure_packs(const WaitingRuns& waiting, const std::map<std::string, std::int64_t>& sizes, double seconds, PackNotes& notes) {
+  const auto& groups = waiting.groups();
   const double budget = seconds / static_cast<double>(std::max<std::size_t>(groups.size(), 1));
-  for (const Group& group : groups) {
-    if (budget < kLeastBudget || sizes.at(group.signature) < 2 || !notes[group.signature].speeds.empty()) continue;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const std::string& signature = groups[i].signature;
+    if (budget < kLeastBudget || sizes.at(signature) < 2 || !notes[signature].speeds.empty()) continue;
     std::vector<RunSpec> runs;
-    for (std::int64_t i = 0; i < std::min(group.size(), sizes.at(group.signature)); ++i) runs.push_back(plan.run_at(group.runs[static_cast<std::size_t>(i)]));
-    notes[group.signature].speeds = measure_speeds(*plan.definition().study, runs, budget);
+    WaitingRuns::Walk walk{i, 0, -1};
+    for (const std::int64_t run : waiting.next(walk, sizes.at(signature))) runs.push_back(waiting.plan().run_at(run));
+    notes[signature].speeds = measure_speeds(*waiting.plan().definition().study, runs, budget);
   }
 }
 
-double seconds_to_measure(const Plan& plan, const std::vector<std::int64_t>& waiting, int workers) {
-  return kShareOfTime * seconds_of_work(plan, waiting) / std::max(workers, 1);
+double seconds_to_measure(const WaitingRuns& waiting, int workers) {
+  return kShareOfTime * seconds_of_work(waiting.plan(), waiting.runs()) / std::max(workers, 1);
 }
 
 std::map<std::string, std::int64_t> within_notes(std::map<std::string, std::int64_t> sizes, const PackNotes& notes, bool fastest) {

@@ -4,12 +4,16 @@
 
 #include <fmt/format.h>
 
+#include "runtime/durable_file.h"
 #include "runtime/key_error.h"
 #include "sweeps/condition.h"
 #include "sweeps/key_places.h"
+#include "sweeps/ledger_json.h"
 
 namespace palimpsest {
 namespace {
+
+constexpr std::size_t kMostKnown = 65536;   // settings whose cells are kept in mind
 
 /// Whether another value of the key may mean other images or other slow weights, so that a run's inputs must be looked at anew.
 bool changes_inputs(const Study& study, const std::string& key) {
@@ -27,30 +31,48 @@ Inputs inspect(const Definition& definition, const Settings& settings, std::int6
 
 }  // namespace
 
-Plan::Plan(const Definition& definition) : definition_(definition) {
-  std::size_t rows = 1;
-  for (std::size_t axis = 0; axis < axes(); ++axis) {
-    cells_ *= count_of(axis);
-    bool inputs = false;
-    if (axis < definition_.grid.size()) inputs = changes_inputs(*definition_.study, definition_.grid[axis].key);
-    else
-      for (const SweepAxis& one : definition_.bundles[axis - definition_.grid.size()].axes) inputs |= changes_inputs(*definition_.study, one.key);
-    if (!inputs) continue;
-    input_axes_.push_back(axis);
-    rows *= static_cast<std::size_t>(count_of(axis));
-  }
-  keep_cells();
-  inputs_.resize(rows);
-  for (std::size_t row = 0; row < rows; ++row)
-    for (std::int64_t set = 0; set < definition_.image_sets; ++set)
-      inputs_[row].push_back(inspect(definition_, settings_at(place_of_row(row)), set));
+Plan::Plan(const Definition& definition) : definition_(definition), product_(definition), kept_(std::make_shared<KeptCells>(definition, product_)) {
+  refuse_no_run();
+  find_input_axes();
+  inputs_ = std::make_shared<RecordedInputs>(inspected());
   check_values();
   refuse_twins();
 }
 
-std::int64_t Plan::count_of(std::size_t axis) const {
-  const std::size_t grid = definition_.grid.size();
-  return static_cast<std::int64_t>(axis < grid ? definition_.grid[axis].values.size() : definition_.bundles[axis - grid].points.size());
+Plan::Plan(const Definition& definition, RecordedInputs inputs)
+    : definition_(definition), product_(definition), kept_(std::make_shared<KeptCells>(definition, product_)), inputs_(std::make_shared<RecordedInputs>(std::move(inputs))) {
+  find_input_axes();
+  if (inputs_->size() != rows() * static_cast<std::size_t>(definition_.image_sets)) throw FormatError("the inputs that are recorded are not those of its definition");
+}
+
+void Plan::refuse_no_run() const {
+  if (kept_->size() == 0) throw InputError(fmt::format("{}: [[sweep.exclude]] leaves no run. Take a rule out.", definition_.file.string()));
+}
+
+void Plan::find_input_axes() {
+  has_when_ = std::ranges::any_of(definition_.grid, [](const SweepAxis& axis) { return !axis.when.empty(); });
+  for (std::size_t axis = 0; axis < product_.axes(); ++axis) {
+    bool inputs = false;
+    if (axis < definition_.grid.size()) inputs = changes_inputs(*definition_.study, definition_.grid[axis].key);
+    else
+      for (const SweepAxis& one : definition_.bundles[axis - definition_.grid.size()].axes) inputs |= changes_inputs(*definition_.study, one.key);
+    if (inputs) input_axes_.push_back(axis);
+  }
+}
+
+std::size_t Plan::rows() const {
+  std::size_t rows = 1;
+  for (const std::size_t axis : input_axes_) rows *= static_cast<std::size_t>(product_.count(axis));
+  return rows;
+}
+
+RecordedInputs Plan::inspected() const {
+  RecordedInputs found;
+  for (std::size_t row = 0; row < rows(); ++row) {
+    const Settings settings = settings_of(cell_of_row(row));
+    for (std::int64_t set = 0; set < definition_.image_sets; ++set) found.add(inspect(definition_, settings, set));
+  }
+  return found;
 }
 
 void Plan::set_from(std::size_t axis, std::size_t value, Settings& settings) const {
@@ -62,123 +84,152 @@ void Plan::set_from(std::size_t axis, std::size_t value, Settings& settings) con
 
 // Values that cannot be run are found before the first run: each value of each axis by itself, the others at their first.
 void Plan::check_values() const {
-  Place place{std::vector<std::size_t>(axes(), 0), 0, 0};
-  for (std::size_t axis = 0; axis < axes(); ++axis) {
+  for (std::size_t axis = 0; axis < product_.axes(); ++axis) {
     if (std::ranges::find(input_axes_, axis) != input_axes_.end()) continue;   // looked at already
-    for (std::int64_t value = 0; value < count_of(axis); ++value) {
-      place.values[axis] = static_cast<std::size_t>(value);
-      if (is_kept(place)) inspect(definition_, settings_at(place), 0);
-    }
-    place.values[axis] = 0;
+    for (std::int64_t value = 0; value < product_.count(axis); ++value)
+      if (const std::int64_t cell = value * product_.stride(axis); kept_->contains(cell)) inspect(definition_, settings_of(cell), 0);
   }
 }
 
-// Without `when` and exclusions nothing is laid out.
-void Plan::keep_cells() {
-  all_kept_ = definition_.excluded.empty() && std::ranges::all_of(definition_.grid, [](const SweepAxis& axis) { return axis.when.empty(); });
-  for (std::int64_t cell = 0; !all_kept_ && cell < cells_; ++cell)
-    if (is_kept(place_of_cell(cell))) kept_.push_back(static_cast<std::uint32_t>(cell));
-  if (!all_kept_ && kept_.empty()) throw InputError(fmt::format("{}: [[sweep.exclude]] leaves no run. Take a rule out.", definition_.file.string()));
-}
-
-bool Plan::is_kept(const Place& place) const {
-  Settings raw = definition_.base;
-  for (std::size_t axis = 0; axis < axes(); ++axis) set_from(axis, place.values[axis], raw);
-  for (std::size_t axis = 0; axis < definition_.grid.size(); ++axis)   // where it does not exist, its first value stands for all
-    if (place.values[axis] > 0 && !holds(raw, definition_.grid[axis].when)) return false;
-  if (definition_.excluded.empty()) return true;
-  const Settings settings = settings_at(place);
-  return std::ranges::none_of(definition_.excluded, [&](const Exclusion& rule) {
-    return std::ranges::all_of(rule, [&](const auto& one) {
-      return std::ranges::any_of(one.second, [&](const Value& value) { return same_value(settings.at(one.first), value); });
-    });
-  });
-}
-
+// Sets differ by their number, so twins are of one set.
 void Plan::refuse_twins() const {
-  std::map<RunId, std::size_t> rows;
-  for (std::size_t row = 0; row < inputs_.size(); ++row) {
-    const Settings settings = settings_at(place_of_row(row));
-    for (std::int64_t set = 0; set < definition_.image_sets; ++set) {
-      const RunId id = run_id(*definition_.study, settings, 0, set, inputs_[row][static_cast<std::size_t>(set)]);
-      const auto [twin, is_new] = rows.emplace(id, row);
+  if (rows() < 2) return;
+  std::vector<std::string> keys;
+  for (std::size_t row = 0; row < rows(); ++row) keys.push_back(id_text_of_keys(*definition_.study, settings_of(cell_of_row(row))));
+  const auto sets = static_cast<std::size_t>(definition_.image_sets);
+  for (std::size_t set = 0; set < sets; ++set) {
+    std::map<RunId, std::size_t> twins;
+    for (std::size_t row = 0; row < rows(); ++row) {
+      const auto [twin, is_new] = twins.emplace(run_id(keys[row], 0, 0, id_text_of_inputs(inputs_->at(row * sets + set))), row);
       if (!is_new) throw InputError(same_content(twin->second, row));
     }
   }
 }
 
 std::string Plan::same_content(std::size_t row, std::size_t twin) const {
-  const Place a = place_of_row(row), b = place_of_row(twin);
   std::string what;
-  const Settings of_a = settings_at(a), of_b = settings_at(b);
+  const Settings of_a = settings_of(cell_of_row(row)), of_b = settings_of(cell_of_row(twin));
   for (const std::string& key : swept_keys(definition_))
     if (!(of_a.at(key) == of_b.at(key))) what += fmt::format("{}{} = {} and {}", what.empty() ? "" : ", ", key, text(of_a.at(key)), text(of_b.at(key)));
   return fmt::format("{}: {} hold the same content, so their runs would be the same runs. Leave one of them out of [sweep.grid].",
                      definition_.file.string(), what);
 }
 
-std::int64_t Plan::size() const {
-  return definition_.image_sets * definition_.seeds * (all_kept_ ? cells_ : static_cast<std::int64_t>(kept_.size()));
-}
+std::int64_t Plan::size() const { return runs_of_cell() * kept_->size(); }
 
-std::int64_t Plan::dropped() const { return definition_.image_sets * definition_.seeds * cells_ - size(); }
+std::int64_t Plan::dropped() const { return runs_of_cell() * (product_.cells() - kept_->size()); }
 
-Plan::Place Plan::place_of_cell(std::int64_t cell) const {
-  Place place{std::vector<std::size_t>(axes()), 0, 0};
-  for (std::size_t axis = axes(); axis-- > 0;) {
-    place.values[axis] = static_cast<std::size_t>(cell % count_of(axis));
-    cell /= count_of(axis);
-  }
+RunPlace Plan::place_of(std::int64_t number) const {
+  RunPlace place{kept_->cell(number / runs_of_cell()), number / definition_.seeds % definition_.image_sets, number % definition_.seeds, 0};
+  place.inputs = inputs_row(place.cell) * static_cast<std::size_t>(definition_.image_sets) + static_cast<std::size_t>(place.image_set);
   return place;
 }
 
-Plan::Place Plan::place_of(std::int64_t number) const {
-  const std::int64_t runs = definition_.image_sets * definition_.seeds, cell = number / runs;
-  Place place = place_of_cell(all_kept_ ? cell : kept_[static_cast<std::size_t>(cell)]);
-  place.seed = number % definition_.seeds;
-  place.image_set = number / definition_.seeds % definition_.image_sets;
-  return place;
-}
-
-Settings Plan::settings_at(const Place& place) const {
+Settings Plan::settings_of(std::int64_t cell) const {
   Settings settings = definition_.base;
-  for (std::size_t axis = 0; axis < axes(); ++axis) set_from(axis, place.values[axis], settings);
+  for (std::size_t axis = 0; axis < product_.axes(); ++axis) set_from(axis, static_cast<std::size_t>(product_.place(cell, axis)), settings);
+  if (!has_when_) return settings;
   const Settings raw = settings;
   for (const SweepAxis& axis : definition_.grid)
     if (!holds(raw, axis.when)) settings.set(axis.key, definition_.base.at(axis.key));
   return settings;
 }
 
-Plan::Place Plan::place_of_row(std::size_t row) const {
-  Place place{std::vector<std::size_t>(axes()), 0, 0};
+std::int64_t Plan::cell_of_row(std::size_t row) const {
+  std::int64_t cell = 0;
   for (auto axis = input_axes_.rbegin(); axis != input_axes_.rend(); ++axis) {
-    place.values[*axis] = row % static_cast<std::size_t>(count_of(*axis));
-    row /= static_cast<std::size_t>(count_of(*axis));
+    const auto count = static_cast<std::size_t>(product_.count(*axis));
+    cell += static_cast<std::int64_t>(row % count) * product_.stride(*axis);
+    row /= count;
   }
-  return place;
+  return cell;
 }
 
-std::size_t Plan::inputs_row(const Place& place) const {
+std::size_t Plan::inputs_row(std::int64_t cell) const {
   std::size_t row = 0;
-  for (const std::size_t axis : input_axes_) row = row * static_cast<std::size_t>(count_of(axis)) + place.values[axis];
+  for (const std::size_t axis : input_axes_) row = row * static_cast<std::size_t>(product_.count(axis)) + static_cast<std::size_t>(product_.place(cell, axis));
   return row;
 }
 
-RunSpec Plan::run_at(std::int64_t number) const {
-  const Place place = place_of(number);
-  RunSpec run{{}, settings_at(place), place.seed, place.image_set, definition_.image_sets};
-  const Inputs& inputs = inputs_[inputs_row(place)][static_cast<std::size_t>(place.image_set)];
-  run.inputs = inputs.hashes;
-  run.id = run_id(*definition_.study, run.settings, run.seed, run.image_set, inputs);
-  return run;
-}
+RunSpec Plan::run_at(std::int64_t number) const { return RunMaker(*this).run_at(number); }
 
-std::int64_t Plan::cell_of(std::int64_t number) const { return number / (definition_.image_sets * definition_.seeds); }
+std::int64_t Plan::cell_of(std::int64_t number) const { return number / runs_of_cell(); }
 
-std::string Plan::signature_of(std::int64_t number) const { return definition_.study->signature(settings_at(place_of(number))); }
+std::string Plan::signature_of(std::int64_t number) const { return definition_.study->signature(settings_of(place_of(number).cell)); }
 
 std::map<std::string, Value> Plan::condition_of(std::int64_t number) const {
-  return palimpsest::condition_of(settings_at(place_of(number)), swept_keys(definition_));
+  return palimpsest::condition_of(settings_of(place_of(number).cell), swept_keys(definition_));
+}
+
+std::string Plan::fingerprint() const {
+  return content_hash(fmt::format("method {}\n{}\n{}", definition_.study->method_version, inputs_->hash(), resolved_toml(definition_)));
+}
+
+bool Plan::may_be_at(std::size_t axis, std::int64_t place, const Settings& settings) const {
+  const std::size_t grid = definition_.grid.size();
+  const auto agrees = [&](const std::string& key, const Value& value) {
+    return names_a_place(*definition_.study, key) || (settings.has(key) && text(settings.at(key)) == text(value));
+  };
+  if (axis < grid) {
+    const SweepAxis& one = definition_.grid[axis];
+    return (place == 0 && !one.when.empty()) || agrees(one.key, one.values[static_cast<std::size_t>(place)]);
+  }
+  const Bundle& bundle = definition_.bundles[axis - grid];
+  for (std::size_t i = 0; i < bundle.axes.size(); ++i)
+    if (!agrees(bundle.axes[i].key, bundle.axes[i].values[bundle.points[static_cast<std::size_t>(place)][i]])) return false;
+  return true;
+}
+
+std::vector<std::int64_t> Plan::cells_like(const Settings& settings) const {
+  std::vector<std::int64_t> cells = {0};
+  for (std::size_t axis = 0; axis < product_.axes(); ++axis) {
+    std::vector<std::int64_t> with;
+    for (std::int64_t place = 0; place < product_.count(axis); ++place)
+      if (may_be_at(axis, place, settings))
+        for (const std::int64_t cell : cells) with.push_back(cell + place * product_.stride(axis));
+    cells = std::move(with);
+  }
+  std::erase_if(cells, [&](std::int64_t cell) { return !kept_->contains(cell); });
+  return cells;
+}
+
+void RunMaker::look_at(const RunPlace& place) {
+  if (place.cell != cell_) {
+    settings_ = plan_.settings_of(place.cell);
+    keys_ = id_text_of_keys(*plan_.definition().study, settings_);
+    cell_ = place.cell;
+  }
+  if (at_ == place.inputs) return;
+  inputs_ = plan_.inputs().at(place.inputs);
+  inputs_text_ = id_text_of_inputs(inputs_);
+  at_ = place.inputs;
+}
+
+RunSpec RunMaker::run_at(std::int64_t number) {
+  const RunPlace place = plan_.place_of(number);
+  look_at(place);
+  return {run_id(keys_, place.seed, place.image_set, inputs_text_), settings_, place.seed, place.image_set, plan_.definition().image_sets, inputs_.hashes};
+}
+
+RunId RunMaker::id_at(std::int64_t number) {
+  const RunPlace place = plan_.place_of(number);
+  look_at(place);
+  return run_id(keys_, place.seed, place.image_set, inputs_text_);
+}
+
+std::optional<std::int64_t> RunFinder::number_of(const RunId& id, std::int64_t key, const std::function<Settings()>& settings, std::int64_t image_set,
+                                                 std::int64_t seed) {
+  const Definition& definition = plan_.definition();
+  if (image_set >= definition.image_sets || seed >= definition.seeds) return std::nullopt;
+  auto known = cells_.find(key);
+  if (known == cells_.end()) {
+    if (cells_.size() >= kMostKnown) cells_.clear();
+    known = cells_.emplace(key, plan_.cells_like(settings())).first;
+    for (std::int64_t& cell : known->second) cell = plan_.kept().place(cell);
+  }
+  for (const std::int64_t cell : known->second)
+    if (const std::int64_t number = (cell * definition.image_sets + image_set) * definition.seeds + seed; maker_.id_at(number) == id) return number;
+  return std::nullopt;
 }
 
 }  // namespace palimpsest

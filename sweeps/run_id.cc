@@ -2,6 +2,7 @@
 #include "sweeps/plan.h"
 
 namespace palimpsest {
+
 // The text that is hashed, a line each; strings are quoted as in TOML, so no value can look like another line:
 //   study "familiarity"
 //   method 1
@@ -9,14 +10,26 @@ namespace palimpsest {
 //   seed 0
 //   image_set 12
 //   input slow.weights = 5e2b...   sorted
-RunId run_id(const Study& study, const Settings& settings, std::int64_t seed, std::int64_t image_set, const Inputs& inputs) {
+std::string id_text_of_keys(const Study& study, const Settings& settings) {
   std::string all = "study " + text(Value(study.name)) + "\nmethod " + std::to_string(study.method_version) + "\n";
   for (const auto& [key, value] : settings.values())
     if (key != "keep" && !names_a_place(study, key))  // what lies there is among the inputs: a folder may move, and one changed pixel makes another run
       all += "key " + key + " = " + text(value) + "\n";
-  all += "seed " + std::to_string(seed) + "\nimage_set " + std::to_string(image_set) + "\n";
+  return all;
+}
+
+std::string id_text_of_inputs(const Inputs& inputs) {
+  std::string all;
   for (const auto& [name, hash] : inputs.hashes) all += "input " + name + " = " + hash + "\n";
-  return content_hash(all);
+  return all;
+}
+
+RunId run_id(const std::string& keys, std::int64_t seed, std::int64_t image_set, const std::string& inputs) {
+  return content_hash(keys + "seed " + std::to_string(seed) + "\nimage_set " + std::to_string(image_set) + "\n" + inputs);
+}
+
+RunId run_id(const Study& study, const Settings& settings, std::int64_t seed, std::int64_t image_set, const Inputs& inputs) {
+  return run_id(id_text_of_keys(study, settings), seed, image_set, id_text_of_inputs(inputs));
 }
 
 }  // namespace palimpsest

@@ -24,12 +24,12 @@ struct ACommitter : testing::Test {
     const Plan plan(definition);
     for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
     Ledger ledger = Ledger::open_for_writing(folder.path());
-    ledger.record_definition(definition, runs, {});
+    ledger.record_definition(plan, RunSet::below(plan.size()), {});
     return ledger;
   }
   // A result, and the order that may go out once it is on disk.
   std::vector<Effect> effects_of(std::size_t i) {
-    RunSucceeded entry{{runs[i].id, 1, 1, "node", "cpu", 0, 1, 2}, {}};
+    RunSucceeded entry{{runs[i].id, 1, 1, "node", "cpu", 0, 1, 2, static_cast<std::int64_t>(i)}, {}};
     entry.result.id = runs[i].id;
     entry.result.measurements = {{"loss", {}, {static_cast<float>(i)}}};
     return {LedgerEntry{std::move(entry)}, Assignment{{1}, {static_cast<std::int64_t>(i)}, {}}};
@@ -63,6 +63,7 @@ TEST_F(ACommitter, LetsNothingGoAfterAFailureAndTellsItOnce) {
   Ledger ledger = started();
   std::vector<Effect> stranger = effects_of(0);
   std::get<RunSucceeded>(std::get<LedgerEntry>(stranger[0])).attempt.run = "never planned";
+  std::get<RunSucceeded>(std::get<LedgerEntry>(stranger[0])).attempt.place = -1;
   {
     Committer committer(ledger, folder.path(), [&](Committer::Cleared one) { cleared.put(std::move(one)); });
     committer.submit(stranger);

@@ -73,6 +73,48 @@ struct Coordinating : testing::Test {
   const Worker anyone{"node1", "cpu", 0, {}};
 };
 
+const Assignment& last_order(const Outbox& outbox) { return std::get<Assignment>(outbox.effects.back()); }
+
+TEST_F(Coordinating, HandsOutQuickPacksTogetherToBeComputedOneAfterTheOther) {
+  auto coordinator = sweep_of_packs(std::vector<int>(1000, 2));
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  EXPECT_EQ(last_order(outbox).runs, (std::vector<std::int64_t>{0, 1}));
+  for (const std::int64_t run : {0, 1}) on_run_finished(coordinator, kAnn, {1}, well(run), 0.01, outbox);
+  on_pack_left(coordinator, kAnn, {1}, Leaving::kEnded, 0.01, outbox);
+  EXPECT_EQ(last_order(outbox).runs.size(), 20u) << "a tenth of a second's work, by the pace of the first";
+  EXPECT_EQ(last_order(outbox).together, 2);
+  EXPECT_EQ(coordinator.runs_waiting, 2000 - 22);
+}
+
+TEST_F(Coordinating, HandsOutSlowPacksOneByOne) {
+  auto coordinator = sweep_of_packs(std::vector<int>(1000, 2));
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  for (const std::int64_t run : {0, 1}) on_run_finished(coordinator, kAnn, {1}, well(run), 1, outbox);
+  on_pack_left(coordinator, kAnn, {1}, Leaving::kEnded, 1, outbox);
+  EXPECT_EQ(last_order(outbox).runs.size(), 2u);
+}
+
+TEST_F(Coordinating, LeavesEnoughForOthersWhenItHandsOutQuickPacksTogether) {
+  auto coordinator = sweep_of_packs(std::vector<int>(17, 2));
+  coordinator.crew = 2;
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  for (const std::int64_t run : {0, 1}) on_run_finished(coordinator, kAnn, {1}, well(run), 1e-6, outbox);
+  on_pack_left(coordinator, kAnn, {1}, Leaving::kEnded, 1e-6, outbox);
+  EXPECT_EQ(last_order(outbox).runs.size(), 2u);
+}
+
+TEST_F(Coordinating, HalvesTheRunsThatAreComputedTogetherWhereTheyRunOutOfMemory) {
+  auto coordinator = sweep_of_packs(std::vector<int>(1000, 4));
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  for (const std::int64_t run : {0, 1, 2, 3}) on_run_finished(coordinator, kAnn, {1}, well(run), 0.01, outbox);
+  on_pack_left(coordinator, kAnn, {1}, Leaving::kEnded, 0.01, outbox);
+  ASSERT_EQ(last_order(outbox).runs.size(), 40u);
+  outbox.effects.clear();
+  on_pack_left(coordinator, kAnn, {2}, Leaving::kOutOfMemory, 0.02, outbox);
+  EXPECT_EQ(coordinator.most.at(0), 2);
+  EXPECT_EQ(last_order(outbox).runs, (std::vector<std::int64_t>{4, 5})) << "what was tried is not handed out together with more";
+}
+
 TEST_F(Coordinating, EntersAPackInTheLedgerBeforeItHandsItOut) {
   auto coordinator = sweep_of_packs({2});
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);

@@ -58,9 +58,9 @@ void fill(const std::filesystem::path& folder) {
   std::vector<RunSpec> runs;
   for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
   Ledger ledger = Ledger::open_for_writing(folder);
-  ledger.record_definition(definition, runs, {{"host", "node1"}});
+  ledger.record_definition(plan, RunSet::below(plan.size()), {{"host", "node1"}});
   for (std::size_t i = 0; i < 32; ++i) {
-    const Attempt attempt{runs[i].id, 1, 1 + static_cast<std::int64_t>(i / 4), "node1", "cpu", 0, 100, 0};
+    const Attempt attempt{runs[i].id, 1, 1 + static_cast<std::int64_t>(i / 4), "node1", "cpu", 0, 100, 0, static_cast<std::int64_t>(i)};
     LedgerEntry entry = i < 30 ? LedgerEntry(success(runs[i])) : LedgerEntry(RunFailed{attempt, "not a number"});
     const std::vector<LedgerEntry> entries = {AttemptStarted{{attempt}}, std::move(entry)};
     ledger.commit(entries);

@@ -108,13 +108,13 @@ TEST_F(LedgerIn, AFolderKeepsRunsTheEditedDefinitionNoLongerAsksFor) {
   Ledger ledger = started(folder.path(), planned);
   for (const RunSpec& run : planned.runs) commit(ledger, success(run));
   const Planned edited(std::string(kSmallDefinition).replace(kSmallDefinition.find("\"b\"]"), 4, "\"b\"]\n\"planted.size\" = [4, 5]"));
-  ledger.record_definition(edited.definition, edited.runs, {});
+  ledger.record_definition(edited.plan, edited.all(), {});
   EXPECT_THAT(ledger.runs(), SizeIs(8));
   EXPECT_EQ(std::ranges::count(ledger.runs(), RunState::kDone, &LedgerRun::state), 4);
   const Planned fewer(std::string(kSmallDefinition).replace(kSmallDefinition.find("image_sets = 2"), 14, "image_sets = 1"));
-  ledger.record_definition(fewer.definition, fewer.runs, {});
+  ledger.record_definition(fewer.plan, fewer.all(), {});
   EXPECT_THAT(ledger.runs(), SizeIs(2));
-  EXPECT_THAT(ledger.runs(true), SizeIs(8));
+  EXPECT_THAT(ledger.runs(true), SizeIs(4)) << "those that were handed out";
   std::size_t rows = 0;
   ledger.for_each_measurement("loss", [&](const RunId&, const Measurement&) { ++rows; });
   EXPECT_EQ(rows, 2u);
@@ -124,7 +124,7 @@ TEST_F(LedgerIn, AFolderMarksClaimsExploratoryThatCameAfterAResult) {
   Ledger ledger = started(folder.path(), planned);
   commit(ledger, success(planned.runs[0]));
   const Planned late(kSmallDefinition + kClaim);
-  ledger.record_definition(late.definition, late.runs, {});
+  ledger.record_definition(late.plan, late.all(), {});
   ASSERT_THAT(ledger.claims(), SizeIs(1));
   EXPECT_TRUE(ledger.claims()[0].exploratory);
   EXPECT_EQ(ledger.claims()[0].claim, late.definition.claims[0]);
@@ -134,11 +134,11 @@ TEST_F(LedgerIn, AFolderLetsAClaimKeepTheStatusItWasFirstSeenWith) {
   const Planned early(kSmallDefinition + kClaim);
   Ledger ledger = started(folder.path(), early);
   commit(ledger, success(early.runs[0]));
-  ledger.record_definition(planned.definition, planned.runs, {});   // taken out ...
+  ledger.record_definition(planned.plan, planned.all(), {});   // taken out ...
   ASSERT_THAT(ledger.claims(), SizeIs(1));
   EXPECT_TRUE(ledger.claims()[0].withdrawn);
   EXPECT_EQ(ledger.claims()[0].claim, early.definition.claims[0]);
-  ledger.record_definition(early.definition, early.runs, {});       // ... and put back
+  ledger.record_definition(early.plan, early.all(), {});       // ... and put back
   ASSERT_THAT(ledger.claims(), SizeIs(1));
   EXPECT_FALSE(ledger.claims()[0].withdrawn);
   EXPECT_FALSE(ledger.claims()[0].exploratory);
@@ -147,11 +147,11 @@ TEST_F(LedgerIn, AFolderLetsAClaimKeepTheStatusItWasFirstSeenWith) {
 TEST_F(LedgerIn, AFolderForgetsAClaimThatWasTakenOutBeforeAnyResult) {
   const Planned early(kSmallDefinition + kClaim);
   Ledger ledger = started(folder.path(), early);
-  ledger.record_definition(planned.definition, planned.runs, {});
+  ledger.record_definition(planned.plan, planned.all(), {});
   commit(ledger, success(early.runs[0]));
-  ledger.record_definition(planned.definition, planned.runs, {});
+  ledger.record_definition(planned.plan, planned.all(), {});
   EXPECT_THAT(ledger.claims(), IsEmpty());
-  ledger.record_definition(early.definition, early.runs, {});   // it comes back knowing the result
+  ledger.record_definition(early.plan, early.all(), {});   // it comes back knowing the result
   ASSERT_THAT(ledger.claims(), SizeIs(1));
   EXPECT_TRUE(ledger.claims()[0].exploratory);
 }
@@ -178,7 +178,7 @@ TEST_F(LedgerIn, AFolderRemembersHowManyUnitsWereAskedForAfterResults) {
 }
 
 TEST_F(LedgerIn, AFolderOfOneSliceRefusesAnother) {
-  const auto record = [&](Slice slice) { Ledger::open_for_writing(folder.path()).record_definition(planned.definition, planned.runs, {}, slice); };
+  const auto record = [&](Slice slice) { Ledger::open_for_writing(folder.path()).record_definition(planned.plan, planned.all(), {}, slice); };
   record({1, 2});
   record({1, 2});
   EXPECT_THAT(message_of<InputError>([&] { record({2, 2}); }), HasSubstr("holds slice 1/2 of the sweep, and slice 2/2 was asked for"));
@@ -190,7 +190,7 @@ TEST_F(LedgerIn, AFolderOfOneSliceRefusesAnother) {
 TEST_F(LedgerIn, SlicesKnowWhichOfThemAreRead) {
   const TemporaryFolder other;
   for (const auto& [where, slice] : {std::pair(folder.path(), Slice{3, 3}), std::pair(other.path(), Slice{1, 3})})
-    Ledger::open_for_writing(where).record_definition(planned.definition, planned.runs, {{"host", std::to_string(slice.number)}}, slice);
+    Ledger::open_for_writing(where).record_definition(planned.plan, planned.all(), {{"host", std::to_string(slice.number)}}, slice);
   EXPECT_THAT(Ledger::open_for_reading(std::vector{folder.path(), other.path()}).slices(), ElementsAre(Slice{1, 3}, Slice{3, 3}));
 }
 
@@ -203,7 +203,7 @@ std::vector<std::string> hosts(const Ledger& ledger) {
 TEST_F(LedgerIn, AFolderTellsTheProvenancesOfTheSessionsThatItsResultsCameFrom) {
   const auto session = [&](const char* host, std::optional<std::size_t> done) {
     Ledger ledger = Ledger::open_for_writing(folder.path());
-    ledger.record_definition(planned.definition, planned.runs, {{"host", host}});
+    ledger.record_definition(planned.plan, planned.all(), {{"host", host}});
     if (!done) return hosts(ledger);
     commit(ledger, AttemptStarted{{attempt(planned.runs[*done])}});
     commit(ledger, success(planned.runs[*done]));
@@ -217,7 +217,7 @@ TEST_F(LedgerIn, AFolderTellsTheProvenancesOfTheSessionsThatItsResultsCameFrom) 
   const TemporaryFolder other;
   {
     Ledger ledger = Ledger::open_for_writing(other.path());
-    ledger.record_definition(planned.definition, planned.runs, {{"host", "of another slice"}});
+    ledger.record_definition(planned.plan, planned.all(), {{"host", "of another slice"}});
     commit(ledger, AttemptStarted{{attempt(planned.runs[3])}});
     commit(ledger, success(planned.runs[3]));
   }
@@ -225,26 +225,96 @@ TEST_F(LedgerIn, AFolderTellsTheProvenancesOfTheSessionsThatItsResultsCameFrom) 
 }
 
 TEST_F(LedgerIn, AFolderNumbersRunsByTheirPlaceInThePlanAsItIsNow) {
-  Ledger ledger = Ledger::open_for_writing(folder.path());
-  const std::vector<std::int64_t> places = {7, 5, 3, 1};
-  ledger.record_definition(planned.definition, planned.runs, {}, {2, 2}, places);
-  EXPECT_EQ(ledger.run_named("5"), planned.runs[1].id);
-  EXPECT_EQ(ledger.run_named("#7"), planned.runs[0].id);
-  const std::vector<RunSpec> fewer = {planned.runs[2]};
-  ledger.record_definition(planned.definition, fewer, {}, {2, 2}, std::vector<std::int64_t>{0});
-  EXPECT_EQ(ledger.run_named("0"), planned.runs[2].id);
-  EXPECT_EQ(ledger.record(planned.runs[2].id).run.number, 0);
-  EXPECT_EQ(ledger.record(planned.runs[1].id).run.number, -1) << "no longer asked for";
+  const Planned more(with_image_sets(3));   // numbers 0 to 2 are of condition a, 3 to 5 of b
+  const auto at = [](const Planned& planned, std::int64_t number) { return planned.plan.run_at(number).id; };
+  {
+    Ledger ledger = started(folder.path(), more);
+    for (const RunSpec& run : more.runs) commit(ledger, success(run));
+    EXPECT_EQ(ledger.run_named("4"), at(more, 4));
+    EXPECT_EQ(ledger.run_named("#5"), at(more, 5));
+  }
+  const Ledger ledger = started(folder.path(), planned);
+  EXPECT_EQ(ledger.run_named("2"), at(more, 3)) << "two image sets are left";
+  EXPECT_EQ(ledger.record(at(more, 3)).run.number, 2);
+  EXPECT_EQ(ledger.record(at(more, 2)).run.number, -1) << "no longer asked for";
   EXPECT_THAT(message_of<InputError>([&] { ledger.run_named("5"); }), HasSubstr("no run here has the number"));
+}
+
+TEST_F(LedgerIn, ASliceNumbersItsRunsAsTheWholeSweepDoes) {
+  Ledger ledger = Ledger::open_for_writing(folder.path());
+  ledger.record_definition(planned.plan, RunSet::below(4, 1, 2), {}, {2, 2});
+  EXPECT_EQ(ledger.run_named("3"), planned.plan.run_at(3).id);
+  EXPECT_THAT(message_of<InputError>([&] { ledger.run_named("2"); }), HasSubstr("no run here has the number"));
+  EXPECT_THAT(ledger.runs(), SizeIs(2));
+}
+
+std::int64_t rows(const Ledger& ledger) {
+  std::int64_t rows = 0;
+  ledger.for_each_row(ledger.plan(), [&](const RunRow&) { ++rows; });
+  return rows;
+}
+
+TEST_F(LedgerIn, AFolderHasARowForARunOnceItIsHandedOut) {
+  Ledger ledger = started(folder.path(), planned);
+  EXPECT_EQ(rows(ledger), 0);
+  commit(ledger, AttemptStarted{{attempt(planned.runs[1])}});
+  commit(ledger, AttemptStarted{{attempt(planned.runs[1], 2)}});
+  EXPECT_EQ(rows(ledger), 1);
+  EXPECT_EQ(text(ledger, planned), "0 waiting\n1 waiting\n2 waiting\n3 waiting\n");
+  EXPECT_EQ(ledger.never_handed_out().size(), 3);
+  EXPECT_EQ(ledger.record(planned.runs[1].id).run.attempts, 2);
+}
+
+TEST_F(LedgerIn, AFolderTellsAllOfARunThatWasNeverHandedOut) {
+  started(folder.path(), planned);
+  const Ledger ledger = Ledger::open_for_reading(folder.path());
+  const RunSpec run = planned.plan.run_at(2);
+  const RunRecord record = ledger.record(ledger.run_named(run.id.substr(0, 12)));
+  EXPECT_EQ(record.run.spec.settings, run.settings);
+  EXPECT_EQ(record.run.spec.inputs, run.inputs);
+  EXPECT_EQ(record.run.number, 2);
+  EXPECT_EQ(record.run.state, RunState::kWaiting);
+}
+
+TEST_F(LedgerIn, AFolderPutsEachRunUnderItsOwnIdWhenItsRowIsMade) {
+  {
+    Ledger ledger = started(folder.path(), planned);
+    for (const RunSpec& run : planned.runs) commit(ledger, success(run));
+  }
+  for (const RunSpec& run : planned.runs) {
+    const LedgerRun row = Ledger::open_for_reading(folder.path()).record(run.id).run;
+    EXPECT_EQ(row.spec.settings, run.settings);
+    EXPECT_EQ(row.spec.inputs, run.inputs);
+    EXPECT_EQ(std::pair(row.spec.seed, row.spec.image_set), std::pair(run.seed, run.image_set));
+  }
+}
+
+TEST_F(LedgerIn, TenMillionRunsThatWaitTakeNoRowAndNoRoom) {
+  const Planned few(kSmallDefinition);
+  Definition many = few.definition;
+  many.seeds = 2'500'000;
+  const Plan plan(many);
+  ASSERT_EQ(plan.size(), 10'000'000);
+  Ledger ledger = Ledger::open_for_writing(folder.path());
+  ledger.record_definition(plan, RunSet::below(plan.size()), {});
+  EXPECT_EQ(rows(ledger), 0);
+  EXPECT_EQ(ledger.never_handed_out().size(), 10'000'000);
+  Attempt last = attempt(few.runs[0]);
+  last.run = plan.run_at(9'999'999).id, last.place = 9'999'999;
+  commit(ledger, AttemptStarted{{last}});
+  EXPECT_EQ(ledger.never_handed_out(), RunSet::below(9'999'999));
+  EXPECT_EQ(ledger.record(last.run).run.spec.seed, 2'499'999);
+  EXPECT_LT(std::filesystem::file_size(folder.path() / "ledger.sqlite"), 1u << 20);
 }
 
 TEST_F(LedgerIn, AFolderRefusesAnotherStudy) {
   Ledger ledger = started(folder.path(), planned);
   Study other = kPlantedStudy;
   other.name = "other";
-  Planned changed = planned;
-  changed.definition.study = &other;
-  EXPECT_THAT(message_of<InputError>([&] { ledger.record_definition(changed.definition, changed.runs, {}); }),
+  Definition of_another = planned.definition;
+  of_another.study = &other;
+  const Planned changed(of_another);
+  EXPECT_THAT(message_of<InputError>([&] { ledger.record_definition(changed.plan, changed.all(), {}); }),
               HasSubstr("holds results of the study \"planted\""));
 }
 
@@ -318,7 +388,7 @@ TEST_F(LedgerIn, AFolderExportsTheSameBytesHoweverTheSweepRan) {
     Ledger again = started(other.path(), planned);
     commit(again, failure(planned.runs[3]));
     for (int i : {3, 1, 2, 0}) {
-      commit(again, AttemptStarted{{{planned.runs[i].id, 4, 9, "node7", "cpu", 5, 1e9, 0}}});
+      commit(again, AttemptStarted{{{planned.runs[i].id, 4, 9, "node7", "cpu", 5, 1e9, 0, attempt(planned.runs[i]).place}}});
       commit(again, success(planned.runs[i], {1, 0.5f}, 4));
     }
   }
@@ -345,12 +415,14 @@ TEST_F(LedgerIn, AFolderExportsTidyTablesWithShortestNumbers) {
 
 TEST_F(LedgerIn, AFolderExportsNoFormulaAndNoFileElsewhere) {
   {
-    Planned hostile;
-    for (RunSpec& run : hostile.runs) run.settings.set("planted.condition", std::string("=HYPERLINK(\"http://a.example\")"));
+    Definition definition = planned.definition;
+    definition.grid[0].values = {std::string("=HYPERLINK(\"http://a.example\")")};
+    const Planned hostile(definition);
     Ledger ledger = started(folder.path(), hostile);
     RunSucceeded entry = success(hostile.runs[0]);
     entry.result.measurements = {{"../../escape", {{"@axis", {"+cmd|' /C calc'!A0", "-0.5"}}}, {1, 2}}};
     commit(ledger, entry);
+    commit(ledger, success(hostile.runs[1]));
   }
   export_csv(Ledger::open_for_reading(folder.path()), folder / "export");
   EXPECT_FALSE(std::filesystem::exists(folder.path().parent_path() / "escape.csv"));

@@ -120,10 +120,10 @@ class Results : public testing::Test {
     std::vector<RunSpec> runs;
     for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
     Ledger ledger = Ledger::open_for_writing(folder_.path());
-    ledger.record_definition(definition, runs, {});
+    ledger.record_definition(plan, RunSet::below(plan.size()), {});
     std::vector<LedgerEntry> entries;
     for (std::int64_t i = 0; i < done + failed; ++i) {
-      const Attempt attempt{.run = runs[i].id, .number = 1, .pack = 1, .host = "h", .device = "cpu", .rank = 0, .started = 0, .finished = 9};
+      const Attempt attempt{.run = runs[i].id, .number = 1, .pack = 1, .host = "h", .device = "cpu", .rank = 0, .started = 0, .finished = 9, .place = i};
       const LedgerEntry started = AttemptStarted{{attempt}}, failure = RunFailed{attempt, "planted"};
       const LedgerEntry success = RunSucceeded{attempt, {.id = runs[i].id, .failure = {}, .measurements = {}, .attachments = {}, .seconds = 9}};
       entries.push_back(started);
@@ -148,7 +148,7 @@ TEST_F(Results, TakeWhatIsDoneOutOfThePlanAndTimeTheRest) {
   EXPECT_EQ(seen.waiting, 5);
   EXPECT_EQ(seen.from, Outline::From::kLedger);
   EXPECT_DOUBLE_EQ(seen.seconds, 45);
-  EXPECT_THAT(seen.progressed->waiting, ElementsAre(11, 12, 13, 14, 15));
+  EXPECT_THAT(seen.progressed->waiting.numbers(), ElementsAre(11, 12, 13, 14, 15));
   const std::string text = outline_text(plan, seen);
   EXPECT_THAT(text, HasSubstr("done\n  9 of 16 runs in " + folder_.path().string() + "; 2 failed (sweep --retry-failed runs them again); 5 to run\n"));
   EXPECT_THAT(text, HasSubstr("about 45 s on 1 worker: an estimate from the runs that are done\n"));
@@ -163,6 +163,16 @@ TEST_F(Results, KeepRunsOfAnEarlierDefinitionAside) {
   const std::string text = outline_text(edited, seen);
   EXPECT_THAT(text, HasSubstr("8 of 8 runs in " + folder_.path().string() + "; nothing to run\n  8 runs of an earlier definition: kept, and left out of the report\n"));
   EXPECT_THAT(text, Not(HasSubstr("packs")));
+}
+
+TEST_F(Results, CountRunsThatWereNeverHandedOutAsThoseThatWere) {
+  record(definition_of(kSmall), 3, 0);
+  const Plan edited(definition_of("[planted]\nseconds = 6\nsteps = 10\n[sweep]\nimage_sets = 4\nseeds = 3\n"));  // condition a alone, a seed more
+  const auto progressed = progressed_in(folder_.path(), edited);
+  EXPECT_EQ(progressed->done, 3);
+  EXPECT_EQ(progressed->waiting.size(), 9);
+  EXPECT_EQ(progressed->is_new, 4) << "the third seed of each image set";
+  EXPECT_EQ(progressed->not_asked, 8) << "condition b";
 }
 
 }  // namespace

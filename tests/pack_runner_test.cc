@@ -53,6 +53,30 @@ TEST(APack, ThatIsTooLargeIsGivenBack) {
   EXPECT_EQ(std::get<Left>(told[0]).leaving, Leaving::kOutOfMemory);
 }
 
+TEST(APack, OfManyRunsIsComputedInParts) {
+  static std::vector<std::size_t> sizes;
+  sizes.clear();
+  Study study;
+  study.run_pack = [](const std::vector<RunSpec>& runs, const PackContext& context) {
+    sizes.push_back(runs.size());
+    context.progress(0.5);
+    if (sizes.size() == 2) throw std::runtime_error("the second part");
+    for (const RunSpec& run : runs) context.report({.id = run.id, .failure = {}, .measurements = {}, .attachments = {}});
+  };
+  std::vector<std::string> told;
+  std::atomic<bool> left = false;
+  PackRunner runner(study, Welcome{}, [&](FromWorker message) {
+    if (const auto* report = std::get_if<RunReport>(&message)) told.push_back(report->result.id + report->result.failure);
+    else left = std::get<Left>(message).leaving == Leaving::kEnded;
+  });
+  PackOrder order{PackId{7}, {}, 2};
+  for (const char* id : {"a", "b", "c", "d", "e"}) order.runs.push_back({.id = id, .settings = {}});
+  runner.start(std::move(order));
+  while (!left) std::this_thread::yield();
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{2, 2, 1}));
+  EXPECT_EQ(told, (std::vector<std::string>{"a", "b", "cthe second part", "dthe second part", "e"}));
+}
+
 TEST(APack, OnAGpuThatFailsFailsNoRunButEndsTheWorker) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(told_of([](const auto&, const auto&) {

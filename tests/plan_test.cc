@@ -1,4 +1,4 @@
-#include "sweeps/plan.h"
+#include "sweeps/packs.h"
 
 #include <set>
 
@@ -243,44 +243,106 @@ TEST(Plan, RefusesTwoPathsOfEqualContentAsAnAxis) {
 
 TEST(Packs, HoldRunsOfOneSignatureInOrder) {
   const Plan plan(toy_definition("[sweep]\nseeds = 3\n[sweep.grid]\n\"fast.rate\" = [0.1, 0.2]\n\"fast.rank\" = [4, 8]\n"));
-  EXPECT_EQ(cut_packs(plan, first(12), {{"rank 4", 16}, {"rank 8", 2}}, 1), (Packs{{0, 1, 2, 6, 7, 8}, {3, 4}, {5, 9}, {10, 11}}));
+  EXPECT_EQ(cut_packs({plan, first(12)}, {{"rank 4", 16}, {"rank 8", 2}}, 1), (Packs{{0, 1, 2, 6, 7, 8}, {3, 4}, {5, 9}, {10, 11}}));
 }
 
 TEST(Packs, AreNoLargerThanAllowedAndDifferByOneRunAtMost) {
   const Plan plan(toy_definition("[sweep]\nseeds = 17\n"));
-  EXPECT_THAT(sizes(cut_packs(plan, first(17), {{"rank 8", 16}}, 1)), ElementsAre(8, 9));
-  EXPECT_THAT(sizes(cut_packs(plan, first(16), {{"rank 8", 16}}, 1)), ElementsAre(16));
-  EXPECT_THAT(sizes(cut_packs(plan, first(3), {{"rank 8", 1}}, 1)), ElementsAre(1, 1, 1));
+  EXPECT_THAT(sizes(cut_packs({plan, first(17)}, {{"rank 8", 16}}, 1)), ElementsAre(8, 9));
+  EXPECT_THAT(sizes(cut_packs({plan, first(16)}, {{"rank 8", 16}}, 1)), ElementsAre(16));
+  EXPECT_THAT(sizes(cut_packs({plan, first(3)}, {{"rank 8", 1}}, 1)), ElementsAre(1, 1, 1));
 }
 
 TEST(Packs, GiveEveryWorkerOneWhereRunsAreFew) {
   const Plan plan(toy_definition("[sweep]\nseeds = 9\n[sweep.grid]\n\"fast.rank\" = [4, 8]\n"));
   const std::map<std::string, std::int64_t> most = {{"rank 4", 16}, {"rank 8", 16}};
-  EXPECT_THAT(sizes(cut_packs(plan, first(9), most, 4)), ElementsAre(2, 2, 2, 3));
-  EXPECT_THAT(sizes(cut_packs(plan, first(3), most, 8)), ElementsAre(1, 1, 1));
-  EXPECT_THAT(sizes(cut_packs(plan, {0, 1, 9}, most, 3)), ElementsAre(1, 1, 1));
-  EXPECT_TRUE(cut_packs(plan, {}, most, 3).empty());
+  EXPECT_THAT(sizes(cut_packs({plan, first(9)}, most, 4)), ElementsAre(2, 2, 2, 3));
+  EXPECT_THAT(sizes(cut_packs({plan, first(3)}, most, 8)), ElementsAre(1, 1, 1));
+  EXPECT_THAT(sizes(cut_packs({plan, {0, 1, 9}}, most, 3)), ElementsAre(1, 1, 1));
+  EXPECT_TRUE(cut_packs({plan, {}}, most, 3).empty());
 }
 
 TEST(Packs, FillTheLastRoundOfAllWorkers) {
   const Plan plan(toy_definition("[sweep]\nseeds = 117\n"));
-  EXPECT_EQ(sizes(cut_packs(plan, first(117), {{"rank 8", 16}}, 3)), std::vector<std::size_t>(9, 13));
+  EXPECT_EQ(sizes(cut_packs({plan, first(117)}, {{"rank 8", 16}}, 3)), std::vector<std::size_t>(9, 13));
 }
 
 TEST(Packs, AreSizedByTheMemoryProbeUnlessTheDefinitionSaysSo) {
   const Plan automatic(toy_definition("[sweep.grid]\n\"fast.rank\" = [1, 4, 100]\n"));
-  EXPECT_EQ(pack_sizes(automatic, first(3), 3000), (std::map<std::string, std::int64_t>{{"rank 1", 16}, {"rank 4", 7}, {"rank 100", 1}}));
-  EXPECT_EQ(pack_sizes(automatic, {1}, 3000, 4), (std::map<std::string, std::int64_t>{{"rank 4", 4}}));
+  EXPECT_EQ(pack_sizes({automatic, first(3)}, 3000), (std::map<std::string, std::int64_t>{{"rank 1", 16}, {"rank 4", 7}, {"rank 100", 1}}));
+  EXPECT_EQ(pack_sizes({automatic, {1}}, 3000, 4), (std::map<std::string, std::int64_t>{{"rank 4", 4}}));
   const Plan given(toy_definition("[packs]\nsize = 5\n"));
   probed = 0;
-  EXPECT_EQ(pack_sizes(given, {0}, 3000), (std::map<std::string, std::int64_t>{{"rank 8", 5}}));
+  EXPECT_EQ(pack_sizes({given, {0}}, 3000), (std::map<std::string, std::int64_t>{{"rank 8", 5}}));
   EXPECT_EQ(probed, 0);
+}
+
+TEST(RunSet, HoldsRangesAndWhatIsTakenOutOfThem) {
+  const RunSet all = RunSet::below(10);
+  EXPECT_EQ(all.size(), 10);
+  const RunSet left = all.without({0, 4, 5, 9, 12});
+  EXPECT_THAT(left.numbers(), ElementsAre(1, 2, 3, 6, 7, 8));
+  EXPECT_EQ(left, RunSet({1, 2, 3, 6, 7, 8}));
+  EXPECT_TRUE(left.contains(6));
+  EXPECT_FALSE(left.contains(5));
+  EXPECT_EQ(left.nth(3), 6);
+  EXPECT_TRUE(all.without(all.numbers()).empty());
+  EXPECT_TRUE(RunSet::below(0).empty());
+}
+
+TEST(RunSet, HoldsASliceAsOneRange) {
+  const RunSet slice = RunSet::below(20, 2, 5);
+  EXPECT_THAT(slice.numbers(), ElementsAre(2, 7, 12, 17));
+  EXPECT_THAT(slice.without({3, 7}).numbers(), ElementsAre(2, 12, 17));
+  EXPECT_FALSE(slice.contains(8));
+  EXPECT_TRUE(RunSet::below(2, 2, 5).empty());
+}
+
+TEST(RunSet, ReadsBackFromItsText) {
+  for (const RunSet& set : {RunSet(), RunSet::below(10), RunSet::below(100, 3, 16).without({19, 51}), RunSet({4, 9})}) EXPECT_EQ(RunSet::of_text(set.text()), set) << set.text();
+  for (const char* text : {"", "0", "0:0:", "0:1:5", "0:1:5-4", "0:1:0-4,3-9", "x:1:0-1", "-1:1:0-1", "0:1:0-99999999999999999999"})
+    EXPECT_THROW(RunSet::of_text(text), std::invalid_argument) << text;
+}
+
+TEST(Plan, IsTheSameFromTheInputsThatWereRecordedWithoutOpeningAny) {
+  const Definition definition = toy_definition("[sweep]\nimage_sets = 3\nseeds = 2\n[sweep.grid]\n\"fast.rank\" = [1, 2, 4]\n\"images.count\" = [4, 8]\n");
+  const Plan plan(definition);
+  opened = 0;
+  const Plan again(definition, RecordedInputs::of_text(plan.inputs().text()));
+  EXPECT_EQ(opened, 0);
+  EXPECT_EQ(again.fingerprint(), plan.fingerprint());
+  for (std::int64_t i = 0; i < plan.size(); ++i) EXPECT_EQ(again.run_at(i).id, plan.run_at(i).id);
+  EXPECT_THROW(Plan(toy_definition("[sweep]\nimage_sets = 4\n"), RecordedInputs::of_text(plan.inputs().text())), InputError);
+}
+
+TEST(Plan, IsAnotherWhenWhatLiesAtAPathIs) {
+  const auto fingerprint = [] { return Plan(toy_definition("")).fingerprint(); };
+  const std::string before = fingerprint();
+  disk()["/photos"] = "cats, one pixel changed";
+  EXPECT_NE(fingerprint(), before);
+  disk()["/photos"] = "cats";
+  EXPECT_EQ(fingerprint(), before);
+}
+
+TEST(Plan, FindsTheNumberOfARunThatAnotherPlanMade) {
+  const std::string grid = "[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n";
+  const Plan before(toy_definition(grid + "\"fast.rank\" = [1, 2]\n\"images.path\" = [\"/photos\", \"/others\"]\n"));
+  const Plan after(toy_definition(grid + "\"images.path\" = [\"/others\", \"/moved\"]\n\"fast.rank\" = [4, 2, 1]\n"));   // the photos were moved
+  RunFinder finder(after);
+  for (std::int64_t number = 0; number < before.size(); ++number) {
+    const RunSpec run = before.run_at(number);
+    const auto found = finder.number_of(run.id, before.cell_of(number), [&] { return run.settings; }, run.image_set, run.seed);
+    ASSERT_TRUE(found) << number;
+    EXPECT_EQ(after.run_at(*found).id, run.id);
+  }
+  const RunSpec gone = Plan(toy_definition(grid + "\"fast.rank\" = [8]\n")).run_at(0);
+  EXPECT_FALSE(finder.number_of(gone.id, -1, [&] { return gone.settings; }, gone.image_set, gone.seed));
 }
 
 TEST(Packs, ProbeMemoryOncePerSignature) {
   const Plan plan(toy_definition("[sweep]\nseeds = 5\n[sweep.grid]\n\"fast.rate\" = [1, 2, 3]\n\"fast.rank\" = [1, 4]\n"));
   probed = 0;
-  EXPECT_EQ(memory_of_runs(plan, first(plan.size())), (std::map<std::string, std::uint64_t>{{"rank 1", 100}, {"rank 4", 400}}));
+  EXPECT_EQ(memory_of_runs({plan, first(plan.size())}), (std::map<std::string, std::uint64_t>{{"rank 1", 100}, {"rank 4", 400}}));
   EXPECT_EQ(probed, 2);
 }
 

@@ -24,18 +24,29 @@ seeds = 1
 "planted.condition" = ["a", "b"]
 )";
 
+/// Numbers of runs in the plan that was made last.
+inline std::map<RunId, std::int64_t>& numbers_of_runs() {
+  static std::map<RunId, std::int64_t> numbers;
+  return numbers;
+}
+
 /// The four runs of the definition, in the order of their ids.
 struct Planned {
   Definition definition;
+  Plan plan;
   std::vector<RunSpec> runs;
-  explicit Planned(const std::string& text = kSmallDefinition) : definition(read_definition_text(text, "small.toml")) {
-    const Plan plan(definition);
-    for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
+  explicit Planned(const std::string& text = kSmallDefinition) : Planned(read_definition_text(text, "small.toml")) {}
+  explicit Planned(Definition given) : definition(std::move(given)), plan(definition) {
+    for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i)), numbers_of_runs()[runs.back().id] = i;
     std::ranges::sort(runs, {}, &RunSpec::id);
   }
+  RunSet all() const { return RunSet::below(plan.size()); }
 };
 
-inline Attempt attempt(const RunSpec& run, int number = 1) { return {run.id, number, 1, "node1", "cpu", 0, 100, 107}; }
+inline Attempt attempt(const RunSpec& run, int number = 1) {
+  const auto place = numbers_of_runs().find(run.id);
+  return {run.id, number, 1, "node1", "cpu", 0, 100, 107, place == numbers_of_runs().end() ? -1 : place->second};
+}
 
 inline RunSucceeded success(const RunSpec& run, std::vector<float> losses = {1, 0.5f}, int number = 1) {
   RunSucceeded entry{attempt(run, number), {}};
@@ -49,7 +60,7 @@ inline void commit(Ledger& ledger, LedgerEntry entry) { ledger.commit(std::span(
 
 inline Ledger started(const std::filesystem::path& folder, const Planned& planned) {
   Ledger ledger = Ledger::open_for_writing(folder);
-  ledger.record_definition(planned.definition, planned.runs, {{"host", "node1"}});
+  ledger.record_definition(planned.plan, planned.all(), {{"host", "node1"}});
   return ledger;
 }
 

@@ -3,7 +3,8 @@
     from palimpsest_results import Results
     results = Results("results/familiarity")         # or several folders: slices of one sweep
     results.metrics                                  # ["alignment.cosine", ...]
-    results.runs()                                   # one dict a run: id, state, seed, image_set, and the keys that were swept
+    results.runs()                                   # one dict a run that was handed out: id, state, seed, image_set, and the keys that were swept
+    results.never_handed_out                         # how many runs wait beside these: nothing is known of them but that they are asked for
     array = results.array("alignment.specificity")   # array.values [run, *axes], array.axes, array.runs
     frame = results.frame("alignment.specificity")   # tidy: one row a number (needs pandas)
 
@@ -19,7 +20,7 @@ import numpy as np
 
 __all__ = ["Array", "Results"]
 
-_APPLICATION_ID, _VERSION = 0x506C6D70, 2
+_APPLICATION_ID, _VERSION = 0x506C6D70, 3
 _STATES = ("waiting", "done", "failed", "failed")  # the last: in quarantine
 
 
@@ -50,8 +51,19 @@ class Results:
     def metrics(self):
         return sorted({row[0] for ledger in self._ledgers for row in ledger.execute("SELECT name FROM metrics")})
 
+    @property
+    def never_handed_out(self):
+        """Runs that the definition asks for and that no ledger has a row for; `palimpsest export` lists them, too."""
+        asked, known = set(), set()
+        if len(self._ledgers) == 1:
+            return _asked(self._ledgers[0])[0] - _numbers(self._ledgers[0])[0]
+        for ledger in self._ledgers:
+            asked.update(_asked(ledger)[1]())
+            known.update(_numbers(ledger)[1]())
+        return len(asked - known)
+
     def runs(self):
-        """Runs the definition asks for, sorted by id; a run that two ledgers have is given once, done rather than not."""
+        """Runs that the definition asks for and that were handed out, sorted by id; one that two ledgers have is given once, done rather than not."""
         found = {}
         for ledger in self._ledgers:
             for run in _runs(ledger, self.swept):
@@ -123,6 +135,18 @@ def _runs(ledger, swept):
         "SELECT id, settings, seed, image_set, state FROM runs WHERE asked > 0 ORDER BY id"):
         condition = {key: _plain(settings[row][key]) for key in swept}
         yield {"id": identity, "state": _STATES[state], "image_set": image_set, "seed": seed} | condition
+
+
+def _asked(ledger):
+    """How many runs a ledger is asked for, and what lists their numbers: "first:step:begin-last,..." counts in steps from the first."""
+    first, step, ranges = ledger.execute("SELECT value FROM meta WHERE key = 'asked'").fetchone()[0].split(":")
+    places = [range(int(begin), int(last) + 1) for begin, last in (one.split("-") for one in ranges.split(",") if one)]
+    return sum(map(len, places)), lambda: (int(first) + int(step) * place for one in places for place in one)
+
+
+def _numbers(ledger):
+    count = ledger.execute("SELECT count(DISTINCT asked) FROM runs WHERE asked > 0").fetchone()[0]
+    return count, lambda: (row[0] for row in ledger.execute("SELECT asked - 1 FROM runs WHERE asked > 0"))
 
 
 def _plain(stored):

@@ -51,6 +51,19 @@ printf 'measurements             %8d rows  %7.0f rows/s of 600 numbers and 1, sy
 definition large "$large" 64 1
 measured "$program" plan "$scratch/large.toml"
 printf 'plan                     %8d runs  %7.2f s\n' "$large" "$seconds"
+# Seconds from the command to the first pack that is in the ledger; then it is stopped, with some thousands of runs done, and resumed.
+for session in 1 2; do
+  start=$(date +%s.%N)
+  timeout --signal=TERM --kill-after=60 8 "$program" sweep "$scratch/large.toml" --out "$scratch/out-large" >"$scratch/said" 2>&1 || true
+  python3 - "$scratch/out-large/ledger.sqlite" "$start" "$large" <<'PY'
+import sqlite3, sys
+ledger = sqlite3.connect(sys.argv[1])
+epoch = ledger.execute("SELECT max(epoch) FROM sessions").fetchone()[0]
+first, = ledger.execute("SELECT min(started) FROM attempts WHERE epoch = ?", (epoch,)).fetchone()
+rows, = ledger.execute("SELECT count(*) FROM runs").fetchone()
+print(f"{'begun' if epoch == 1 else 'resumed':24} {int(sys.argv[3]):8} runs  {first - float(sys.argv[2]):7.2f} s to the first pack ({rows} rows when it was stopped)")
+PY
+done
 
 environment=$("$root/launch/environment.sh" dispatch "$root/tests/bench/dispatch_requirements.txt") || { echo "skipped the peers: their environment cannot be made"; exit 0; }
 for peer in sqlite ray hyperqueue; do "$environment/bin/python" "$root/tests/bench/dispatch_peer.py" "$peer" "$runs" "$environment"; done

@@ -1,6 +1,7 @@
 """The Python reader gives what `export` gives, from the ledger alone."""
 
 import csv
+import sqlite3
 import sys
 import tempfile
 import unittest
@@ -53,6 +54,18 @@ class Reader(unittest.TestCase):
         self.assertEqual({(run["planted.condition"], run["image_set"], run["seed"]) for run in runs},
                          {(c, g, s) for c in "ab" for g in range(3) for s in range(2)})
         self.assertEqual({run["state"] for run in runs}, {"done"})
+
+    def test_counts_runs_that_were_never_handed_out(self):
+        self.assertEqual(self.results.never_handed_out, 0)
+        with tempfile.TemporaryDirectory() as holder:
+            slices = [Path(holder) / part for part in ("first", "second")]
+            for number, folder in enumerate(slices, 1):
+                palimpsest("sweep", self.folder / "sweep.toml", "--slice", f"{number}/5", "--out", folder)
+                with sqlite3.connect(folder / "ledger.sqlite") as ledger:
+                    ledger.executescript("DELETE FROM measurements; DELETE FROM attempts; DELETE FROM runs WHERE row > 1")
+            self.assertEqual([Results(folder).never_handed_out for folder in slices], [2, 2])
+            self.assertEqual(Results(*slices).never_handed_out, 4)
+            self.assertEqual(len(Results(*slices).runs()), 2)
 
     def test_reads_slices_that_overlap_as_one(self):
         twice = Results(self.folder / "results", self.folder / "results")

@@ -130,7 +130,7 @@ TEST_F(FamiliarityAxes, EverythingUnderAdaptersThatDoNotLearnTrainsAsInFullTrain
 TEST_F(FamiliarityAxes, InputOfABlockIsWhatTheOneBeforeGives) {
   const std::vector<std::string> names = {"cls", "mean", "figure", "ground", "cls_input", "mean_input", "figure_input", "ground_input"};
   EXPECT_EQ(read_out_names(), names);
-  const auto& norm = metric(alone(with({{"evaluation.readouts", names}})), "activity.norm");   // [images, epoch, layer, read-out]
+  const auto norm = metric(alone(with({{"evaluation.readouts", names}})), "activity.norm");   // [images, epoch, layer, read-out]
   const auto Q = names.size(), L = norm.axes[2].labels.size();
   EXPECT_EQ(norm.axes[3].labels, names);
   for (std::size_t at = 0; at < norm.values.size() / (L * Q); ++at)

@@ -318,7 +318,7 @@ TEST_F(Familiarity, ConsolidatedUpdatesKeepTheNetworkButNotTheFastWeights) {
   const auto &a = metric(plain, "alignment.cosine").values, &b = metric(kept, "alignment.cosine").values;
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-4);
   s.set("test.gain", 0.0);
-  const auto& without = metric(run({spec_of(s, 0, 0)}).begin()->second, "alignment.cosine").values;
+  const auto without = metric(run({spec_of(s, 0, 0)}).begin()->second, "alignment.cosine").values;
   EXPECT_NEAR(without.back(), b.back(), 1e-6) << "the last epoch left nothing in the fast weights";
 }
 

@@ -67,7 +67,7 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
   const Definition& definition = sweep.plan.definition();
   LimitWatch limits(request.limits, request.out, definition.device_hour, world.world_size(), definition.currency);
   std::optional<Progress> progress(std::in_place, "sweep", sweep.total, "runs");
-  const Crew crew{world.world_size(), world.local_size()};
+  const RankCount crew{world.world_size(), world.local_size()};
   const std::int64_t before = sweep.done + sweep.failed + sweep.quarantined;
   SweepAtWork work{sweep.plan, sweep.ledger, std::move(sweep.coordinator), request.keep_pictures, request.out, [&](const Coordinator& coordinator) {
                      progress->update(before + static_cast<std::int64_t>(runs_worth_done(coordinator)));

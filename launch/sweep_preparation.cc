@@ -107,7 +107,7 @@ std::string what_is_left(const Ledger& ledger, const Plan& plan, const RunSet& a
   return was.empty() ? was : was + "all its runs and claims are asked for still";
 }
 
-void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const RunSet& asked, const Crew& crew) {
+void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const RunSet& asked, const RankCount& crew) {
   const std::string left = what_is_left(ledger, plan, asked);
   ledger.record_definition(plan, asked, provenance(crew.ranks), {request.slice, request.slices});   // refuses other slices
   if (!left.empty()) log().warn("{}", left);
@@ -132,7 +132,7 @@ std::uint64_t memory_for_packs(int ranks_here) {
 }
 
 // As memory and what was found out about packs allow. Where there is much to do it is found out now how fast packs are.
-std::map<std::string, std::int64_t> sizes_of(const WaitingRuns& waiting, const Crew& crew, PackNotes& notes) {
+std::map<std::string, std::int64_t> sizes_of(const WaitingRuns& waiting, const RankCount& crew, PackNotes& notes) {
   auto sizes = pack_sizes(waiting, memory_for_packs(crew.on_this_host), compute_device().is_cpu() ? kLargestOnCpu : kLargestOnGpu);
   const bool free = waiting.plan().definition().pack_size == 0;
   if (free) measure_packs(waiting, sizes, seconds_to_measure(waiting, crew.ranks), notes);
@@ -171,10 +171,10 @@ std::vector<Pack> packs_of_suspects(const Plan& plan, Standing& standing, const 
 struct Cutting {
   Plan plan;
   PackCutter cutter;
-  Cutting(const Plan& whole, const RunSet& waiting, const Crew& crew, PackNotes& notes) : plan(whole), cutter(cutter_of(WaitingRuns(plan, waiting), crew, notes)) {}
+  Cutting(const Plan& whole, const RunSet& waiting, const RankCount& crew, PackNotes& notes) : plan(whole), cutter(cutter_of(WaitingRuns(plan, waiting), crew, notes)) {}
   Cutting(const Cutting&) = delete;   // the cutter looks at the plan beside it
 
-  static PackCutter cutter_of(WaitingRuns waiting, const Crew& crew, PackNotes& notes) {
+  static PackCutter cutter_of(WaitingRuns waiting, const RankCount& crew, PackNotes& notes) {
     const auto sizes = sizes_of(waiting, crew, notes);
     return PackCutter(std::move(waiting), sizes, crew.ranks);
   }
@@ -208,7 +208,7 @@ void tell_growth(const Plan& plan, const Growth& growth) {
 
 }  // namespace
 
-std::vector<Pack> next_packs(PreparedSweep& sweep, const Crew& crew) {
+std::vector<Pack> next_packs(PreparedSweep& sweep, const RankCount& crew) {
   const Growth growth = growth_of(sweep.plan, sweep.ledger);
   tell_growth(sweep.plan, growth);
   if (growth.ended) return {};
@@ -222,7 +222,7 @@ std::vector<Pack> next_packs(PreparedSweep& sweep, const Crew& crew) {
   return packs;
 }
 
-PreparedSweep prepare_sweep(const SweepRequest& request, const Crew& crew) {
+PreparedSweep prepare_sweep(const SweepRequest& request, const RankCount& crew) {
   Definition definition = read_sweep(request.file, request.overrides);
   refuse_cost_without_price(request.limits, definition.device_hour);
   choose_device(*definition.study, request.device);

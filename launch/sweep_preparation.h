@@ -26,7 +26,7 @@ struct SweepRequest {
 };
 
 /// Ranks that will work: all of them, and those of this host, which share its memory.
-struct Crew { int ranks = 1, on_this_host = 1; };
+struct RankCount { int ranks = 1, on_this_host = 1; };
 
 /// A sweep that is about to start: its ledger is open and holds the definition.
 struct PreparedSweep {
@@ -40,10 +40,10 @@ struct PreparedSweep {
 
 /// The packs that the results of a sweep with [replicate] ask for next, once all runs asked for so far are through; recorded in the ledger.
 /// None where every claim is decided or no unit is left. Says which claims are open.
-std::vector<Pack> next_packs(PreparedSweep&, const Crew&);
+std::vector<Pack> next_packs(PreparedSweep&, const RankCount&);
 
 /// Reads and plans the definition, opens the ledger, records the definition in it and beside it (sweep.toml, resolved.toml), and cuts what is
 /// left to do into packs. Nothing is written before the definition and its inputs were found to be good.
-PreparedSweep prepare_sweep(const SweepRequest&, const Crew&);
+PreparedSweep prepare_sweep(const SweepRequest&, const RankCount&);
 
 }  // namespace palimpsest

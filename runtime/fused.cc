@@ -160,10 +160,10 @@ struct Heads {
   explicit Heads(const at::Tensor& x, std::int64_t heads)
       : images(x.size(0) * x.size(1)), T(x.size(2)), heads(heads), d(x.size(3) / heads) {}
 
-  Rows rows(const at::Tensor& x, std::int64_t image, std::int64_t head) const {
+  RowView rows(const at::Tensor& x, std::int64_t image, std::int64_t head) const {
     return {data(x) + image * T * x.stride(2) + head * d, x.stride(2)};
   }
-  MutableRows rows(at::Tensor& x, std::int64_t image, std::int64_t head) const {
+  MutableRowView rows(at::Tensor& x, std::int64_t image, std::int64_t head) const {
     return {x.mutable_data_ptr<float>() + image * T * x.stride(2) + head * d, x.stride(2)};
   }
   std::int64_t square(std::int64_t image, std::int64_t head) const { return (image * heads + head) * T * T; }

@@ -11,11 +11,11 @@
 namespace palimpsest {
 
 /// A matrix of one head of attention: its first row, and the distance between rows.
-struct Rows {
+struct RowView {
   const float* first;
   std::int64_t stride;
 };
-struct MutableRows {
+struct MutableRowView {
   float* first;
   std::int64_t stride;
 };
@@ -28,21 +28,21 @@ struct RateFunction {
 
 /// What a product reads on its left, [M, K]: element (i, k) lies at first[i / 6 * six_stride + i % 6 * row_stride + k *
 /// column_stride].
-struct Left {
+struct LeftFactor {
   const float* first;
   std::int64_t row_stride, column_stride, six_stride;
 };
 /// What it reads on its right, [K, N]: element (k, j) lies at first[j / 16 * panel_stride + k * row_stride + j % 16].
-struct Right {
+struct RightFactor {
   const float* first;
   std::int64_t row_stride, panel_stride;
 };
 constexpr std::int64_t kProductRows = 6, kProductColumns = 16;
 
-inline Left left_of(const float* first, std::int64_t stride) { return {first, stride, 1, kProductRows * stride}; }
-inline Left left_of_sixes(const float* first, std::int64_t K) { return {first, 1, kProductRows, kProductRows * K}; }
-inline Right right_of(Rows rows) { return {rows.first, rows.stride, kProductColumns}; }
-inline Right right_of_panels(const float* first, std::int64_t K) {
+inline LeftFactor left_of(const float* first, std::int64_t stride) { return {first, stride, 1, kProductRows * stride}; }
+inline LeftFactor left_of_sixes(const float* first, std::int64_t K) { return {first, 1, kProductRows, kProductRows * K}; }
+inline RightFactor right_of(RowView rows) { return {rows.first, rows.stride, kProductColumns}; }
+inline RightFactor right_of_panels(const float* first, std::int64_t K) {
   return {first, kProductColumns, kProductColumns * K};
 }
 /// Floats that right_of_rows and right_of_transposed fill, and left_of_transposed.
@@ -56,20 +56,20 @@ inline std::int64_t size_of_sixes(std::int64_t M, std::int64_t K) {
 /// What becomes of the sums: residual + factor * (scale * sum + bias), bias [N], the others [M, N]; each may be absent.
 struct Finish {
   const float* bias = nullptr;
-  Rows factor = {nullptr, 0}, residual = {nullptr, 0};
+  RowView factor = {nullptr, 0}, residual = {nullptr, 0};
   float scale = 1;
 };
 
 struct Kernels {
   // c [M, N] = a [M, K] b [K, N], finished. A residual may be c itself where K is at most 320.
-  void (*product)(const Left& a, const Right& b, const Finish& finish, MutableRows c, std::int64_t M, std::int64_t N,
+  void (*product)(const LeftFactor& a, const RightFactor& b, const Finish& finish, MutableRowView c, std::int64_t M, std::int64_t N,
                   std::int64_t K);
   // Copies that a product reads fastest: of rows [K, N]; of rows [N, K], transposed; of rows [K, M], transposed.
-  void (*right_of_rows)(Rows from, std::int64_t K, std::int64_t N, float* panels);
-  void (*right_of_transposed)(Rows from, std::int64_t K, std::int64_t N, float* panels);
-  void (*left_of_transposed)(Rows from, std::int64_t M, std::int64_t K, float* sixes);
+  void (*right_of_rows)(RowView from, std::int64_t K, std::int64_t N, float* panels);
+  void (*right_of_transposed)(RowView from, std::int64_t K, std::int64_t N, float* panels);
+  void (*left_of_transposed)(RowView from, std::int64_t M, std::int64_t K, float* sixes);
   // Adds the rows of x to sums [width].
-  void (*column_sums)(Rows x, std::int64_t rows, std::int64_t width, float* sums);
+  void (*column_sums)(RowView x, std::int64_t rows, std::int64_t width, float* sums);
 
   // y = x sigmoid(1.702 x), and dx from dy, over n floats. Forward may be in place.
   void (*quick_gelu)(const float* x, float* y, std::int64_t n);
@@ -90,10 +90,10 @@ struct Kernels {
 
   // One head of width d, the first `queries` of T tokens asking all: out [queries, d] = (softmax(q k^T / sqrt(d)) * drop)
   // v. `probabilities` [queries, T] receives the softmax, or is null; `drop` [queries, T] or null.
-  void (*attention)(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities,
+  void (*attention)(RowView q, RowView k, RowView v, const float* drop, MutableRowView out, float* probabilities,
                     std::int64_t queries, std::int64_t T, std::int64_t d);
-  void (*attention_backward)(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out,
-                             MutableRows dq, MutableRows dk, MutableRows dv, std::int64_t T, std::int64_t d);
+  void (*attention_backward)(RowView q, RowView k, RowView v, const float* drop, const float* probabilities, RowView d_out,
+                             MutableRowView dq, MutableRowView dk, MutableRowView dv, std::int64_t T, std::int64_t d);
 
   // out[i] = 0 where the i-th 16 bits of a stream lie below the threshold, else `kept`.
   void (*dropout)(std::uint64_t key, std::uint32_t threshold, float kept, float* out, std::int64_t n);

@@ -77,7 +77,7 @@ float* room(std::int64_t floats) {
 
 }  // namespace
 
-static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out, float* probabilities,
+static void attention(RowView q, RowView k, RowView v, const float* drop, MutableRowView out, float* probabilities,
                       std::int64_t queries, std::int64_t T, std::int64_t d) {
   const std::int64_t Tp = whole_vectors(T), panels = size_of_panels(d, T);
   float* k_transposed = room(panels + queries * (Tp + 1));
@@ -92,8 +92,8 @@ static void attention(Rows q, Rows k, Rows v, const float* drop, MutableRows out
     for (std::int64_t c = 0; c < d; ++c) out.first[i * out.stride + c] *= inverse[i];
 }
 
-static void attention_backward(Rows q, Rows k, Rows v, const float* drop, const float* probabilities, Rows d_out,
-                               MutableRows dq, MutableRows dk, MutableRows dv, std::int64_t T, std::int64_t d) {
+static void attention_backward(RowView q, RowView k, RowView v, const float* drop, const float* probabilities, RowView d_out,
+                               MutableRowView dq, MutableRowView dk, MutableRowView dv, std::int64_t T, std::int64_t d) {
   const std::int64_t Tp = whole_vectors(T), panels = size_of_panels(d, T);
   float* v_transposed = room(panels + 2 * T * Tp);
   float *weights = v_transposed + panels, *d_scores = weights + T * Tp;

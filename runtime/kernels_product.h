@@ -82,13 +82,13 @@ struct Part {
 };
 
 TileFinish finish_at(const Finish& f, std::int64_t row, std::int64_t column) {
-  const auto at = [&](Rows rows) { return rows.first ? rows.first + row * rows.stride + column : nullptr; };
+  const auto at = [&](RowView rows) { return rows.first ? rows.first + row * rows.stride + column : nullptr; };
   return {
       f.bias ? f.bias + column : nullptr, at(f.factor), at(f.residual), f.factor.stride, f.residual.stride, f.scale};
 }
 
 template <int kVectors, End kEnd>
-void product_of_panel(const Left& a, const Right& b, const Finish& finish, MutableRows c, const Part& part) {
+void product_of_panel(const LeftFactor& a, const RightFactor& b, const Finish& finish, MutableRowView c, const Part& part) {
   const float* panel =
       b.first + part.column / kColumnsAtOnce * b.panel_stride + part.column % kColumnsAtOnce + part.from * b.row_stride;
   const float* left = a.first + part.from * a.column_stride;
@@ -108,7 +108,7 @@ void product_of_panel(const Left& a, const Right& b, const Finish& finish, Mutab
 }
 
 // Columns [column, N), fewer than 8: the last ones of an odd width.
-void last_columns(const Left& a, const Right& b, const Finish& finish, MutableRows c, const Part& part,
+void last_columns(const LeftFactor& a, const RightFactor& b, const Finish& finish, MutableRowView c, const Part& part,
                   std::int64_t N) {
   const float* panel =
       b.first + part.column / kColumnsAtOnce * b.panel_stride + part.column % kColumnsAtOnce + part.from * b.row_stride;
@@ -128,7 +128,7 @@ void last_columns(const Left& a, const Right& b, const Finish& finish, MutableRo
 }
 
 template <End kEnd>
-void product_part(const Left& a, const Right& b, const Finish& finish, MutableRows c, Part part, std::int64_t N) {
+void product_part(const LeftFactor& a, const RightFactor& b, const Finish& finish, MutableRowView c, Part part, std::int64_t N) {
   for (; part.column + kColumnsAtOnce <= N; part.column += kColumnsAtOnce)
     product_of_panel<2, kEnd>(a, b, finish, c, part);
   if (part.column + kLanes <= N) {
@@ -140,7 +140,7 @@ void product_part(const Left& a, const Right& b, const Finish& finish, MutableRo
 
 }  // namespace
 
-static void product(const Left& a, const Right& b, const Finish& finish, MutableRows c, std::int64_t M, std::int64_t N,
+static void product(const LeftFactor& a, const RightFactor& b, const Finish& finish, MutableRowView c, std::int64_t M, std::int64_t N,
                     std::int64_t K) {
   const std::int64_t parts = std::max<std::int64_t>(1, (K + kDepthAtOnce - 1) / kDepthAtOnce);
   const std::int64_t depth = (K + parts - 1) / parts;
@@ -156,7 +156,7 @@ static void product(const Left& a, const Right& b, const Finish& finish, Mutable
     product_part<End::kSums>(a, b, finish, c, last, N);
 }
 
-static void right_of_rows(Rows from, std::int64_t K, std::int64_t N, float* panels) {
+static void right_of_rows(RowView from, std::int64_t K, std::int64_t N, float* panels) {
   for (std::int64_t j = 0; j < N; j += kColumnsAtOnce) {
     const std::int64_t columns = std::min(kColumnsAtOnce, N - j);
     const float* row = from.first + j;
@@ -185,13 +185,13 @@ PALIMPSEST_INLINE void half_panel(const float* rows, std::int64_t stride, std::i
     for (std::int64_t j = 0; j < kLanes; ++j) panel[k * kColumnsAtOnce + j] = j < columns ? rows[j * stride + k] : 0.0f;
 }
 
-static void right_of_transposed(Rows from, std::int64_t K, std::int64_t N, float* panels) {
+static void right_of_transposed(RowView from, std::int64_t K, std::int64_t N, float* panels) {
   for (std::int64_t j = 0; j < N; j += kColumnsAtOnce, panels += K * kColumnsAtOnce)
     for (std::int64_t half = 0; half < kColumnsAtOnce; half += kLanes)
       half_panel(from.first + (j + half) * from.stride, from.stride, std::min(kLanes, N - j - half), K, panels + half);
 }
 
-static void left_of_transposed(Rows from, std::int64_t M, std::int64_t K, float* sixes) {
+static void left_of_transposed(RowView from, std::int64_t M, std::int64_t K, float* sixes) {
   for (std::int64_t i = 0; i < M; i += kRowsAtOnce) {
     const std::int64_t rows = std::min(kRowsAtOnce, M - i);
     for (std::int64_t k = 0; k < K; ++k, sixes += kRowsAtOnce) {
@@ -206,7 +206,7 @@ static void left_of_transposed(Rows from, std::int64_t M, std::int64_t K, float*
   }
 }
 
-static void column_sums(Rows x, std::int64_t rows, std::int64_t width, float* sums) {
+static void column_sums(RowView x, std::int64_t rows, std::int64_t width, float* sums) {
   for (std::int64_t row = 0; row < rows; ++row) {
     const float* from = x.first + row * x.stride;
     for (std::int64_t i = 0; i < width; ++i) sums[i] += from[i];

@@ -44,11 +44,11 @@ const float* stacked_bias(const MapView& map, Scratch& scratch) {
 }
 
 // Where gradients are added to what is there.
-Rows added_to(const float* gradient, std::int64_t stride, bool first) { return {first ? nullptr : gradient, stride}; }
+RowView added_to(const float* gradient, std::int64_t stride, bool first) { return {first ? nullptr : gradient, stride}; }
 
 // Of an adapter, from x as panels and dy as it is and in sixes.
-void adapter_gradients(const MapPart& part, std::int64_t in, Rows x, Rows dy, const Left& dy_sixes,
-                       const Right& x_panels, std::int64_t rows, bool first, Scratch& scratch) {
+void adapter_gradients(const MapPart& part, std::int64_t in, RowView x, RowView dy, const LeftFactor& dy_sixes,
+                       const RightFactor& x_panels, std::int64_t rows, bool first, Scratch& scratch) {
   const auto r = part.rank;
   float *low = scratch.take(rows * r), *d_low = scratch.take(rows * r), *panels = scratch.take(size_of_panels(in, r));
   kernels().right_of_transposed({part.a, in}, in, r, panels);
@@ -61,7 +61,7 @@ void adapter_gradients(const MapPart& part, std::int64_t in, Rows x, Rows dy, co
                     r, in, rows);
 }
 
-void gradients_of_few_rows(const MapView& map, Rows x, Rows dy, std::int64_t rows, bool first, Scratch& scratch) {
+void gradients_of_few_rows(const MapView& map, RowView x, RowView dy, std::int64_t rows, bool first, Scratch& scratch) {
   float* panels = scratch.take(size_of_panels(rows, map.in));
   float* sixes = scratch.take(size_of_sixes(map.out(), rows) + kProductRows * rows);
   kernels().right_of_rows(x, rows, map.in, panels);
@@ -97,7 +97,7 @@ std::int64_t MapView::out() const {
 PackedMap::PackedMap(const MapView& map, bool forward, Scratch& scratch) : in_(map.in), out_(map.out()) {
   const auto K = forward ? in_ : out_, N = forward ? out_ : in_;
   float* panels = scratch.take(size_of_panels(K, N));
-  const Rows weight{stacked(map, scratch), in_};
+  const RowView weight{stacked(map, scratch), in_};
   if (forward)
     kernels().right_of_transposed(weight, K, N, panels);
   else
@@ -106,16 +106,16 @@ PackedMap::PackedMap(const MapView& map, bool forward, Scratch& scratch) : in_(m
   if (forward) bias_ = stacked_bias(map, scratch);
 }
 
-void PackedMap::forward(Rows x, MutableRows y, std::int64_t rows, Finish finish) const {
+void PackedMap::forward(RowView x, MutableRowView y, std::int64_t rows, Finish finish) const {
   finish.bias = bias_;
   kernels().product(left_of(x.first, x.stride), right_of_panels(panels_, in_), finish, y, rows, out_, in_);
 }
 
-void PackedMap::backward(Rows dy, MutableRows dx, std::int64_t rows, const Finish& finish) const {
+void PackedMap::backward(RowView dy, MutableRowView dx, std::int64_t rows, const Finish& finish) const {
   kernels().product(left_of(dy.first, dy.stride), right_of_panels(panels_, out_), finish, dx, rows, in_, out_);
 }
 
-void map_gradients(const MapView& map, Rows x, Rows dy, std::int64_t rows, bool first, Scratch& scratch) {
+void map_gradients(const MapView& map, RowView x, RowView dy, std::int64_t rows, bool first, Scratch& scratch) {
   if (!wants_gradients(map)) return;
   for (std::int64_t row = 0; row < rows; row += kRowsOfASum, first = false)
     gradients_of_few_rows(map, {x.first + row * x.stride, x.stride}, {dy.first + row * dy.stride, dy.stride},

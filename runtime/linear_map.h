@@ -35,9 +35,9 @@ class PackedMap {
   PackedMap(const MapView& map, bool forward, Scratch& scratch);
 
   /// y [M, D] = residual + factor * (x W^T + b), where `finish` names residual and factor.
-  void forward(Rows x, MutableRows y, std::int64_t rows, Finish finish = {}) const;
+  void forward(RowView x, MutableRowView y, std::int64_t rows, Finish finish = {}) const;
   /// dx [M, C] = residual + factor * (dy W)
-  void backward(Rows dy, MutableRows dx, std::int64_t rows, const Finish& finish = {}) const;
+  void backward(RowView dy, MutableRowView dx, std::int64_t rows, const Finish& finish = {}) const;
 
  private:
   std::int64_t in_, out_;
@@ -48,6 +48,6 @@ class PackedMap {
 constexpr std::int64_t kRowsOfASum = 320;
 
 /// Gradients of the weights of a map from x [M, C] and dy [M, D]. `first`: they are set, otherwise added to.
-void map_gradients(const MapView& map, Rows x, Rows dy, std::int64_t rows, bool first, Scratch& scratch);
+void map_gradients(const MapView& map, RowView x, RowView dy, std::int64_t rows, bool first, Scratch& scratch);
 
 }  // namespace palimpsest

@@ -15,6 +15,8 @@
 #include "launch/mpirun_command.h"
 #include "launch/pair_rounds.h"
 #include "launch/rank_lines.h"
+#include "launch/world_process.h"
+#include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "tests/temporary_folder.h"
 
@@ -311,6 +313,20 @@ TEST(PartedHosts, AreNamedByTheHostThatIsInMostPairs) {
   EXPECT_EQ(parted_text({}, hosts, 10), "");
   EXPECT_THAT(parted_text({{0, 2}, {1, 2}, {2, 3}}, hosts, 10), HasSubstr("within 10 s between c and a, b, d."));
   EXPECT_THAT(parted_text({{0, 1}, {2, 3}}, hosts, 10), HasSubstr("between a and b; c and d."));
+}
+
+// What a killed mpirun leaves under its process number would keep a later one of that number from starting.
+TEST(AWorld, KeepsItsSessionInAPlaceThatNoOtherHasAndThatGoesWithIt) {
+  const TemporaryFolder folder;
+  const auto place_of = [&](const std::string& name) {
+    const std::string file = folder / name;
+    const auto end = run_world({"sh", "-c", "test -d \"$PRTE_MCA_prte_local_tmpdir_base\" && echo \"$PRTE_MCA_prte_local_tmpdir_base\" > " + file}, Tags::kMpirun, [] { return false; });
+    EXPECT_EQ(end.exit_code, 0);
+    return std::filesystem::path(read_file(file).substr(0, read_file(file).find('\n')));
+  };
+  const auto first = place_of("first"), second = place_of("second");
+  EXPECT_NE(first, second);
+  EXPECT_FALSE(exists(first) || exists(second));
 }
 
 TEST(ALineForARemoteShell, KeepsItsWords) { EXPECT_EQ(shell_line({"/a b/p", "it's"}), "'/a b/p' 'it'\\''s'"); }

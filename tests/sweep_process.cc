@@ -115,6 +115,9 @@ bool is_running(pid_t pid) {
 std::vector<std::string> palimpsest_command(int ranks, const std::vector<std::string>& words) {
   std::vector<std::string> command;
   if (ranks > 0) {
+    // mpirun names the folder of a session by its process number, which comes again, and leaves it where it is killed, as here it is.
+    static const TemporaryFolder sessions;
+    setenv("PRTE_MCA_prte_local_tmpdir_base", sessions.path().c_str(), 1);
     command = {PALIMPSEST_MPIRUN};
     if (std::string(PALIMPSEST_MPI_PREFIX) != "") command.insert(command.end(), {"--prefix", PALIMPSEST_MPI_PREFIX});
     if (geteuid() == 0) command.push_back("--allow-run-as-root");

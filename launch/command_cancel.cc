@@ -43,7 +43,12 @@ int cancel(const std::filesystem::path& results) {
   if (submitted && std::filesystem::exists(results / "ledger.sqlite")) sweeps.push_back(results);
   std::erase_if(sweeps, [](const auto& one) { return !ask(one); });
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  for (const auto& one : sweeps) await_end(one, deadline);
+  try {
+    for (const auto& one : sweeps) await_end(one, deadline);
+  } catch (const Interrupted&) {
+    if (submitted) cancel_submitted(results);   // its script would ask for another turn when it does end
+    throw;
+  }
   return submitted ? cancel_submitted(results) : 0;   // else the batch system would take it up again
 }
 

@@ -113,9 +113,11 @@ void PackRunner::work() {
 }
 
 void PackRunner::run(PackOrder&& order) {
-  std::string runs;
-  for (const RunSpec& run : order.runs) runs += " " + run.id;
-  log().debug("pack {}: runs{}", order.pack.value, runs);
+  if (log().should_log(spdlog::level::debug)) {
+    std::string runs;
+    for (const RunSpec& run : order.runs) runs += " " + run.id;
+    log().debug("pack {}: runs{}", order.pack.value, runs);
+  }
   crash_point("order-received");
   const PackId pack = order.pack;
   const Leaving leaving = run_in_parts(std::move(order));

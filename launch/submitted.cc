@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -84,12 +86,15 @@ std::vector<std::string> hand_over_to(const Engine& engine, const Submission& su
 bool was_submitted(const std::filesystem::path& out) { return std::filesystem::exists(record(out)); }
 
 std::vector<std::filesystem::path> slices_in(const std::filesystem::path& out) {
-  std::vector<std::filesystem::path> begun;
-  for (int slice = 1;; ++slice) {
-    const auto folder = out / fmt::format("slice-{}", slice);
-    if (!std::filesystem::exists(folder)) return begun;
-    if (std::filesystem::exists(folder / "ledger.sqlite")) begun.push_back(folder);
+  std::map<int, std::filesystem::path> begun;   // in any order: not all tasks of an array begin at once
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(out, ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("slice-") && std::filesystem::exists(entry.path() / "ledger.sqlite")) begun[std::atoi(name.c_str() + 6)] = entry.path();
   }
+  std::vector<std::filesystem::path> folders;
+  for (const auto& [slice, folder] : begun) folders.push_back(folder);
+  return folders;
 }
 
 int tell_submitted(const std::filesystem::path& out) {

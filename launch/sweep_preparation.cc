@@ -167,6 +167,18 @@ std::vector<Pack> packs_of_suspects(const Plan& plan, Standing& standing, const 
   return packs;
 }
 
+// They may come from more than was computed at once.
+std::map<int, std::int64_t> sizes_of_suspects(const Plan& plan, const std::vector<Pack>& packs, const RankCount& crew, const PackNotes& notes, const Signatures& signatures) {
+  std::vector<std::int64_t> runs;
+  for (const Pack& pack : packs) runs.insert(runs.end(), pack.runs.begin(), pack.runs.end());
+  if (runs.empty()) return {};
+  std::ranges::sort(runs);
+  const auto sizes = pack_sizes(WaitingRuns(plan, RunSet(runs)), memory_for_packs(crew.on_this_host), compute_device().is_cpu() ? kLargestOnCpu : kLargestOnGpu);
+  std::map<int, std::int64_t> largest;
+  for (const auto& [signature, size] : within_notes(sizes, notes, plan.definition().pack_size == 0)) largest[number_of(signature, *signatures)] = size;
+  return largest;
+}
+
 // The others are cut when their turn comes. The plan is the source's own: the sweep's may move.
 struct Cutting {
   Plan plan;
@@ -216,6 +228,7 @@ std::vector<Pack> next_packs(PreparedSweep& sweep, const RankCount& crew) {
   sweep.ledger.record_definition(sweep.plan, asked, provenance(crew.ranks));   // a growing sweep has no slices
   const Standing standing = standing_of(sweep.ledger, sweep.plan, asked);
   sweep.total = asked.size();
+  for (const auto& [run, tries] : standing.tries) sweep.coordinator.tries.try_emplace(run, tries);
   const PackSource source = source_of(std::make_shared<Cutting>(sweep.plan, standing.waiting, crew, sweep.notes), standing.waiting.size(), sweep.signatures);
   std::vector<Pack> packs;
   while (auto pack = source.next()) packs.push_back(std::move(*pack));
@@ -248,10 +261,11 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const RankCount& crew) 
   const auto cutting = std::make_shared<Cutting>(plan, standing.waiting, crew, notes);
   if (notes != known) write_pack_notes(request.out, notes);
   std::int64_t largest = cutting->cutter.largest();
-  for (const Pack& pack : first) largest = std::max(largest, static_cast<std::int64_t>(pack.runs.size()));
+  auto suspects_at_once = sizes_of_suspects(plan, first, crew, notes, signatures);
+  for (const auto& [signature, size] : suspects_at_once) largest = std::max(largest, size);
   const std::int64_t packs = static_cast<std::int64_t>(first.size()) + cutting->cutter.packs(), next_pack = ledger.highest_pack() + 1;
   Coordinator coordinator = coordinate({ids_of(plan), std::move(first), std::move(standing.tries), next_pack, crew.ranks,
-                                        source_of(cutting, standing.waiting.size(), signatures)});
+                                        source_of(cutting, standing.waiting.size(), signatures), std::move(suspects_at_once)});
   coordinator.growing = plan.definition().replication.has_value();
   return {std::move(plan), std::move(ledger), std::move(coordinator), signatures, std::move(notes),
           asked.size(), standing.done, standing.failed, standing.quarantined, packs, largest};

@@ -50,6 +50,7 @@ std::vector<std::pair<std::string, RunCounts>> by_condition(const Ledger& ledger
     if (ledger.plan().kept().size() > kMostConditions) return {};
     count_left(ledger.plan(), left, axes, conditions);
   }
+  if (std::ssize(conditions) > kMostConditions) return {};
   return {conditions.begin(), conditions.end()};
 }
 

@@ -60,7 +60,7 @@ class Contrastive : public Objective {
     const auto B = static_cast<double>(batch.images.size(0)), share = B / static_cast<double>(batch.global_size);
     return {{kChance, share * std::log(B)},
             {kPixels,
-             contrast_loss(mine, mine, 0, at::full({1}, 1 / kFirstTemperature), batch.global_size).item<double>()}};
+             contrast_loss(mine, mine, 0, at::full({1}, 1 / kFirstTemperature, mine.options()), batch.global_size).item<double>()}};
   }
 
   /// First views, second views, and the second view that each first one is taken to belong to.

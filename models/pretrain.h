@@ -33,7 +33,7 @@ struct PretrainResult {
 };
 
 /// Trains slow weights over all ranks of the communicator, from the newest whole checkpoint in `out` where there is one. A resumed run equals an
-/// undisturbed one bit for bit; the loss curve does not depend on the number of ranks (to rounding). Only rank 0 writes and prints.
+/// undisturbed one bit for bit on CPUs; the loss curve does not depend on the number of ranks (to rounding). Only rank 0 writes and prints.
 /// Throws InputError (on all ranks alike), Interrupted, and Error when the loss is no number any more.
 PretrainResult pretrain(const Settings&, Communicator&, const PretrainOptions&);
 

@@ -50,7 +50,7 @@ std::unique_ptr<Communicator> nccl(const MpiWorld& world) {
 std::unique_ptr<Communicator> automatic(const MpiWorld& world) {
   auto ranks = mpi(world);
   if (ranks->world_size() == 1) return ranks;
-  const double able = sum_over_ranks(*ranks, {why_not_over_nccl().empty() ? 1.0 : 0.0})[0];
+  const double able = sum_over_ranks(*ranks, {compute_device().is_cuda() && why_not_over_nccl().empty() ? 1.0 : 0.0})[0];
   if (able < ranks->world_size() || gpus_of(*ranks) < ranks->world_size()) return ranks;
   return over_nccl(std::move(ranks), {.device = compute_device().index()});
 }

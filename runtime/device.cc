@@ -76,6 +76,7 @@ void use_device(const std::string& choice, int local_rank) {
   if (chosen.is_cpu()) return;
   at::globalContext().lazyInitDevice(chosen.type());
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);  // nothing here reads what it has not written
 }
 
 at::Device compute_device() { return chosen; }

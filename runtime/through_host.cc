@@ -21,6 +21,7 @@ class ThroughHost : public Communicator {
   std::unique_ptr<Communicator> split(int group) override { return through_host(inner_->split(group), staged_); }
 
   void all_reduce(at::Tensor& x, Reduction reduction) override {
+    if (alone()) return;
     if (stays(x)) return inner_->all_reduce(x, reduction);
     auto here = room_for(x).copy_(x);
     inner_->all_reduce(here, reduction);
@@ -39,6 +40,7 @@ class ThroughHost : public Communicator {
     whole.copy_(whole_here);
   }
   void broadcast(at::Tensor& x, int root) override {
+    if (alone()) return;
     if (stays(x)) return inner_->broadcast(x, root);
     auto here = room_for(x).copy_(x);
     inner_->broadcast(here, root);
@@ -46,6 +48,7 @@ class ThroughHost : public Communicator {
   }
 
  private:
+  bool alone() const { return staged_ == Staged::kOfDevices && world_size() == 1; }
   bool stays(const at::Tensor& x) const { return staged_ == Staged::kOfDevices && x.is_cpu(); }
 
   // LibTorch keeps pinned blocks for the next time.

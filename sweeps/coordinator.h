@@ -102,6 +102,7 @@ struct Backlog {
   std::int64_t next_pack = 1;                            // packs are numbered from here
   int workers = 1;                                       // that are expected
   PackSource rest = {};                                  // after those packs
+  std::map<int, std::int64_t> largest = {};              // by signature: so many of its runs are computed at once; else as many as its largest pack has
 };
 
 /// The state of a sweep at work: which packs wait, who has which, which runs of a pack are still open. The functions below are the only

@@ -353,7 +353,7 @@ KeyTable familiarity_keys() {
 
 std::vector<MetricInfo> familiarity_metrics() {
   std::vector<MetricInfo> out = {
-      {"loss", {"step"}, "", "training loss: the terms of loss.*, each squared error + l1 * absolute error of the reconstruction of what is learned"}};
+      {"loss", {"step"}, "", "training loss: the weighted sum of the terms of loss.*; of pixels squared error + l1 * absolute error, of features squared distance over squared length"}};
   for (const auto* file : familiarity_metric_files()) out.insert(out.end(), file->values.begin(), file->values.end());
   return out;
 }

@@ -115,11 +115,18 @@ bool is_fact(SQLite::Database& db, const std::string& key, const std::string& va
   return known.executeStep();
 }
 
-// Where nothing changed, no row is looked at.
+bool has_fact(SQLite::Database& db, const std::string& key) {
+  SQLite::Statement known(db, "SELECT 1 FROM meta WHERE key = ?1 AND seal = seal(key, value)");
+  known.bind(1, key);
+  return known.executeStep();
+}
+
+// Where nothing changed, no row is looked at. What a salvaged ledger may lack is written anew.
 void put_runs(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
   const std::string fingerprint = plan.fingerprint(), numbers = asked.text();
-  if (is_fact(db, "plan", fingerprint) && is_fact(db, "asked", numbers)) return;
-  if (!is_fact(db, "plan", fingerprint)) set_meta(db, "inputs", plan.inputs().text());
+  const bool same = is_fact(db, "plan", fingerprint) && has_fact(db, "inputs");
+  if (same && is_fact(db, "asked", numbers)) return;
+  if (!same) set_meta(db, "inputs", plan.inputs().text());
   set_meta(db, "plan", fingerprint);
   set_meta(db, "asked", numbers);
   number_rows(db, plan, asked);

@@ -17,6 +17,7 @@ constexpr const char* kCopy[] = {
     "INSERT OR IGNORE INTO shapes (axes, seal) SELECT axes, 0 FROM slice.shapes",
     "INSERT INTO claims SELECT * FROM slice.claims WHERE true ON CONFLICT (hash) DO UPDATE SET exploratory = max(exploratory, excluded.exploratory), "
     "position = min(position, excluded.position)",
+    "UPDATE main.runs SET asked = x.asked FROM slice.runs x WHERE x.id = main.runs.id AND x.asked > main.runs.asked",
     "INSERT INTO runs (id, settings, seed, image_set, method, inputs, asked, state, attempts, reason, host, device, started, finished, seconds, results, seal) "
     "SELECT r.id, m.id, seed, image_set, method, mi.id, asked, state, attempts, reason, host, device, started, finished, seconds, results, 0 "
     "FROM slice.runs r JOIN slice.settings s ON s.id = r.settings JOIN main.settings m ON m.json = s.json "

@@ -48,7 +48,7 @@ json x_places(const Figure& figure) {
   return places;
 }
 
-/// A label at each dose, and room beside the first and the last. Doses that span more than an eighth of their largest are evenly spread over decades.
+/// A label at each dose, and room beside the first and the last. Doses of which the largest is eight times the smallest or more are on a logarithmic axis.
 void lay_out_doses(const Figure& figure, json& x) {
   const double low = std::strtod(figure.x.front().c_str(), nullptr), high = std::strtod(figure.x.back().c_str(), nullptr);
   x["axis"]["values"] = x_places(figure);

@@ -7,6 +7,7 @@ namespace palimpsest {
 namespace {
 
 constexpr std::int64_t kFewCells = 4096;   // each is asked for its signature
+constexpr std::int64_t kFewPlaces = 1'000'000;   // of a product, each of which then has a number
 constexpr std::int64_t kLooks = 8, kValuesTried = 16;
 
 // `count` places of `of`, from the first to the last.
@@ -27,7 +28,7 @@ WaitingRuns::WaitingRuns(const Plan& plan, RunSet waiting) : plan_(&plan), runs_
 
 void WaitingRuns::find_axes() {
   const Product& product = plan_->product();
-  exact_ = plan_->kept().size() <= kFewCells;
+  exact_ = plan_->kept().size() <= kFewCells && plan_->product().cells() <= kFewPlaces;
   for (std::size_t axis = 0; axis < product.axes(); ++axis)
     if (product.count(axis) > 1 && (exact_ || changes_signature(axis))) axes_.push_back(axis);
   block_ = axes_.empty() ? product.cells() : product.stride(axes_.back());

@@ -440,6 +440,15 @@ TEST_F(Coordinating, NumbersPacksAndAttemptsOnFromWhatTheLedgerHas) {
                           "pack 41 -> ann\n");
 }
 
+TEST_F(Coordinating, ComputesNoMoreRunsAtOnceOfWhatWasTriedThanFit) {
+  Backlog backlog{id_of, {{{1, 2, 3, 4}}}, {{1, Tries{1}}}, 41, 1};
+  backlog.largest = {{0, 2}};
+  auto coordinator = coordinate(std::move(backlog));
+  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+  EXPECT_EQ(last_order(outbox).runs.size(), 4u);
+  EXPECT_EQ(last_order(outbox).together, 2);
+}
+
 TEST_F(Coordinating, CountsTheShareOfAPackInFlightButNoRunTwice) {
   auto coordinator = sweep_of_packs({4});
   on_worker_ready(coordinator, kAnn, anyone, 0, outbox);

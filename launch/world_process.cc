@@ -22,6 +22,7 @@
 #include "launch/execute.h"
 #include "launch/stop_signal.h"
 #include "runtime/error.h"
+#include "runtime/scratch_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -45,37 +46,22 @@ Pipe make_pipe() {
 }
 
 // Open MPI names the folder of a session by mpirun's process number, leaves it where mpirun is killed, and cannot start when that number comes again. So
-// each world has a place of its own for it.
-class SessionPlace {
- public:
-  SessionPlace() : folder_((std::filesystem::temp_directory_path() / "palimpsest-XXXXXX").string()) {
-    if (!mkdtemp(folder_.data())) folder_.clear();  // Open MPI then says what is wrong with the place it takes
-  }
-  ~SessionPlace() {
-    std::error_code ignored;
-    if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
-  }
-  SessionPlace(const SessionPlace&) = delete;
-  SessionPlace& operator=(const SessionPlace&) = delete;
-  void name_in_environment() const {
-    for (const char* variable : {"PRTE_MCA_prte_local_tmpdir_base", "OMPI_MCA_orte_local_tmpdir_base"})  // of versions 5 and 4
-      if (!folder_.empty()) setenv(variable, folder_.c_str(), /*overwrite=*/0);
-  }
-
- private:
-  std::string folder_;
-};
+// each world has a place of its own for it; where none can be made, Open MPI says what is wrong with the one it takes.
+void name_in_environment(const ScratchFolder& sessions) {
+  for (const char* variable : {"PRTE_MCA_prte_local_tmpdir_base", "OMPI_MCA_orte_local_tmpdir_base"})  // of versions 5 and 4
+    if (!sessions.path().empty()) setenv(variable, sessions.path().c_str(), /*overwrite=*/0);
+}
 
 // In the child. mpirun gets a process group of its own, so that Ctrl-C reaches us alone; a background group must not
 // read the terminal.
-[[noreturn]] void become(const std::vector<std::string>& command, const SessionPlace& place, pid_t parent, int output, int errors) {
+[[noreturn]] void become(const std::vector<std::string>& command, const ScratchFolder& sessions, pid_t parent, int output, int errors) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(3);  // we died before the line above
   if (const int nothing = open("/dev/null", O_RDONLY); nothing >= 0) dup2(nothing, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(errors, STDERR_FILENO);
-  place.name_in_environment();
+  name_in_environment(sessions);
   execute(command);
   std::fprintf(stderr, "palimpsest: %s: cannot be started: %s. Run launch/setup.sh and build again.\n", command.front().c_str(),
                std::strerror(errno));
@@ -115,13 +101,13 @@ class Stream {
   const int shown_on_;
 };
 
-pid_t start(const std::vector<std::string>& command, const SessionPlace& place, Stream& output, Stream& errors) {
+pid_t start(const std::vector<std::string>& command, const ScratchFolder& sessions, Stream& output, Stream& errors) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);  // ranks of an mpirun that was killed become our children, so that we can end them
   const pid_t parent = getpid(), child = fork();
   if (child < 0)
     throw Interrupted(
         fmt::format("no process could be started: {}. Run the same command again.", std::strerror(errno)));
-  if (child == 0) become(command, place, parent, output.writing(), errors.writing());
+  if (child == 0) become(command, sessions, parent, output.writing(), errors.writing());
   output.leave_writing_to_child();
   errors.leave_writing_to_child();
   return child;
@@ -212,8 +198,8 @@ WorldEnd run_world(const std::vector<std::string>& command, Tags tags, const std
     output.pass_on();
     errors.pass_on();
   };
-  const SessionPlace place;
-  const pid_t mpirun = start(command, place, output, errors);
+  const ScratchFolder sessions("palimpsest");
+  const pid_t mpirun = start(command, sessions, output, errors);
   Stopper stopper(mpirun);
   Lingering lingering(mpirun);
   int status = 0;

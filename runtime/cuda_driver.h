@@ -20,23 +20,18 @@ class CudaDriver {
     return function ? function(arguments...) : -1;
   }
   /// "NVIDIA H200", by its number among those that CUDA_VISIBLE_DEVICES shows; "unknown GPU" where it cannot be asked.
-  std::string name_of(int number) const {
-    char name[256] = "";
-    int device = 0;
-    const bool told = error_ == 0 && call("cuDeviceGet", &device, number) == 0 &&
-                      call("cuDeviceGetName", &name[0], static_cast<int>(sizeof name), device) == 0;
-    return told ? name : "unknown GPU";
-  }
+  std::string name_of(int number) const { return told("cuDeviceGetName", number, "unknown GPU"); }
   /// "0000:9b:00.0", where it is plugged in: a number is another device in a process that is shown others. Empty where it cannot be asked.
-  std::string place_of(int number) const {
-    char place[32] = "";
-    int device = 0;
-    const bool told = error_ == 0 && call("cuDeviceGet", &device, number) == 0 &&
-                      call("cuDeviceGetPCIBusId", &place[0], static_cast<int>(sizeof place), device) == 0;
-    return told ? place : "";
-  }
+  std::string place_of(int number) const { return told("cuDeviceGetPCIBusId", number, ""); }
 
  private:
+  std::string told(const char* function, int number, const char* otherwise) const {
+    char text[256] = "";
+    int device = 0;
+    const bool there = error_ == 0 && call("cuDeviceGet", &device, number) == 0 && call(function, &text[0], static_cast<int>(sizeof text), device) == 0;
+    return there ? text : otherwise;
+  }
+
   void* const library_;  // for the length of the program
   const int error_;
 };

@@ -3,16 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <optional>
 
 namespace palimpsest {
 namespace {
-
-std::optional<double> number_of(const Value& value) {
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
-  if (const auto* number = std::get_if<double>(&value)) return *number;
-  return std::nullopt;
-}
 
 /// "1e-4" rather than "0.0001" or "1e-04".
 std::string plain_number(double value) {
@@ -22,6 +15,12 @@ std::string plain_number(double value) {
 }
 
 }  // namespace
+
+std::optional<double> number_of(const Value& value) {
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
+  if (const auto* number = std::get_if<double>(&value)) return *number;
+  return std::nullopt;
+}
 
 bool same_value(const Value& a, const Value& b) {
   const auto x = number_of(a), y = number_of(b);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@ namespace palimpsest {
 /// Some keys of a study with their values: what distinguishes runs, or what a claim asks of them.
 using Condition = std::map<std::string, Value>;
 
+std::optional<double> number_of(const Value&);   // none where it is no number
 /// Numbers are equal as numbers: 1 is 1.0.
 bool same_value(const Value&, const Value&);
 bool holds(const Settings&, const Condition&);

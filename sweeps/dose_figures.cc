@@ -19,12 +19,6 @@ namespace {
 constexpr std::size_t kFewest = 3;  // doses of a line, else nothing is seen of its shape
 constexpr std::size_t kMostPanels = 8, kMostTrends = 4;  // that can be taken in at a glance
 
-std::optional<double> dose_of(const Value& value) {
-  if (const auto* whole = std::get_if<std::int64_t>(&value)) return static_cast<double>(*whole);
-  if (const auto* number = std::get_if<double>(&value)) return *number;
-  return std::nullopt;
-}
-
 /// What a claim reads, whatever it says of it.
 ClaimPart statistic_of(ClaimPart part) {
   part.treatment.clear(), part.baseline.clear();
@@ -60,7 +54,7 @@ Lines lines_over(const Rows& rows, const std::string& axis, const RunValues& val
     const auto value = values.find(run.spec.id);
     if (run.state != RunState::kDone || value == values.end() || !std::isfinite(value->second)) continue;
     if (!run.spec.settings.has(axis) || !exists(axis, run.spec.settings, rows.when)) continue;
-    const auto dose = dose_of(run.spec.settings.at(axis));
+    const auto dose = number_of(run.spec.settings.at(axis));
     if (!dose) continue;
     Mean& mean = lines[condition_of(run.spec.settings, others)][*dose][unit_of(rows, run)];
     mean.sum += value->second, ++mean.count;

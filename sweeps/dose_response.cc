@@ -18,11 +18,9 @@ std::vector<const PartResult*> by_dose(const ClaimResult& claim) {
   if (claim.claim.each.size() != 1 || claim.claim.parts.size() != 1) return {};
   std::map<double, const PartResult*> doses;
   for (const PartResult& part : claim.parts) {
-    const Value& value = part.each.begin()->second;
-    if (const auto* whole = std::get_if<std::int64_t>(&value)) doses[static_cast<double>(*whole)] = &part;
-    else if (const auto* number = std::get_if<double>(&value)) doses[*number] = &part;
-    else return {};
-    if (part.sequential) return {};
+    const auto dose = number_of(part.each.begin()->second);
+    if (!dose || part.sequential) return {};
+    doses[*dose] = &part;
   }
   std::vector<const PartResult*> ordered;
   for (const auto& [dose, part] : doses) ordered.push_back(part);

@@ -99,6 +99,35 @@ Product::Product(const Definition& definition) {
   for (std::size_t axis = counts_.size(); axis-- > 0; cells_ *= counts_[axis]) strides_[axis] = cells_;
 }
 
+std::int64_t Product::combinations(const std::vector<std::size_t>& axes) const {
+  std::int64_t all = 1;
+  for (const std::size_t axis : axes) all *= counts_[axis];
+  return all;
+}
+
+std::int64_t Product::combination_of(std::int64_t cell, const std::vector<std::size_t>& axes) const {
+  std::int64_t combination = 0;
+  for (const std::size_t axis : axes) combination = combination * counts_[axis] + place(cell, axis);
+  return combination;
+}
+
+std::int64_t Product::cell_with(std::int64_t combination, const std::vector<std::size_t>& axes) const {
+  std::int64_t cell = 0;
+  for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
+    cell += combination % counts_[*axis] * strides_[*axis];
+    combination /= counts_[*axis];
+  }
+  return cell;
+}
+
+std::vector<std::string> keys_of_axis(const Definition& definition, std::size_t axis) {
+  const std::size_t grid = definition.grid.size();
+  if (axis < grid) return {definition.grid[axis].key};
+  std::vector<std::string> keys;
+  for (const SweepAxis& one : definition.bundles[axis - grid].axes) keys.push_back(one.key);
+  return keys;
+}
+
 KeptCells::KeptCells(const Definition& definition, const Product& product) : size_(product.cells()) {
   if (keeps_all(definition)) return;
   const Filter filter(definition);

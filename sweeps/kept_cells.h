@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace palimpsest {
@@ -17,11 +18,18 @@ class Product {
   std::int64_t cells() const { return cells_; }
   std::int64_t place(std::int64_t cell, std::size_t axis) const { return cell / strides_[axis] % counts_[axis]; }
   std::int64_t stride(std::size_t axis) const { return strides_[axis]; }
+  /// The combinations of places on some axes, the first slowest: how many, that of a cell by number, and the first cell that has it.
+  std::int64_t combinations(const std::vector<std::size_t>& axes) const;
+  std::int64_t combination_of(std::int64_t cell, const std::vector<std::size_t>& axes) const;
+  std::int64_t cell_with(std::int64_t combination, const std::vector<std::size_t>& axes) const;
 
  private:
   std::vector<std::int64_t> counts_, strides_;
   std::int64_t cells_ = 1;
 };
+
+/// The keys that an axis of the product sets.
+std::vector<std::string> keys_of_axis(const Definition&, std::size_t axis);
 
 /// The cells that are run: all of them, or those that `when` and exclusions leave, one bit a cell.
 class KeptCells {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <chrono>
+#include <optional>
 
 #include "runtime/clock.h"
 #include "runtime/crash_point.h"
@@ -108,23 +109,18 @@ void number_rows(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
   for (const auto& [row, number] : changed) run(change, row, number);
 }
 
-bool is_fact(SQLite::Database& db, const std::string& key, const std::string& value) {
-  SQLite::Statement known(db, "SELECT 1 FROM meta WHERE key = ?1 AND value = ?2 AND seal = seal(key, value)");
+// Whether this fact is there, whole and (where one is given) with this value.
+bool is_fact(SQLite::Database& db, const std::string& key, const std::optional<std::string>& value = std::nullopt) {
+  SQLite::Statement known(db, "SELECT 1 FROM meta WHERE key = ?1 AND value = ifnull(?2, value) AND seal = seal(key, value)");
   known.bind(1, key);
-  known.bind(2, value);
-  return known.executeStep();
-}
-
-bool has_fact(SQLite::Database& db, const std::string& key) {
-  SQLite::Statement known(db, "SELECT 1 FROM meta WHERE key = ?1 AND seal = seal(key, value)");
-  known.bind(1, key);
+  if (value) known.bind(2, *value);
   return known.executeStep();
 }
 
 // Where nothing changed, no row is looked at. What a salvaged ledger may lack is written anew.
 void put_runs(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
   const std::string fingerprint = plan.fingerprint(), numbers = asked.text();
-  const bool same = is_fact(db, "plan", fingerprint) && has_fact(db, "inputs");
+  const bool same = is_fact(db, "plan", fingerprint) && is_fact(db, "inputs");
   if (same && is_fact(db, "asked", numbers)) return;
   if (!same) set_meta(db, "inputs", plan.inputs().text());
   set_meta(db, "plan", fingerprint);

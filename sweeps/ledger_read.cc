@@ -2,34 +2,19 @@
 #include <bit>
 #include <cstring>
 #include <sstream>
-#include <stdexcept>
-
-#include <fmt/format.h>
 
 #include "sweeps/ledger.h"
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
 #include "sweeps/ledger_state.h"
-#include "sweeps/plan.h"
 #include "sweeps/seal.h"
 
 namespace palimpsest {
-namespace {
 
-constexpr int kInQuarantine = 3;   // state of a run
-
-// The last column of a row tells whether its seal is the row's.
 void check_seal(const SQLite::Statement& row, const std::string& what) {
   if (row.getColumn(row.getColumnCount() - 1).getInt() == 0)
     throw FormatError("is damaged: " + what + " is not as it was written. `palimpsest ledger check` says what else is wrong, `palimpsest "
                       "ledger salvage` saves what is whole.");
-}
-
-template <class Found>
-const auto& found_in(const std::map<std::int64_t, Found>& rows, std::int64_t number, const char* table) {
-  const auto row = rows.find(number);
-  if (row == rows.end()) throw FormatError(std::string("is damaged: a row of ") + table + " that others name is not there. See `palimpsest ledger check`.");
-  return row->second;
 }
 
 std::optional<std::string> meta_where_known(SQLite::Database& db, const std::string& key) {
@@ -39,6 +24,8 @@ std::optional<std::string> meta_where_known(SQLite::Database& db, const std::str
   check_seal(statement, "the row of " + key);
   return statement.getColumn(0).getString();
 }
+
+namespace {
 
 // "1/2 2/2": several where ledgers were joined.
 std::vector<Slice> slices_of(const std::string& text) {
@@ -72,24 +59,6 @@ Measurement measurement_of(const std::string& metric, const std::vector<Axis>& a
   Measurement measurement{metric, axes, numbers_of(blob)};
   if (measurement.values.size() != places_of(axes)) throw FormatError("is damaged: a row of " + metric + " has not as many numbers as its axes.");
   return measurement;
-}
-
-LedgerRun run_of(const SQLite::Statement& row, const Settings& settings) {
-  LedgerRun run;
-  run.spec = {row.getColumn("id").getString(), settings, row.getColumn("seed").getInt64(), row.getColumn("image_set").getInt64()};
-  const int state = row.getColumn("state").getInt();
-  run.quarantined = state == kInQuarantine;
-  run.state = run.quarantined ? RunState::kFailed : static_cast<RunState>(state);
-  run.attempts = row.getColumn("attempts").getInt();
-  run.reason = row.getColumn("reason").getString();
-  run.host = row.getColumn("host").getString();
-  run.device = row.getColumn("device").getString();
-  run.started = row.getColumn("started").getDouble();
-  run.finished = row.getColumn("finished").getDouble();
-  run.seconds = row.getColumn("seconds").getDouble();
-  run.number = row.getColumn("asked").getInt64() - 1;
-  run.asked = run.number >= 0;
-  return run;
 }
 
 }  // namespace
@@ -162,149 +131,6 @@ std::vector<LedgerClaim> Ledger::claims() const {
       claims.push_back({claim_of_json(row.getColumn(0).getString()), row.getColumn(1).getInt() != 0, row.getColumn(2).getInt() < 0});
     }
     return claims;
-  });
-}
-
-namespace {
-
-using SettingsById = std::map<std::int64_t, Settings>;
-
-SettingsById every_setting(SQLite::Database& db) {
-  SettingsById settings;
-  SQLite::Statement one(db, "SELECT id, json, seal = seal(id, json) FROM settings");
-  while (one.executeStep()) check_seal(one, "a row of settings"), settings.emplace(one.getColumn(0).getInt64(), settings_of_json(one.getColumn(1).getString()));
-  return settings;
-}
-
-Settings with_keys(const Settings& settings, const std::set<std::string>& keys) {
-  Settings out;
-  for (const std::string& key : keys)
-    if (settings.has(key)) out.set(key, settings.at(key));
-  return out;
-}
-
-}  // namespace
-
-std::vector<LedgerRun> rows_of_runs(SQLite::Database& db, bool all, const std::set<std::string>* keys, const RunId* only) {
-  auto settings = every_setting(db);
-  if (keys)
-    for (auto& [id, one] : settings) one = with_keys(one, *keys);
-  std::vector<LedgerRun> runs;
-  SQLite::Statement row(db, "SELECT *, seal = " + seal_of_run() + " FROM runs " + (only ? "WHERE id = ?" : "ORDER BY id"));
-  if (only) row.bind(1, *only);
-  while (row.executeStep()) {
-    check_seal(row, "the row of run " + row.getColumn("id").getString());
-    if (all || row.getColumn("asked").getInt64() != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn("settings").getInt64(), "settings")));
-  }
-  return runs;
-}
-
-namespace {
-
-// With the runs of these numbers, which wait; sorted by id again.
-std::vector<LedgerRun> with_those_left(std::vector<LedgerRun> runs, const Plan& plan, const RunSet& left, const std::set<std::string>* keys) {
-  if (left.empty()) return runs;
-  RunMaker maker(plan);
-  for (const std::int64_t number : left.numbers()) {
-    RunSpec made = maker.run_at(number);
-    LedgerRun run;
-    run.spec = {std::move(made.id), keys ? with_keys(made.settings, *keys) : std::move(made.settings), made.seed, made.image_set};
-    run.number = number;
-    runs.push_back(std::move(run));
-  }
-  std::ranges::sort(runs, {}, [](const LedgerRun& run) -> const RunId& { return run.spec.id; });
-  return runs;
-}
-
-// "0:1:0-9 1:2:0-4": several where ledgers were joined; none where there is no definition yet.
-RunSet asked_of(SQLite::Database& db) {
-  std::istringstream words(meta_where_known(db, "asked").value_or(""));
-  std::vector<RunSet> sets;
-  try {
-    for (std::string word; words >> word;) sets.push_back(RunSet::of_text(word));
-  } catch (const std::invalid_argument& error) {
-    throw FormatError(fmt::format("is damaged: what it says of the runs that are asked for is {}", error.what()));
-  }
-  if (sets.size() == 1) return sets.front();
-  std::vector<std::int64_t> all;
-  for (const RunSet& set : sets)
-    for (const std::int64_t number : set.numbers()) all.push_back(number);
-  std::ranges::sort(all);
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return RunSet(all);
-}
-
-// Of rows that are asked for.
-std::vector<std::int64_t> numbers_of_rows(SQLite::Database& db) {
-  std::vector<std::int64_t> numbers;
-  SQLite::Statement row(db, "SELECT asked - 1 FROM runs WHERE asked > 0");
-  while (row.executeStep()) numbers.push_back(row.getColumn(0).getInt64());
-  std::ranges::sort(numbers);
-  return numbers;
-}
-
-}  // namespace
-
-const Plan& Ledger::State::recorded_plan() const {
-  if (!plan)
-    plan = guarded(file, [&] {
-      auto made = std::make_unique<const Plan>(read_definition_text(meta(db, "definition"), file.parent_path() / "resolved.toml"),
-                                               RecordedInputs::of_text(meta(db, "inputs")));
-      if (const RunSet asked = asked_of(db); !asked.empty() && asked.nth(asked.size() - 1) >= made->size())
-        throw FormatError("is damaged: it asks for runs that its plan does not have. See `palimpsest ledger check`.");
-      return made;
-    });
-  return *plan;
-}
-
-const Plan& Ledger::plan() const { return state_->recorded_plan(); }
-
-RunSet Ledger::asked() const {
-  return guarded(state_->file, [&] { return asked_of(state_->db); });
-}
-
-RunSet Ledger::never_handed_out() const {
-  const RunSet asked = this->asked();
-  return guarded(state_->file, [&] { return asked.without(numbers_of_rows(state_->db)); });
-}
-
-std::vector<LedgerRun> Ledger::runs_handed_out(bool all) const {
-  return guarded(state_->file, [&] { return rows_of_runs(state_->db, all); });
-}
-
-std::vector<LedgerRun> Ledger::runs(bool all) const {
-  const RunSet left = never_handed_out();
-  return left.empty() ? runs_handed_out(all) : with_those_left(runs_handed_out(all), plan(), left, nullptr);
-}
-
-std::vector<LedgerRun> Ledger::runs_with(const std::set<std::string>& keys, bool all) const {
-  const RunSet left = never_handed_out();
-  auto runs = guarded(state_->file, [&] { return rows_of_runs(state_->db, all, &keys); });
-  return left.empty() ? runs : with_those_left(std::move(runs), plan(), left, &keys);
-}
-
-void Ledger::for_each_row(const Plan& plan, const std::function<void(const RunRow&)>& visit) const {
-  const bool same = state_->plan.get() == &plan || guarded(state_->file, [&] { return meta_where_known(state_->db, "plan") == plan.fingerprint(); });
-  guarded(state_->file, [&] {
-    RunFinder finder(plan);
-    SQLite::Statement json(state_->db, "SELECT json FROM settings WHERE id = ?");
-    SQLite::Statement row(state_->db, "SELECT id, asked, state, attempts, seconds, settings, image_set, seed, seal = " + seal_of_run() + " FROM runs");
-    while (row.executeStep()) {
-      check_seal(row, "the row of run " + row.getColumn(0).getString());
-      const int state = row.getColumn(2).getInt();
-      RunRow run{row.getColumn(0).getString(), row.getColumn(1).getInt64() - 1, row.getColumn(1).getInt64() > 0, static_cast<RunState>(std::min(state, kInQuarantine - 1)), state == kInQuarantine,
-                 row.getColumn(3).getInt(), row.getColumn(4).getDouble()};
-      if (!same || run.number < 0) {
-        const auto settings = [&] {
-          json.reset();
-          json.bind(1, row.getColumn(5).getInt64());
-          if (!json.executeStep()) throw FormatError("is damaged: a row of settings that others name is not there. See `palimpsest ledger check`.");
-          return settings_of_json(json.getColumn(0).getString());
-        };
-        run.number = finder.number_of(run.id, row.getColumn(5).getInt64(), settings, row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
-      }
-      visit(run);
-    }
   });
 }
 

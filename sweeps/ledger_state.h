@@ -11,7 +11,7 @@
 
 namespace palimpsest {
 
-// What ledger.cc (opening, writing) and ledger_read.cc share.
+// What the files of the ledger share.
 struct Ledger::State {
   std::filesystem::path file;
   std::optional<LedgerLock> lock;  // held while writing
@@ -19,11 +19,26 @@ struct Ledger::State {
   std::int64_t epoch = 0;          // ours, when writing
   std::unique_ptr<LedgerWriter> writer = nullptr;   // once something was written
   mutable std::unique_ptr<const Plan> plan = nullptr;   // as it was recorded, once it was asked for
-  const Plan& recorded_plan() const;                // ledger_read.cc
+  const Plan& recorded_plan() const;                // ledger_runs.cc
 };
 
+constexpr int kInQuarantine = 3;   // state of a run in its row, beside those of RunState
+
+/// Throws FormatError where the last column of a row does not say that its seal is the row's.
+void check_seal(const SQLite::Statement& row, const std::string& what);
+
+/// A fact of the sweep by its key; nothing where it is not there.
+std::optional<std::string> meta_where_known(SQLite::Database&, const std::string& key);
 /// A fact of the sweep by its key; throws FormatError where it is not there.
 std::string meta(SQLite::Database&, const std::string& key);
+
+/// The row of this number among `rows` of `table`; throws FormatError where it is not there.
+template <class Found>
+const auto& found_in(const std::map<std::int64_t, Found>& rows, std::int64_t number, const char* table) {
+  const auto row = rows.find(number);
+  if (row == rows.end()) throw FormatError(std::string("is damaged: a row of ") + table + " that others name is not there. See `palimpsest ledger check`.");
+  return row->second;
+}
 
 /// Rows of runs; `keys`: of their settings, all where it is none; `only`: the run of this id, sorted by id else.
 std::vector<LedgerRun> rows_of_runs(SQLite::Database&, bool all, const std::set<std::string>* keys = nullptr, const RunId* only = nullptr);

@@ -9,14 +9,13 @@
 #include <unordered_map>
 
 #include "sweeps/ledger_json.h"
+#include "sweeps/ledger_state.h"
 #include "sweeps/ledger_statement.h"
 #include "sweeps/plan.h"
 #include "sweeps/seal.h"
 
 namespace palimpsest {
 namespace {
-
-constexpr int kInQuarantine = 3;   // state of a run
 
 std::vector<std::byte> little_endian(const std::vector<float>& values) {
   std::vector<std::byte> bytes(values.size() * sizeof(float));

@@ -30,19 +30,11 @@ void add_values(const Plan& plan, std::int64_t run, std::map<std::string, SweptV
     if (std::ranges::find(values[key], value) == values[key].end()) values[key].push_back(value);
 }
 
-std::vector<std::string> keys_of(const Definition& definition, const std::vector<std::size_t>& axes) {
-  std::vector<std::string> keys;
-  for (const std::size_t axis : axes) {
-    if (axis < definition.grid.size()) keys.push_back(definition.grid[axis].key);
-    else
-      for (const SweepAxis& one : definition.bundles[axis - definition.grid.size()].axes) keys.push_back(one.key);
-  }
-  return keys;
-}
-
 // The other keys have the same values in all.
 std::map<std::string, SweptValues> values_that_tell_apart(const WaitingRuns& waiting) {
-  const auto keys = keys_of(waiting.plan().definition(), waiting.axes());
+  std::vector<std::string> keys;
+  for (const std::size_t axis : waiting.axes())
+    for (std::string& key : keys_of_axis(waiting.plan().definition(), axis)) keys.push_back(std::move(key));
   std::map<std::string, SweptValues> out;
   for (const auto& [group, cell] : waiting.combinations())
     for (const auto& [key, value] : condition_of(waiting.plan().settings_of(cell), keys)) {

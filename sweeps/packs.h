@@ -51,7 +51,6 @@ class WaitingRuns {
   void find_axes();
   bool changes_signature(std::size_t axis) const;
   void find_groups();
-  std::int64_t combination_of(std::int64_t cell) const;
 
   const Plan* plan_;
   RunSet runs_;

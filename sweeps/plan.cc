@@ -52,19 +52,11 @@ void Plan::refuse_no_run() const {
 void Plan::find_input_axes() {
   has_when_ = std::ranges::any_of(definition_.grid, [](const SweepAxis& axis) { return !axis.when.empty(); });
   for (std::size_t axis = 0; axis < product_.axes(); ++axis) {
-    bool inputs = false;
-    if (axis < definition_.grid.size()) inputs = changes_inputs(*definition_.study, definition_.grid[axis].key);
-    else
-      for (const SweepAxis& one : definition_.bundles[axis - definition_.grid.size()].axes) inputs |= changes_inputs(*definition_.study, one.key);
-    if (inputs) input_axes_.push_back(axis);
+    if (std::ranges::any_of(keys_of_axis(definition_, axis), [&](const std::string& key) { return changes_inputs(*definition_.study, key); })) input_axes_.push_back(axis);
   }
 }
 
-std::size_t Plan::rows() const {
-  std::size_t rows = 1;
-  for (const std::size_t axis : input_axes_) rows *= static_cast<std::size_t>(product_.count(axis));
-  return rows;
-}
+std::size_t Plan::rows() const { return static_cast<std::size_t>(product_.combinations(input_axes_)); }
 
 RecordedInputs Plan::inspected() const {
   RecordedInputs found;
@@ -135,21 +127,9 @@ Settings Plan::settings_of(std::int64_t cell) const {
   return settings;
 }
 
-std::int64_t Plan::cell_of_row(std::size_t row) const {
-  std::int64_t cell = 0;
-  for (auto axis = input_axes_.rbegin(); axis != input_axes_.rend(); ++axis) {
-    const auto count = static_cast<std::size_t>(product_.count(*axis));
-    cell += static_cast<std::int64_t>(row % count) * product_.stride(*axis);
-    row /= count;
-  }
-  return cell;
-}
+std::int64_t Plan::cell_of_row(std::size_t row) const { return product_.cell_with(static_cast<std::int64_t>(row), input_axes_); }
 
-std::size_t Plan::inputs_row(std::int64_t cell) const {
-  std::size_t row = 0;
-  for (const std::size_t axis : input_axes_) row = row * static_cast<std::size_t>(product_.count(axis)) + static_cast<std::size_t>(product_.place(cell, axis));
-  return row;
-}
+std::size_t Plan::inputs_row(std::int64_t cell) const { return static_cast<std::size_t>(product_.combination_of(cell, input_axes_)); }
 
 RunSpec Plan::run_at(std::int64_t number) const { return RunMaker(*this).run_at(number); }
 

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/durable_file.h"
+#include "runtime/scratch_folder.h"
 
 extern char** environ;
 
@@ -35,25 +36,6 @@ for name, spec in specifications.items():
     with open(os.path.join(sys.argv[2], name + ".pdf"), "wb") as out:
         out.write(vl_convert.vegalite_to_pdf(spec, vl_version="6.4"))
 )";
-
-/// A folder for the length of a conversion.
-class Workroom {
- public:
-  Workroom() {
-    std::string name = (fs::temp_directory_path() / "palimpsest-figures-XXXXXX").string();
-    if (::mkdtemp(name.data())) folder_ = name;
-  }
-  ~Workroom() {
-    std::error_code ignored;
-    if (!folder_.empty()) fs::remove_all(folder_, ignored);
-  }
-  Workroom(const Workroom&) = delete;
-  Workroom& operator=(const Workroom&) = delete;
-  const fs::path& folder() const { return folder_; }
-
- private:
-  fs::path folder_;
-};
 
 /// Runs a program to its end, what it says going to `log`. Its exit status; 127 where it could not be started.
 int run(const std::vector<std::string>& arguments, const fs::path& log) {
@@ -92,19 +74,19 @@ std::optional<std::string> python_with_vl_convert(const fs::path& log) {
 
 std::string write_svg_files(const std::map<std::string, nlohmann::json>& specifications, const fs::path& folder) {
   if (specifications.empty()) return {};
-  const Workroom room;
-  if (room.folder().empty())
+  const ScratchFolder room("palimpsest-figures");
+  if (room.path().empty())
     return "no folder for temporary files could be made in " + fs::temp_directory_path().string();
-  const fs::path input = room.folder() / "specifications.json", log = room.folder() / "log";
+  const fs::path input = room.path() / "specifications.json", log = room.path() / "log";
   const auto python = python_with_vl_convert(log);
   if (!python)
     return "no Python with the package vl-convert-python was found (tried " PALIMPSEST_BUILD_PYTHON " and python3)";
   std::ofstream(input) << nlohmann::json(specifications).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  if (run({*python, "-c", kConvert, input.string(), room.folder().string()}, log) != 0)
+  if (run({*python, "-c", kConvert, input.string(), room.path().string()}, log) != 0)
     return "vl-convert failed: " + last_line(log);
   for (const auto& [name, spec] : specifications)
     for (const std::string& file : {name + ".svg", name + ".pdf"})
-      write_durably(folder / file, read_file(room.folder() / file));
+      write_durably(folder / file, read_file(room.path() / file));
   return {};
 }
 

@@ -48,22 +48,11 @@ bool WaitingRuns::changes_signature(std::size_t axis) const {
   return false;
 }
 
-std::int64_t WaitingRuns::combination_of(std::int64_t cell) const {
-  std::int64_t combination = 0;
-  for (const std::size_t axis : axes_) combination = combination * plan_->product().count(axis) + plan_->product().place(cell, axis);
-  return combination;
-}
-
 std::vector<std::pair<std::size_t, std::int64_t>> WaitingRuns::combinations() const {
   std::vector<std::pair<std::size_t, std::int64_t>> all;
   for (std::size_t combination = 0; combination < group_of_.size(); ++combination) {
     if (group_of_[combination] < 0) continue;
-    std::int64_t cell = 0, left = static_cast<std::int64_t>(combination);
-    for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis) {
-      cell += left % plan_->product().count(*axis) * plan_->product().stride(*axis);
-      left /= plan_->product().count(*axis);
-    }
-    all.emplace_back(static_cast<std::size_t>(group_of_[combination]), cell);
+    all.emplace_back(static_cast<std::size_t>(group_of_[combination]), plan_->product().cell_with(static_cast<std::int64_t>(combination), axes_));
   }
   return all;
 }
@@ -73,13 +62,11 @@ WaitingRuns::Stretch WaitingRuns::stretch_at(std::int64_t place, const RunSet::R
   const std::int64_t runs = plan_->runs_of_cell();
   const std::int64_t cell = kept.cell(runs_.number_at(place) / runs), end = (cell / block_ + 1) * block_;
   const std::int64_t cells = end >= plan_->product().cells() ? kept.size() : kept.place(end);   // before the end of its block
-  return {combination_of(cell), runs_.members_below(cells * runs, place, range)};
+  return {plan_->product().combination_of(cell, axes_), runs_.members_below(cells * runs, place, range)};
 }
 
 void WaitingRuns::find_groups() {
-  std::int64_t combinations = 1;
-  for (const std::size_t axis : axes_) combinations *= plan_->product().count(axis);
-  group_of_.assign(static_cast<std::size_t>(combinations), -1);
+  group_of_.assign(static_cast<std::size_t>(plan_->product().combinations(axes_)), -1);
   std::map<std::string, std::int32_t> of_signature;
   for (const RunSet::Range& range : runs_.ranges())
     for (std::int64_t place = range.begin; place < range.end;) {

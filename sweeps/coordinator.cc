@@ -37,6 +37,15 @@ void wait_in_halves(Coordinator& coordinator, const Pack& pack) {
   wait_first(coordinator, {{pack.runs.begin(), middle}, pack.signature});
 }
 
+// Each of so many runs, the first of them first.
+void wait_in_pieces(Coordinator& coordinator, const Pack& pack, std::int64_t size) {
+  for (std::int64_t end = std::ssize(pack.runs); end > 0;) {
+    const std::int64_t begin = (end - 1) / size * size;
+    wait_first(coordinator, {{pack.runs.begin() + begin, pack.runs.begin() + end}, pack.signature});
+    end = begin;
+  }
+}
+
 void keep_largest(Coordinator& coordinator, const Pack& pack) {
   std::int64_t& largest = coordinator.largest[pack.signature];
   largest = std::max(largest, static_cast<std::int64_t>(pack.runs.size()));
@@ -222,7 +231,7 @@ void out_of_memory(Coordinator& coordinator, PackId id, const HandedOut& pack, d
   auto& most = coordinator.most.emplace(pack.signature, pack.together).first->second;
   if (pack.together <= most && pack.together > 1) outbox.effects.push_back(Shrinkage{pack.signature, most = pack.together / 2});
   end_attempts(coordinator, id, pack, Ending::kStopped, now, outbox);
-  wait_in_halves(coordinator, open_runs(pack));
+  wait_first(coordinator, open_runs(pack));   // handed out in such sizes as fit
 }
 
 void close(Coordinator& coordinator, PackId id, const HandedOut& pack, Leaving leaving, double now, Outbox& outbox) {
@@ -239,11 +248,29 @@ void quarantine(Coordinator& coordinator, PackId id, const HandedOut& pack, cons
   outbox.effects.push_back(LedgerEntry{RunQuarantined{attempt_of(coordinator, id, pack, guilty, now), quarantine_reason(last_words)}});
 }
 
+struct Suspicion {
+  HandedOut suspects;   // with the open runs that were being computed
+  HandedOut others;     // with those whose turn had not come
+};
+
+// A worker takes the runs of its pack in order, so many at once.
+Suspicion suspicion(const HandedOut& pack) {
+  Suspicion found{pack, pack};
+  const auto turn = std::min(static_cast<std::ptrdiff_t>(pack.together), std::ssize(pack.open));
+  found.suspects.open.assign(pack.open.begin(), pack.open.begin() + turn);
+  found.others.open.assign(pack.open.begin() + turn, pack.open.end());
+  return found;
+}
+
+// The worker may have been further than its last report that came. So the others are handed out as they are computed: whom a second one kills, is sure.
 void blame(Coordinator& coordinator, PackId id, const HandedOut& pack, const std::string& last_words, double now, Outbox& outbox) {
-  end_attempts(coordinator, id, pack, Ending::kLost, now, outbox);
-  if (pack.open.size() != 1) return wait_in_halves(coordinator, open_runs(pack));
-  if (++coordinator.tries[pack.open.front().number].kills < kKillsToQuarantine) return wait_first(coordinator, open_runs(pack));
-  quarantine(coordinator, id, pack, last_words, now, outbox);
+  const auto [suspects, others] = suspicion(pack);
+  end_attempts(coordinator, id, suspects, Ending::kLost, now, outbox);
+  end_attempts(coordinator, id, others, Ending::kStopped, now, outbox);
+  wait_in_pieces(coordinator, open_runs(others), pack.together);
+  if (suspects.open.size() != 1) return wait_in_halves(coordinator, open_runs(suspects));
+  if (++coordinator.tries[suspects.open.front().number].kills < kKillsToQuarantine) return wait_first(coordinator, open_runs(suspects));
+  quarantine(coordinator, id, suspects, last_words, now, outbox);
 }
 
 // Takes the pack out of what runs. Open runs that its twin has as well stay with the twin.

@@ -136,11 +136,12 @@ void on_worker_ready(Coordinator&, WorkerId, const Worker&, double now, Outbox&)
 /// A run of the pack is through. A report that was made before, or by a worker that was given up, is dropped.
 void on_run_finished(Coordinator&, WorkerId, PackId, const RunResult&, double now, Outbox&);
 void on_progress(Coordinator&, WorkerId, PackId, double share);
-/// The worker is through with its pack. Runs it left open: fail where it says that it ended; wait again where it was stopped; wait again in
-/// halves where memory ran out (a run that had it all for itself fails).
+/// The worker is through with its pack. Runs it left open: fail where it says that it ended; wait again where it was stopped; wait again, half as
+/// many at once, where memory ran out (a run that had it all for itself fails).
 void on_pack_left(Coordinator&, WorkerId, PackId, Leaving, double now, Outbox&);
-/// The worker ended by itself, or is silent. One of the open runs of its pack may have killed it: they wait again, in halves, until the guilty one
-/// is alone. A run that was alone so often is quarantined, and `last_words` of the worker are kept with it. After a stop nobody is guilty.
+/// The worker ended by itself, or is silent. One of the open runs that it computed at once, the first of its pack, may have killed it: they wait again,
+/// in halves, until the guilty one is alone. The others wait again, too. A run that was alone so often is quarantined, and `last_words` of the worker are
+/// kept with it. After a stop nobody is guilty.
 void on_worker_lost(Coordinator&, WorkerId, const std::string& last_words, double now, Outbox&);
 /// The worker is well, but will soon be ended with the whole world: its runs are not to blame.
 void on_worker_ending(Coordinator&, WorkerId, double now, Outbox&);

@@ -1,79 +1,11 @@
 #include "sweeps/coordinator.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include "tests/small_coordination.h"
 
 namespace palimpsest {
 namespace {
-
-constexpr WorkerId kAnn{1}, kBob{2}, kCat{3};
-
-std::string name_of(WorkerId worker) {
-  static const std::map<WorkerId, std::string> names = {{kAnn, "ann"}, {kBob, "bob"}, {kCat, "cat"}};
-  const auto name = names.find(worker);
-  return name == names.end() ? "worker " + std::to_string(worker.value) : name->second;
-}
-
-std::string id_of(std::int64_t run) { return "run " + std::to_string(run); }
-
-// Runs 0, 1, ... in packs of the given sizes.
-Coordinator sweep_of_packs(const std::vector<int>& sizes) {
-  Backlog backlog{id_of, {}, {}, 1, 1};
-  std::int64_t run = 0;
-  for (int size : sizes) {
-    backlog.packs.emplace_back();
-    for (int i = 0; i < size; ++i) backlog.packs.back().runs.push_back(run++);
-  }
-  return coordinate(std::move(backlog));
-}
-
-std::string line(const LedgerEntry& entry) {
-  if (const auto* started = std::get_if<AttemptStarted>(&entry)) {
-    std::string text;
-    for (const Attempt& one : started->members)
-      text += (text.empty() ? "" : ", ") + one.run + " attempt " + std::to_string(one.number);
-    return "ledger: pack " + std::to_string(started->members.at(0).pack) + " of " + text;
-  }
-  if (const auto* done = std::get_if<RunSucceeded>(&entry)) return "ledger: " + done->attempt.run + " done";
-  if (const auto* ended = std::get_if<AttemptsEnded>(&entry)) {
-    std::string text = "ledger:";
-    for (const Attempt& one : ended->members) text += " " + one.run + " attempt " + std::to_string(one.number);
-    return text + (ended->how == Ending::kSecond ? " came second" : ended->how == Ending::kLost ? " lost" : " stopped");
-  }
-  if (const auto* guilty = std::get_if<RunQuarantined>(&entry)) return "ledger: " + guilty->attempt.run + " " + guilty->reason;
-  const auto& failed = std::get<RunFailed>(entry);
-  return "ledger: " + failed.attempt.run + " failed: " + failed.reason;
-}
-
-std::string line(const Assignment& one) { return "pack " + std::to_string(one.pack.value) + " -> " + name_of(one.worker); }
-std::string line(const Dismissal& one) { return name_of(one.worker) + " goes home"; }
-std::string line(const Shrinkage& one) { return "packs of " + std::to_string(one.size) + " at most"; }
-std::string line(const Halt& one) { return name_of(one.worker) + " halts"; }
-
-// What the outbox says, a line each, and empties it.
-std::string take(Outbox& outbox) {
-  std::string all;
-  for (const Effect& effect : outbox.effects) all += std::visit([](const auto& one) { return line(one); }, effect) + "\n";
-  outbox.effects.clear();
-  return all;
-}
-
-RunResult badly(std::int64_t run, std::string why) {
-  RunResult result;
-  result.id = id_of(run);
-  result.failure = std::move(why);
-  return result;
-}
-RunResult well(std::int64_t run) { return badly(run, ""); }
-
-struct Coordinating : testing::Test {
-  Outbox outbox;
-  const Worker anyone{"node1", "cpu", 0, {}};
-};
-
-const Assignment& last_order(const Outbox& outbox) { return std::get<Assignment>(outbox.effects.back()); }
 
 TEST_F(Coordinating, HandsOutQuickPacksTogetherToBeComputedOneAfterTheOther) {
   auto coordinator = sweep_of_packs(std::vector<int>(1000, 2));
@@ -101,18 +33,6 @@ TEST_F(Coordinating, LeavesEnoughForOthersWhenItHandsOutQuickPacksTogether) {
   for (const std::int64_t run : {0, 1}) on_run_finished(coordinator, kAnn, {1}, well(run), 1e-6, outbox);
   on_pack_left(coordinator, kAnn, {1}, Leaving::kEnded, 1e-6, outbox);
   EXPECT_EQ(last_order(outbox).runs.size(), 2u);
-}
-
-TEST_F(Coordinating, HalvesTheRunsThatAreComputedTogetherWhereTheyRunOutOfMemory) {
-  auto coordinator = sweep_of_packs(std::vector<int>(1000, 4));
-  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  for (const std::int64_t run : {0, 1, 2, 3}) on_run_finished(coordinator, kAnn, {1}, well(run), 0.01, outbox);
-  on_pack_left(coordinator, kAnn, {1}, Leaving::kEnded, 0.01, outbox);
-  ASSERT_EQ(last_order(outbox).runs.size(), 40u);
-  outbox.effects.clear();
-  on_pack_left(coordinator, kAnn, {2}, Leaving::kOutOfMemory, 0.02, outbox);
-  EXPECT_EQ(coordinator.most.at(0), 2);
-  EXPECT_EQ(last_order(outbox).runs, (std::vector<std::int64_t>{4, 5})) << "what was tried is not handed out together with more";
 }
 
 TEST_F(Coordinating, EntersAPackInTheLedgerBeforeItHandsItOut) {
@@ -256,80 +176,6 @@ TEST_F(Coordinating, FailsRunsThatTheirPackLeavesWithoutAWord) {
   on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kEnded, 1, outbox);
   EXPECT_EQ(take(outbox), "ledger: run 0 failed: its pack ended without a result for it\n"
                           "ann goes home\n");
-}
-
-TEST_F(Coordinating, HalvesAPackThatRanOutOfMemoryUntilARunIsAlone) {
-  auto coordinator = sweep_of_packs({3});
-  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  take(outbox);
-  on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kOutOfMemory, 1, outbox);
-  EXPECT_EQ(take(outbox), "packs of 1 at most\n"
-                          "ledger: run 0 attempt 1 run 1 attempt 1 run 2 attempt 1 stopped\n"
-                          "ledger: pack 2 of run 0 attempt 2\n"
-                          "pack 2 -> ann\n");
-  on_pack_left(coordinator, kAnn, PackId{2}, Leaving::kOutOfMemory, 2, outbox);
-  EXPECT_EQ(take(outbox), "ledger: run 0 failed: out of memory, even alone. Make it smaller, or start fewer ranks on this host.\n"
-                          "ledger: pack 3 of run 1 attempt 2\n"
-                          "pack 3 -> ann\n");
-}
-
-TEST_F(Coordinating, HandsOutNoMoreOfASignatureThanOnceFittedIntoMemory) {
-  auto coordinator = sweep_of_packs({4, 4, 4});
-  coordinator.waiting[2].signature = 1;
-  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  on_pack_left(coordinator, kAnn, PackId{1}, Leaving::kOutOfMemory, 1, outbox);
-  for (int pack = 2; pack <= 6; ++pack) {
-    EXPECT_EQ(coordinator.running.at(PackId{pack}).members, pack < 6 ? 2 : 4) << pack;
-    on_pack_left(coordinator, kAnn, PackId{pack}, Leaving::kEnded, 1, outbox);
-  }
-  EXPECT_TRUE(finished(coordinator));
-}
-
-// Loses the worker of every pack that holds the run; how many there were.
-int losses_until_quarantine(Coordinator& coordinator, std::int64_t guilty, Outbox& outbox) {
-  int losses = 0;
-  for (std::int64_t worker = 1; !finished(coordinator) || worker == 1; ++worker) {
-    on_worker_ready(coordinator, {worker}, {"node1", "cpu", 0, {}}, 0, outbox);
-    while (coordinator.workers.contains({worker})) {
-      const PackId pack = *coordinator.workers.at({worker}).pack;
-      const auto open = coordinator.running.at(pack).open;
-      if (std::ranges::count(open, guilty, &Member::number)) {
-        on_worker_lost(coordinator, {worker}, "segmentation fault", 1, outbox);
-        ++losses;
-        break;
-      }
-      for (const Member& one : open) on_run_finished(coordinator, {worker}, pack, well(one.number), 1, outbox);
-      on_pack_left(coordinator, {worker}, pack, Leaving::kEnded, 1, outbox);
-    }
-  }
-  return losses;
-}
-
-TEST_F(Coordinating, FindsTheRunThatKillsWorkersByHalvesAndBlamesNoOther) {
-  auto coordinator = sweep_of_packs({8, 8});
-  EXPECT_EQ(losses_until_quarantine(coordinator, 5, outbox), 3 + kKillsToQuarantine);   // in 8, 4, 2, then alone
-  EXPECT_EQ(coordinator.done, 15);
-  EXPECT_EQ(coordinator.quarantined, 1);
-  EXPECT_THAT(take(outbox), testing::HasSubstr("ledger: run 5 quarantined: 3 workers were lost with it alone in their hands. "
-                                               "Last words of the last one: segmentation fault\n"));
-}
-
-TEST_F(Coordinating, CountsWorkersThatWereLostBeforeItBegan) {
-  auto coordinator = coordinate({id_of, {{{0}}}, {{0, Tries{2, 2}}}, 3, 1});
-  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  on_worker_lost(coordinator, kAnn, "", 1, outbox);
-  EXPECT_EQ(coordinator.quarantined, 1);
-  EXPECT_TRUE(finished(coordinator));
-}
-
-TEST_F(Coordinating, BlamesNobodyForWorkersThatAreLostAfterAStop) {
-  auto coordinator = coordinate({id_of, {{{0}}}, {{0, Tries{2, 2}}}, 3, 1});
-  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  on_stop(coordinator, outbox);
-  take(outbox);
-  on_worker_lost(coordinator, kAnn, "", 1, outbox);
-  EXPECT_EQ(take(outbox), "ledger: run 0 attempt 3 stopped\n");
-  EXPECT_EQ(coordinator.quarantined, 0);
 }
 
 TEST_F(Coordinating, WritesDownThatAWorkerIsWellBeforeTheWorldEnds) {

@@ -28,6 +28,7 @@
 #include "runtime/error.h"
 #include "runtime/gemm_rate.h"
 #include "runtime/log.h"
+#include "runtime/precision.h"
 #include "runtime/progress.h"
 
 namespace palimpsest {
@@ -39,9 +40,10 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kPictures = 8;
 constexpr const char* kLossesHeader = "step,loss,validation,learning_rate\n";
 
+Precision precision_of(const Settings& settings) { return precision_named(settings.string("training.precision")); }
+
 void refuse_unsupported(const Settings& settings, const Communicator& world, at::Device device) {
-  if (settings.string("training.precision") == "tf32" && device.is_cpu())
-    throw InputError("training.precision = \"tf32\" is a number format of GPUs, and this training computes on the CPU. Write \"float32\" or \"bfloat16\", or take --device cuda.");
+  refuse_tf32_on_cpu("training.precision", precision_of(settings), device);
   const std::int64_t parts = world.world_size() * settings.integer("training.accumulate");
   if (settings.integer("training.batch") < parts)
     throw InputError(fmt::format("training.batch = {} leaves some of {} ranks without an image in some of {} parts. Raise it, start fewer ranks, or lower training.accumulate.",
@@ -83,7 +85,7 @@ AdamW::Options adamw_options(const Settings& settings) {
           .beta2 = settings.number("training.beta2")};
 }
 
-at::ScalarType type_of_compute(const Settings& settings) { return settings.string("training.precision") == "bfloat16" ? at::kBFloat16 : at::kFloat; }
+at::ScalarType type_of_compute(const Settings& settings) { return precision_of(settings) == Precision::kBFloat16 ? at::kBFloat16 : at::kFloat; }
 
 ShardedTraining::Options sharding_options(const Settings& settings, at::Device device) {
   return {.strategy = strategy_named(settings.string("sharding.strategy")),
@@ -370,7 +372,7 @@ PretrainResult pretrain(const Settings& settings, Communicator& ranks, const Pre
   refuse_disagreement(*world, facts_to_agree_on(settings));
   refuse_disagreement(*world, {{"kind of device", c10::DeviceTypeName(options.device.type(), /*lower_case=*/true)}});
   refuse_unsupported(settings, *world, options.device);
-  use_tf32(settings.string("training.precision") == "tf32");
+  use_tf32(precision_of(settings) == Precision::kTf32);
   const auto seed = RandomStream(static_cast<std::uint64_t>(settings.integer("training.seed")));
   Replicas replicas(find_objective(settings.string("objective.name")), settings, seed.child(purpose("weights")), *world,
                     threads_of_rank(settings, *world, options));

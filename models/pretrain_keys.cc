@@ -2,6 +2,7 @@
 #include "models/objective.h"
 #include "models/pretrain.h"
 #include "runtime/image_source.h"
+#include "runtime/precision.h"
 
 namespace palimpsest {
 namespace {
@@ -75,7 +76,7 @@ KeyTable training_keys() {
       {.name = "training.accumulate", .type = KeyType::kInteger, .default_value = std::int64_t{1},
        .meaning = "a rank computes its part of a batch in so many parts, one after another: memory falls, the loss curve stays", .minimum = 1},
       {.name = "training.precision", .type = KeyType::kString, .default_value = std::string("float32"),
-       .meaning = "of the network's arithmetic; weights, sums of gradients and moments are kept in float32", .choices = {"float32", "tf32", "bfloat16"}},
+       .meaning = "of the network's arithmetic; weights, sums of gradients and moments are kept in float32", .choices = precision_names()},
       {.name = "training.recompute", .type = KeyType::kBool, .default_value = false,
        .meaning = "keep only the input of each block, and compute it again in the backward: a third more time, a fraction of the memory"},
   };

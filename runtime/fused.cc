@@ -8,6 +8,7 @@
 
 #include "runtime/kernels.h"
 #include "runtime/map_tensors.h"
+#include "runtime/precision.h"
 
 namespace palimpsest::fused {
 namespace {
@@ -222,7 +223,9 @@ struct Attention : Function<Attention> {
 
 }  // namespace
 
-bool serves(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
+bool serves(const at::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == at::kFloat && !factors_in_bfloat16();
+}
 
 at::Tensor quick_gelu(const at::Tensor& x) {
   return activation<Activation<&Kernels::quick_gelu, &Kernels::quick_gelu_backward>>(x);

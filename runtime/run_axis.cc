@@ -7,14 +7,19 @@
 #include "runtime/device_launch.h"
 #include "runtime/fused.h"
 #include "runtime/kernels.h"
+#include "runtime/precision.h"
 
 namespace palimpsest {
 namespace {
 
+// Of a product, in the format that factors have now.
+at::Tensor factor(const at::Tensor& t) { return factors_in_bfloat16() ? t.to(at::kBFloat16) : t; }
+
 // A batched product even for a shared weight: each run's product then has the same shape, hence the same order of
 // summation, whatever R is.
 at::Tensor per_run(const Parameter& parameter, std::int64_t runs) {
-  return parameter.own ? parameter.value : parameter.value.unsqueeze(0).expand({runs, -1, -1});
+  const auto value = factor(parameter.value);
+  return parameter.own ? value : value.unsqueeze(0).expand({runs, -1, -1});
 }
 
 // [C] or own [R, C] as something that broadcasts over x [R, ..., C].
@@ -36,18 +41,23 @@ at::Tensor linear(const at::Tensor& x, const Parameter& weight, const Parameter&
   const LinearMap map{weight, bias, {}};
   if (fused::serves(x, map)) return fused::linear(x, map);
   const auto transposed = per_run(weight, x.size(0)).transpose(1, 2);
+  if (factors_in_bfloat16()) {
+    const auto product = at::bmm(factor(x), transposed);
+    return bias.value.defined() ? along_last(bias, 3) + product : product.to(at::kFloat);
+  }
   return bias.value.defined() ? at::baddbmm(along_last(bias, 3), x, transposed) : at::bmm(x, transposed);
 }
 
 at::Tensor linear(const at::Tensor& x, const LinearMap& map, const MapObserver& observer) {
   if (!observer && fused::serves(x, map)) return fused::linear(x, map);
-  const auto slow = linear(x, map.weight, map.bias);
+  const auto in = factor(x);
+  const auto slow = linear(in, map.weight, map.bias);
   if (!map.adapter) return slow;
   const auto& [a, b, scale, gain] = *map.adapter;
   if (observer) observer(*map.adapter, x, slow);
   const auto scaled = gain.defined() ? slow * gain.unsqueeze(1) : slow;
   if (!a.defined()) return scaled;
-  return scaled + at::bmm(at::bmm(x, a.transpose(1, 2)) * scale.view({-1, 1, 1}), b.transpose(1, 2));
+  return scaled + at::bmm(factor(at::bmm(in, factor(a).transpose(1, 2)) * scale.view({-1, 1, 1})), factor(b).transpose(1, 2));
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parameter& bias, double epsilon) {
@@ -59,6 +69,8 @@ at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parame
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t heads,
                      const at::Tensor& drop, at::Tensor* probabilities) {
   if (fused::serves(q)) return fused::attention(q, k, v, heads, drop, probabilities);
+  if (factors_in_bfloat16() && q.scalar_type() == at::kFloat)
+    return attention(factor(q), factor(k), factor(v), heads, drop, probabilities).to(at::kFloat);
   const auto R = q.size(0), B = q.size(1), T = q.size(2), width = q.size(3), d = width / heads;
   // bfloat16 is what flash attention is made for. On a GPU its backward may add in another order in each call.
   if (q.scalar_type() == at::kBFloat16 && !q.is_cpu() && !drop.defined() && !probabilities) {

@@ -327,6 +327,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.optimizer = s.string("training.optimizer");
   c.training_noise = s.number("training.noise");
   c.gradient_noise = s.number("training.gradient_noise");
+  c.precision = precision_named(s.string("training.precision"));
   c.rule = s.string("fast.rule");
   c.form = {.qkv = kQkv.at(s.string("fast.qkv")),
             .rest = kRest.at(s.string("training.rest")),

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/fast_weights.h"
+#include "runtime/precision.h"
 #include "sweeps/familiarity_images.h"
 #include "sweeps/familiarity_loss.h"
 #include "sweeps/familiarity_metric.h"
@@ -39,6 +40,7 @@ struct FamiliarityConfig {
   LossConfig loss;
   std::string optimizer;                         // a learning rule by gradient, of what trains besides
   double training_noise = 0, gradient_noise = 0;
+  Precision precision = Precision::kFloat32;     // of training; what is measured is computed in float32
 
   FastForm form;
   FirstValues first_values = FirstValues::kKaiming;

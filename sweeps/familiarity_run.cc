@@ -139,6 +139,7 @@ std::unique_ptr<PackAtWork> begun(Alike& alike, const PackContext& context, doub
   try {
     return std::make_unique<PackAtWork>(alike, context, share_before, share);
   } catch (const InputError& error) {
+    if (alike.snapshots.empty()) throw;
     log().warn("{} runs begin anew: {}", alike.runs.size(), error.what());
     alike.snapshots.clear();
     return std::make_unique<PackAtWork>(alike, context, share_before, share);

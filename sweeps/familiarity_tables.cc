@@ -3,6 +3,7 @@
 #include "models/learning_rule.h"
 #include "runtime/image_source.h"
 #include "runtime/named.h"
+#include "runtime/precision.h"
 #include "sweeps/familiarity_metric.h"
 #include "sweeps/image_noise.h"
 #include "sweeps/read_out.h"
@@ -115,6 +116,12 @@ KeyTable familiarity_keys() {
        .default_value = 0.0,
        .meaning = "SD of normal noise on each gradient, relative to its root mean square",
        .minimum = 0},
+      {.name = "training.precision",
+       .type = KeyType::kString,
+       .default_value = std::string("float32"),
+       .meaning = "of the factors of the network's products while it trains; weights, sums, gradients, moments and losses are kept in float32, and what is measured is "
+                  "computed in it. tf32 is for GPUs alone",
+       .choices = precision_names()},
       {.name = "training.l1",
        .type = KeyType::kNumber,
        .default_value = 0.1,

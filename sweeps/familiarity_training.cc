@@ -24,12 +24,17 @@ FamiliarityLoss loss_of(const FamiliarityConfig& common, const SlowWeights& slow
   return {slow, layers, common.double_projection, device};
 }
 
+at::Device device_for(const FamiliarityConfig& common, at::Device device) {
+  refuse_tf32_on_cpu("training.precision", common.precision, device);
+  return device;
+}
+
 }  // namespace
 
 FamiliarityTraining::FamiliarityTraining(const std::vector<RunSpec>& runs, const std::vector<FamiliarityConfig>& configs, const SlowWeights& slow, at::Device device)
     : runs_(runs),
       configs_(configs),
-      device_(device),
+      device_(device_for(configs.front(), device)),
       network_(built(slow)),
       loss_(loss_of(configs.front(), slow, device)),
       fast_(find_learning_rule(configs.front().rule).build(network_.fast, options(&FamiliarityConfig::fast_rate))),
@@ -65,6 +70,7 @@ std::vector<RandomStream> FamiliarityTraining::streams(std::string_view purpose,
 
 at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& target, std::int64_t step) {
   const auto& common = configs_.front();
+  const PrecisionScope precision(common.precision);
   std::vector<Activity> activity;
   if (!common.form.by_gradient && common.adapts())
     network_.encoder.set_observer([&](const Adapter& fast, const at::Tensor& x, const at::Tensor& slow) {

@@ -1,20 +1,36 @@
+#include <algorithm>
+#include <set>
+#include <string_view>
+
 #include "runtime/durable_file.h"
 #include "sweeps/plan.h"
 
 namespace palimpsest {
+namespace {
+
+// Keys that came when there were results already: at its default such a key is left out, so that the runs that did without it are the same ones.
+const std::set<std::string_view> kCameLater = {"training.precision"};
+
+bool is_said(const Study& study, const std::string& key, const Value& value) {
+  if (key == "keep" || names_a_place(study, key)) return false;  // what lies there is among the inputs: a folder may move, and one changed pixel makes another run
+  if (!kCameLater.contains(key)) return true;
+  const auto declared = std::ranges::find(study.keys, key, &Key::name);
+  return declared == study.keys.end() || declared->default_value != value;
+}
+
+}  // namespace
 
 // The text that is hashed, a line each; strings are quoted as in TOML, so no value can look like another line:
 //   study "familiarity"
 //   method 1
-//   key fast.rank = 8          every key that is no path and not `keep`, sorted
+//   key fast.rank = 8          every key that is_said, sorted
 //   seed 0
 //   image_set 12
 //   input slow.weights = 5e2b...   sorted
 std::string id_text_of_keys(const Study& study, const Settings& settings) {
   std::string all = "study " + text(Value(study.name)) + "\nmethod " + std::to_string(study.method_version) + "\n";
   for (const auto& [key, value] : settings.values())
-    if (key != "keep" && !names_a_place(study, key))  // what lies there is among the inputs: a folder may move, and one changed pixel makes another run
-      all += "key " + key + " = " + text(value) + "\n";
+    if (is_said(study, key, value)) all += "key " + key + " = " + text(value) + "\n";
   return all;
 }
 

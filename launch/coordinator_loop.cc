@@ -56,7 +56,7 @@ class CoordinatorLoop {
 
  private:
   bool through() const {
-    return finished(sweep_.coordinator) && in_ledger_ == submitted_ && peers_.gone.size() + 1 == peer_.size();
+    return finished(sweep_.coordinator) && outbox_.effects.empty() && in_ledger_ == submitted_ && peers_.gone.size() + 1 == peer_.size();
   }
 
   void step() {
@@ -67,12 +67,14 @@ class CoordinatorLoop {
     }
     heed_stop_signal();
     take_leave_of_the_lost();
-    look_for_the_lost();
-    on_time_passed(sweep_.coordinator, unix_time(), outbox_);
+    if (a_second_.due()) {
+      look_for_the_lost();
+      on_time_passed(sweep_.coordinator, unix_time(), outbox_);
+    }
     grow();
-    submit();
+    if (gathered_.due() || !few_wait(sweep_.coordinator, outbox_)) submit();
     mail_.all_sent();
-    sweep_.on_progress(sweep_.coordinator);
+    if (a_tenth_.due()) sweep_.on_progress(sweep_.coordinator);
     patience_ = peer_.size() > 1 ? rest_.next(something_came) : std::chrono::milliseconds(50);
   }
 
@@ -90,7 +92,8 @@ class CoordinatorLoop {
   void read(const Letter& letter) {
     peer_[letter.from].heard = SteadyClock::now();
     try {
-      on(letter.from, from_worker(letter.text));
+      FromWorker message = from_worker(letter.text);
+      on(letter.from, message);
     } catch (const InputError& error) {
       throw InputError(fmt::format("rank {}: {}", letter.from, error.what()));
     }
@@ -125,9 +128,9 @@ class CoordinatorLoop {
       tell(halt.worker, HaltPack{});
   }
 
-  void on(int rank, const FromWorker& message) {
+  void on(int rank, FromWorker& message) {
     take_back(rank, message);
-    std::visit([&](const auto& one) { on(rank, one); }, message);
+    std::visit([&](auto& one) { on(rank, one); }, message);
   }
 
   // One that was given up and is heard of again starts over when it has nothing in hand.
@@ -150,9 +153,9 @@ class CoordinatorLoop {
     tell({rank}, welcome_);
     on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, unix_time(), outbox_);
   }
-  void on(int rank, const RunReport& report) {
+  void on(int rank, RunReport& report) {
     if (!report.result.failure.empty()) warn_of_failure(report.result);
-    on_run_finished(sweep_.coordinator, {rank}, report.pack, report.result, unix_time(), outbox_);
+    on_run_finished(sweep_.coordinator, {rank}, report.pack, std::move(report.result), unix_time(), outbox_);
   }
   void on(int rank, const Left& left) { on_pack_left(sweep_.coordinator, {rank}, left.pack, left.leaving, unix_time(), outbox_); }
   void on(int rank, const Beat& beat) {
@@ -178,11 +181,8 @@ class CoordinatorLoop {
     on_progress(sweep_.coordinator, {kHere}, beat.pack, beat.share);
   }
 
-  // A look at the folder, which may lie far away, once a second.
   bool cancelled() {
-    if (SteadyClock::now() < next_look_) return false;
-    next_look_ = SteadyClock::now() + std::chrono::seconds(1);
-    if (!asked_to_cancel(sweep_.results)) return false;
+    if (!look_.due() || !asked_to_cancel(sweep_.results)) return false;
     forget_cancel(sweep_.results);
     return true;
   }
@@ -248,7 +248,7 @@ class CoordinatorLoop {
   Outbox outbox_;
   std::int64_t submitted_ = 0, in_ledger_ = 0;   // effects
   std::optional<std::string> why_stopped_;
-  SteadyClock::time_point next_look_;
+  Once look_{std::chrono::seconds(1)}, a_second_{std::chrono::seconds(1)}, a_tenth_{std::chrono::milliseconds(100)}, gathered_{std::chrono::milliseconds(20)};
   int failures_ = 0;
   Rest rest_;
   std::chrono::microseconds patience_{0};

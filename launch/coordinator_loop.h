@@ -19,7 +19,7 @@ struct SweepAtWork {
   Coordinator coordinator;
   bool keep_pictures = false;
   std::filesystem::path results;                         // its folder
-  std::function<void(const Coordinator&)> on_progress;   // called often
+  std::function<void(const Coordinator&)> on_progress;   // called ten times a second
   std::function<void(const Shrinkage&)> on_shrinkage;
   std::function<std::optional<std::string>()> limit_reached;   // called often; in words
   std::function<std::vector<Pack>()> more_packs;   // of a growing sweep, when all results are in the ledger

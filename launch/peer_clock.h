@@ -17,6 +17,22 @@ inline std::chrono::seconds silence_limit() {
   return std::chrono::seconds(given ? std::atoi(given) : 30);
 }
 
+/// Says yes once in an interval, at the first question: for what walks over all workers, or looks at a folder that may lie far away.
+class Once {
+ public:
+  explicit Once(std::chrono::milliseconds every) : every_(every) {}
+  bool due() {
+    const auto now = SteadyClock::now();
+    if (now < next_) return false;
+    next_ = now + every_;
+    return true;
+  }
+
+ private:
+  const std::chrono::milliseconds every_;
+  SteadyClock::time_point next_;
+};
+
 /// How long to wait for the next message: MPI has no call that sleeps, so we look, rest, and rest longer while nothing comes.
 class Rest {
  public:

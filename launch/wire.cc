@@ -1,6 +1,7 @@
 #include "launch/wire.h"
 
 #include <fmt/core.h>
+#include <google/protobuf/arena.h>
 
 #include "runtime/error.h"
 #include "sweeps/ledger_json.h"
@@ -137,9 +138,10 @@ std::string enveloped(const Message& message) {
   return envelope.SerializeAsString();
 }
 
+// In an arena, since a report is made of hundreds of labels.
 template <class Envelope>
-Envelope opened(std::string_view bytes) {
-  Envelope envelope;
+const Envelope& opened(std::string_view bytes, google::protobuf::Arena& arena) {
+  auto& envelope = *google::protobuf::Arena::CreateMessage<Envelope>(&arena);
   if (!envelope.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     throw FormatError("bytes that are no message. All ranks must run the same palimpsest.");
   if (envelope.version() != kWireVersion)
@@ -154,7 +156,8 @@ std::string encode(const FromWorker& message) { return enveloped<wire::FromWorke
 std::string encode(const FromCoordinator& message) { return enveloped<wire::FromCoordinator>(message); }
 
 FromWorker from_worker(std::string_view bytes) {
-  const auto envelope = opened<wire::FromWorker>(bytes);
+  google::protobuf::Arena arena;
+  const auto& envelope = opened<wire::FromWorker>(bytes, arena);
   switch (envelope.body_case()) {
     case wire::FromWorker::kHello: return hello_of(envelope.hello());
     case wire::FromWorker::kReport: return report_of(envelope.report());
@@ -167,7 +170,8 @@ FromWorker from_worker(std::string_view bytes) {
 }
 
 FromCoordinator from_coordinator(std::string_view bytes) {
-  const auto envelope = opened<wire::FromCoordinator>(bytes);
+  google::protobuf::Arena arena;
+  const auto& envelope = opened<wire::FromCoordinator>(bytes, arena);
   switch (envelope.body_case()) {
     case wire::FromCoordinator::kWelcome: return welcome_of(envelope.welcome());
     case wire::FromCoordinator::kPack: return pack_of(envelope.pack());

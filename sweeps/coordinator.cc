@@ -18,6 +18,8 @@ constexpr double kFarLonger = 1.5, kWorthASecondWorker = 5;
 constexpr double kMoment = 0.1, kRoundsLeft = 8;
 constexpr std::int64_t kMostAtATime = 4096;
 
+constexpr std::int64_t kFewInMany = 100;
+
 Attempt attempt_of(const Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, double finished) {
   const Worker& worker = coordinator.workers.at(pack.worker);
   return {member.id, member.attempt, id.value, worker.host, worker.device, worker.rank, pack.started, finished, member.number};
@@ -191,13 +193,13 @@ void tell_twin(Coordinator& coordinator, const HandedOut& pack, const RunId& id,
   if (twin.open.empty()) outbox.effects.push_back(Halt{twin.worker});
 }
 
-void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, const RunResult& result, double now,
+void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, RunResult result, double now,
             Outbox& outbox) {
   const Attempt attempt = attempt_of(coordinator, id, pack, member, now);
   coordinator.tries.erase(member.number);
   if (result.failure.empty()) {
     ++coordinator.done;
-    outbox.effects.push_back(LedgerEntry{RunSucceeded{attempt, result}});
+    outbox.effects.push_back(LedgerEntry{RunSucceeded{attempt, std::move(result)}});
   } else {
     ++coordinator.failed;
     outbox.effects.push_back(LedgerEntry{RunFailed{attempt, result.failure}});
@@ -210,7 +212,7 @@ void fail(Coordinator& coordinator, PackId id, const HandedOut& pack, const std:
     RunResult result;
     result.id = member.id;
     result.failure = reason;
-    settle(coordinator, id, pack, member, result, now, outbox);
+    settle(coordinator, id, pack, member, std::move(result), now, outbox);
   }
 }
 
@@ -355,10 +357,10 @@ void on_worker_ready(Coordinator& coordinator, WorkerId id, const Worker& worker
   serve_idle(coordinator, now, outbox);
 }
 
-void on_run_finished(Coordinator& coordinator, WorkerId worker, PackId id, const RunResult& result, double now, Outbox& outbox) {
+void on_run_finished(Coordinator& coordinator, WorkerId worker, PackId id, RunResult result, double now, Outbox& outbox) {
   HandedOut* pack = pack_of(coordinator, worker, id);
   if (!pack) return;
-  if (const auto member = take_member(*pack, result.id)) settle(coordinator, id, *pack, *member, result, now, outbox);
+  if (const auto member = take_member(*pack, result.id)) settle(coordinator, id, *pack, *member, std::move(result), now, outbox);
 }
 
 void on_progress(Coordinator& coordinator, WorkerId worker, PackId id, double share) {
@@ -430,6 +432,11 @@ bool drained(const Coordinator& coordinator) {
 
 bool finished(const Coordinator& coordinator) {
   return drained(coordinator) && (coordinator.stopping || !coordinator.growing);
+}
+
+bool few_wait(const Coordinator& coordinator, const Outbox& outbox) {
+  const auto orders = std::ranges::count_if(outbox.effects, [](const Effect& effect) { return std::holds_alternative<Assignment>(effect); });
+  return (orders + 1) * kFewInMany <= std::ssize(coordinator.workers);
 }
 
 double runs_worth_done(const Coordinator& coordinator) {

@@ -134,7 +134,7 @@ std::string quarantine_reason(const std::string& last_words);
 /// computed one after the other.
 void on_worker_ready(Coordinator&, WorkerId, const Worker&, double now, Outbox&);
 /// A run of the pack is through. A report that was made before, or by a worker that was given up, is dropped.
-void on_run_finished(Coordinator&, WorkerId, PackId, const RunResult&, double now, Outbox&);
+void on_run_finished(Coordinator&, WorkerId, PackId, RunResult, double now, Outbox&);
 void on_progress(Coordinator&, WorkerId, PackId, double share);
 /// The worker is through with its pack. Runs it left open: fail where it says that it ended; wait again where it was stopped; wait again, half as
 /// many at once, where memory ran out (a run that had it all for itself fails).
@@ -156,5 +156,7 @@ bool anything_waits(const Coordinator&);
 bool drained(const Coordinator&);                  // nothing runs, and nothing that waits will be handed out
 bool finished(const Coordinator&);                 // the same, and nothing more will come
 double runs_worth_done(const Coordinator&);        // runs that are through, and the shares of packs in flight
+/// Fewer than one worker in a hundred waits for what is in the outbox: it may gather for a moment, so that the ledger commits less often.
+bool few_wait(const Coordinator&, const Outbox&);
 
 }  // namespace palimpsest

@@ -308,5 +308,19 @@ TEST_F(Coordinating, CountsTheShareOfAPackInFlightButNoRunTwice) {
   EXPECT_DOUBLE_EQ(runs_worth_done(coordinator), 1.0);
 }
 
+TEST_F(Coordinating, LetsTheLedgerWaitWhereFewerThanOneWorkerInAHundredWaitsForIt) {
+  auto coordinator = sweep_of_packs(std::vector<int>(500, 1));
+  EXPECT_FALSE(few_wait(coordinator, outbox));
+  for (std::int64_t worker = 0; worker < 200; ++worker) on_worker_ready(coordinator, {worker}, anyone, 0, outbox);
+  EXPECT_FALSE(few_wait(coordinator, outbox));
+  outbox.effects.clear();
+  on_run_finished(coordinator, {7}, {8}, well(7), 1, outbox);
+  EXPECT_TRUE(few_wait(coordinator, outbox)) << "results alone can wait";
+  on_pack_left(coordinator, {7}, {8}, Leaving::kEnded, 1, outbox);
+  EXPECT_TRUE(few_wait(coordinator, outbox));
+  on_pack_left(coordinator, {8}, {9}, Leaving::kEnded, 1, outbox);
+  EXPECT_FALSE(few_wait(coordinator, outbox));
+}
+
 }  // namespace
 }  // namespace palimpsest

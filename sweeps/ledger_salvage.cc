@@ -136,6 +136,12 @@ std::int64_t wait_again(SQLite::Database& db) {
   return count;
 }
 
+// The numbers of runs count in a plan that is made from the definition and what runs read. Where these are lost the ledger asks for nothing, until the
+// sweep goes on.
+void ask_for_nothing_without_plan(SQLite::Database& db) {
+  if (db.execAndGet("SELECT count(*) FROM main.meta WHERE key IN ('definition', 'inputs')").getInt() < 2) db.exec("DELETE FROM main.meta WHERE key IN ('plan', 'asked')");
+}
+
 void attach(SQLite::Database& db, const std::filesystem::path& file) {
   try {
     SQLite::Statement statement(db, "ATTACH DATABASE ? AS damaged");
@@ -153,6 +159,7 @@ Salvage copy_all(SQLite::Database& db) {
   SQLite::Transaction all(db);
   db.exec("DELETE FROM main.meta");
   for (const Table& table : kTables) salvage.tables.push_back(Copy(db, table).run());
+  ask_for_nothing_without_plan(db);
   salvage.run_again = wait_again(db);
   salvage.runs = db.execAndGet("SELECT count(*) FROM main.runs").getInt64();
   salvage.done = db.execAndGet("SELECT count(*) FROM main.runs WHERE state = 1").getInt64();

@@ -3,6 +3,7 @@
 // PALIMPSEST_DAMAGES ledgers are damaged (40 without it), each by a visible seed; what came of them is printed.
 
 #include <gmock/gmock.h>
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -224,6 +225,21 @@ TEST_F(ADamagedLedger, GivesUpAResultThatIsNotAllThere) {
   EXPECT_EQ(saved.run_again, 1);
   EXPECT_EQ(saved.done, 29);
   EXPECT_THAT(check_ledger(folder / "saved").findings, IsEmpty());
+}
+
+// Without what runs read, or the definition, the numbers of runs mean nothing.
+TEST_F(ADamagedLedger, ThatLostWhatItsPlanIsMadeFromIsSavedAsOneThatAsksForNothingYet) {
+  const Plan plan(read_definition_text(kDefinition, "damaged.toml"));
+  for (const char* lost : {"inputs", "definition"}) {
+    const auto from = damaged(whole), to = folder / lost;
+    SQLite::Database(from / "ledger.sqlite", SQLite::OPEN_READWRITE).exec(std::string("UPDATE meta SET value = 'other' WHERE key = '") + lost + "'");
+    std::filesystem::create_directories(to);
+    EXPECT_EQ(salvage_ledger(from, to).done, 30);
+    EXPECT_FALSE(Ledger::open_for_reading(to).has_definition()) << lost;
+    EXPECT_EQ(Ledger::open_for_reading(to).runs().size(), 32u) << "those that were handed out";
+    Ledger::open_for_writing(to).record_definition(plan, RunSet::below(plan.size()), {{"host", "node1"}});
+    EXPECT_EQ(tables_of(to), tables);
+  }
 }
 
 }  // namespace

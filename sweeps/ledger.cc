@@ -89,27 +89,56 @@ void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t 
   run(session, to_json(provenance), epoch);
 }
 
-// Runs that have a row, under their number in the plan as it is now. Settings are read once for all rows that share them.
-void number_rows(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
-  RunFinder finder(plan);
-  SQLite::Statement json(db, "SELECT json FROM settings WHERE id = ?"), rows(db, "SELECT row, id, settings, image_set, seed, asked FROM runs");
-  std::vector<std::pair<std::int64_t, std::int64_t>> changed;
-  while (rows.executeStep()) {
-    const auto settings = [&] {
-      json.reset();
-      json.bind(1, rows.getColumn(2).getInt64());
-      if (!json.executeStep()) throw FormatError("is damaged: a row of settings that others name is not there. See `palimpsest ledger check`.");
-      return settings_of_json(json.getColumn(0).getString());
-    };
-    const auto number = finder.number_of(rows.getColumn(1).getString(), rows.getColumn(2).getInt64(), settings, rows.getColumn(3).getInt64(), rows.getColumn(4).getInt64());
-    const std::int64_t now = number && asked.contains(*number) ? *number + 1 : 0;
-    if (now != rows.getColumn(5).getInt64()) changed.emplace_back(rows.getColumn(0).getInt64(), now);
+// Rows of settings under the paths of the plan as it is now: what lies there is the same, and a report groups runs by them.
+class MovedSettings {
+ public:
+  MovedSettings(SQLite::Database& db, const Plan& plan) : plan_(plan), json_(db, "SELECT json FROM settings WHERE id = ?"), row_of_(db, "settings", "json") {}
+
+  Settings at(std::int64_t row) {
+    json_.reset();
+    json_.bind(1, row);
+    if (!json_.executeStep()) throw FormatError("is damaged: a row of settings that others name is not there. See `palimpsest ledger check`.");
+    return settings_of_json(json_.getColumn(0).getString());
   }
-  SQLite::Statement change(db, "UPDATE runs SET asked = ?2, seal = " + seal_of_run({{"asked", "?2"}}) + " WHERE row = ?1");
-  for (const auto& [row, number] : changed) run(change, row, number);
+
+  std::int64_t moved(std::int64_t row, std::int64_t number) {
+    const auto [known, is_new] = known_.try_emplace({row, plan_.cell_of(number)}, row);
+    if (is_new) known->second = moved_in_cell(row, plan_.place_of(number).cell);
+    return known->second;
+  }
+
+ private:
+  std::int64_t moved_in_cell(std::int64_t row, std::int64_t cell) {
+    const Settings was = at(row), now = plan_.settings_of(cell);
+    Settings moved = was;
+    for (const auto& [key, value] : now.values())
+      if (names_a_place(*plan_.definition().study, key) && was.has(key)) moved.set(key, value);
+    return moved == was ? row : row_of_(to_json(moved));
+  }
+
+  const Plan& plan_;
+  SQLite::Statement json_;
+  Lookup row_of_;
+  std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> known_;   // by row and cell
+};
+
+// Runs that have a row, under their number and paths in the plan as it is now. Settings are read once for all rows that share them.
+void number_rows(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
+  struct Change { std::int64_t row, asked, settings; };
+  RunFinder finder(plan);
+  MovedSettings settings(db, plan);
+  SQLite::Statement rows(db, "SELECT row, id, settings, image_set, seed, asked FROM runs");
+  std::vector<Change> changed;
+  while (rows.executeStep()) {
+    const std::int64_t was = rows.getColumn(2).getInt64();
+    const auto number = finder.number_of(rows.getColumn(1).getString(), was, [&] { return settings.at(was); }, rows.getColumn(3).getInt64(), rows.getColumn(4).getInt64());
+    const Change now{rows.getColumn(0).getInt64(), number && asked.contains(*number) ? *number + 1 : 0, number ? settings.moved(was, *number) : was};
+    if (now.asked != rows.getColumn(5).getInt64() || now.settings != was) changed.push_back(now);
+  }
+  SQLite::Statement change(db, "UPDATE runs SET asked = ?2, settings = ?3, seal = " + seal_of_run({{"asked", "?2"}, {"settings", "?3"}}) + " WHERE row = ?1");
+  for (const Change& one : changed) run(change, one.row, one.asked, one.settings);
 }
 
-// Whether this fact is there, whole and (where one is given) with this value.
 bool is_fact(SQLite::Database& db, const std::string& key, const std::optional<std::string>& value = std::nullopt) {
   SQLite::Statement known(db, "SELECT 1 FROM meta WHERE key = ?1 AND value = ifnull(?2, value) AND seal = seal(key, value)");
   known.bind(1, key);

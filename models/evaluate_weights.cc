@@ -10,6 +10,7 @@
 #include "models/linear_probe.h"
 #include "models/patch_mask.h"
 #include "runtime/error.h"
+#include "runtime/host_memory.h"
 #include "runtime/tensor_file.h"
 
 namespace palimpsest {
@@ -240,6 +241,7 @@ std::vector<std::vector<bool>> draw_folds(const LabelledImages& images, std::int
 Evaluation evaluate_weights(const AdaptedWeights& weights, const LabelledImages& images,
                             const EvaluateOptions& options) {
   const c10::InferenceMode no_gradient;
+  keep_freed_memory();
   check_readouts(weights.slow.config, options);
   const auto folds = images.held_out.empty() ? draw_folds(images, options.folds, options.seed)
                                              : std::vector<std::vector<bool>>{images.held_out};

@@ -27,6 +27,7 @@
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/gemm_rate.h"
+#include "runtime/host_memory.h"
 #include "runtime/log.h"
 #include "runtime/precision.h"
 #include "runtime/progress.h"
@@ -367,6 +368,7 @@ int threads_of_rank(const Settings& settings, const Communicator& world, const P
 }  // namespace
 
 PretrainResult pretrain(const Settings& settings, Communicator& ranks, const PretrainOptions& options) {
+  keep_freed_memory();
   CommunicationThread thread(ranks, options.timeline);
   const auto world = queued(thread, ranks);
   refuse_disagreement(*world, facts_to_agree_on(settings));

@@ -1,5 +1,7 @@
 #include "runtime/host_memory.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -34,6 +36,11 @@ std::uint64_t left_of(const std::filesystem::path& limit, const std::filesystem:
 std::uint64_t peak_memory() { return number_in("/proc/self/status", "VmHWM:").value_or(0) * 1024; }
 
 void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
 
 std::uint64_t available_memory(const std::filesystem::path& root) {
   const std::uint64_t kernel = number_in(root / "proc/meminfo", "MemAvailable:").value_or(kUnlimited / 1024) * 1024;

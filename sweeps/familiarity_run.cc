@@ -21,12 +21,6 @@
 namespace palimpsest {
 namespace {
 
-// Large blocks go back to the heap, not to the system: each step asks for the same ones again.
-void keep_heap() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-}
-
 // Seconds since it was asked before.
 class Stopwatch {
  public:
@@ -150,7 +144,7 @@ std::unique_ptr<PackAtWork> begun(Alike& alike, const PackContext& context, doub
 
 void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
   at::set_num_threads(1);  // a pack computes on one thread, a worker per core: equal bits, and no fight for cores
-  keep_heap();
+  keep_freed_memory();
   double before = 0;
   for (Alike& together : alike(runs, context.snapshots)) {
     const auto share = static_cast<double>(together.runs.size()) / static_cast<double>(runs.size());
@@ -161,7 +155,7 @@ void run_familiarity_pack(const std::vector<RunSpec>& runs, const PackContext& c
 
 void train_familiarity_again(const RunSpec& run, const std::filesystem::path& file, const PackContext& context) {
   at::set_num_threads(1);
-  keep_heap();
+  keep_freed_memory();
   FamiliarityPack pack({run});
   for (std::int64_t epoch = 1; epoch <= pack.epochs(); ++epoch) {
     if (context.should_stop()) throw Interrupted("stopped while a run was trained again");
@@ -174,7 +168,7 @@ void train_familiarity_again(const RunSpec& run, const std::filesystem::path& fi
 
 std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   at::set_num_threads(1);
-  keep_heap();
+  keep_freed_memory();
   malloc_trim(0);  // what the probe before left
   const auto device = compute_device();
   const auto peak = [&] { return device.is_cpu() ? peak_memory() : peak_memory(device); };

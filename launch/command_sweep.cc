@@ -15,6 +15,7 @@
 #include "runtime/log.h"
 #include "runtime/mpi_world.h"
 #include "runtime/progress.h"
+#include "runtime/step_graph.h"
 #include "runtime/words.h"
 #include "sweeps/ledger_backup.h"
 #include "sweeps/kept_networks.h"
@@ -145,6 +146,7 @@ Run add_sweep(CommandLine& command) {
     SweepRequest request;
     std::shared_ptr<DefinitionArgument> definition;
     std::string slice;
+    bool cuda_graphs = false;
   };
   auto options = std::make_shared<Options>();
   options->definition = add_definition_argument(command, "the sweep's definition");
@@ -152,6 +154,8 @@ Run add_sweep(CommandLine& command) {
   command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
       ->type_name("I/N");
   add_device(command, options->request.device, "what packs are computed on");
+  command.add_flag("--cuda-graphs", options->cuda_graphs,
+                   "on GPUs, record a training step as a CUDA graph and do it again from that; what cannot be recorded is computed as without it, and said");
   command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->above_zero()->type_name("H");
   command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->above_zero()->type_name("MONEY");
   command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->above_zero()->type_name("GB");
@@ -163,6 +167,7 @@ Run add_sweep(CommandLine& command) {
   return [options](MpiWorld& world) {
     options->request.file = options->definition->file;
     options->request.overrides = options->definition->overrides();
+    record_steps_on_gpus(options->cuda_graphs);
     if (!options->slice.empty()) read_slice(options->slice, options->request);
     return sweep(options->request, world);
   };

@@ -109,20 +109,40 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
 at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomStream>& runs) const {
   auto x = embedded + position_.value;   // own: [R, 1, T, D]; shared: [1, T, D]
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
-    x = run_block({"decoder", static_cast<std::int64_t>(layer)}, x, [this, layer, runs](const at::Tensor& x) { return compute_block(layer, x, runs); });
+    x = run_block({"decoder", static_cast<std::int64_t>(layer)}, x, [this, layer, runs](const at::Tensor& x) {
+      return transformer_block(x, blocks_[layer], dropout_of(layer, runs, x.size(0), x.size(1), x.device()));
+    });
   return x;
 }
 
-at::Tensor Decoder::compute_block(std::size_t layer, const at::Tensor& x, const std::vector<RandomStream>& runs) const {
-  const std::int64_t R = x.size(0), B = x.size(1), T = x.size(2), D = config_.width;
-  const Drop drop(runs, layer, config_.dropout, x.device());
-  return transformer_block(x, blocks_[layer],
-                           {drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}), drop.mask(kAfterAttention, {R, B, T, D}),
-                            drop.mask(kInsideFeedForward, {R, B, T, 4 * D}), drop.mask(kAfterFeedForward, {R, B, T, D})});
+at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<BlockDropout>& drawn) const {
+  auto x = embedded + position_.value;
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
+    x = run_block({"decoder", static_cast<std::int64_t>(layer)}, x, [this, layer, drop = drawn.empty() ? BlockDropout{} : drawn[layer]](const at::Tensor& x) {
+      return transformer_block(x, blocks_[layer], drop);
+    });
+  return x;
+}
+
+BlockDropout Decoder::dropout_of(std::size_t layer, const std::vector<RandomStream>& runs, std::int64_t R, std::int64_t B, at::Device device) const {
+  const std::int64_t T = config_.patches(), D = config_.width;
+  const Drop drop(runs, layer, config_.dropout, device);
+  return {drop.mask(kAttentionWeights, {R, B, config_.heads, T, T}), drop.mask(kAfterAttention, {R, B, T, D}),
+          drop.mask(kInsideFeedForward, {R, B, T, 4 * D}), drop.mask(kAfterFeedForward, {R, B, T, D})};
+}
+
+std::vector<BlockDropout> Decoder::draw_dropout(const std::vector<RandomStream>& runs, std::int64_t R, std::int64_t B) const {
+  std::vector<BlockDropout> all;
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) all.push_back(dropout_of(layer, runs, R, B, pixels_weight_.value.device()));
+  return all;
 }
 
 at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<RandomStream>& runs) const {
   return config_.linear ? pixels(tokens) : pixels(decode(embed(tokens), runs));
+}
+
+at::Tensor Decoder::forward(const at::Tensor& tokens, const std::vector<BlockDropout>& drawn) const {
+  return config_.linear ? pixels(tokens) : pixels(decode(embed(tokens), drawn));
 }
 
 at::Tensor Decoder::pixels(const at::Tensor& decoded) const {

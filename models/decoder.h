@@ -36,15 +36,19 @@ class Decoder {
   /// `drop`: one stream per run and step while training, or one per run and image ([R * B]: then no image's numbers depend on
   /// its batch); empty: no dropout.
   at::Tensor forward(const at::Tensor& tokens, const std::vector<RandomStream>& drop = {}) const;
+  /// With what was drawn from those streams before, for R runs of B images; one for each layer, or none at all.
+  at::Tensor forward(const at::Tensor& tokens, const std::vector<BlockDropout>& drawn) const;
+  std::vector<BlockDropout> draw_dropout(const std::vector<RandomStream>& drop, std::int64_t R, std::int64_t B) const;
 
   /// The same in two parts, for the masked autoencoder, which puts mask tokens between them (no linear decoder has them): embed [R, B, n, input_width] -> [R, B, n, width].
   at::Tensor embed(const at::Tensor& tokens) const;
   at::Tensor decode(const at::Tensor& embedded, const std::vector<RandomStream>& drop = {}) const;   // [R, B, patches, width]
+  at::Tensor decode(const at::Tensor& embedded, const std::vector<BlockDropout>& drawn) const;
   at::Tensor pixels(const at::Tensor& decoded) const;   // last norm and linear map: [R, B, patches, width] -> [R, B, patches, 3 p p]
   const Parameter& mask_token() const { return mask_token_; }   // [width] or own [R, width]; undefined where there is none
 
  private:
-  at::Tensor compute_block(std::size_t layer, const at::Tensor& x, const std::vector<RandomStream>& drop) const;
+  BlockDropout dropout_of(std::size_t layer, const std::vector<RandomStream>& drop, std::int64_t R, std::int64_t B, at::Device device) const;
   DecoderConfig config_;
   Parameter embed_weight_, embed_bias_, position_, norm_weight_, norm_bias_, pixels_weight_, pixels_bias_, mask_token_;
   std::vector<TransformerBlock> blocks_;

@@ -36,7 +36,13 @@ class LearningRule {
  public:
   virtual ~LearningRule() = default;
   /// After the backward pass of a step. `activity` is empty for rules that follow the gradient.
-  virtual void step(const std::vector<Activity>& activity) = 0;
+  void step(const std::vector<Activity>& activity) { prepare(), apply(activity), count(); }
+  /// The same in three parts, as AdamW has them.
+  virtual void prepare() {}
+  virtual void apply(const std::vector<Activity>& activity) = 0;
+  virtual void count() {}
+  /// Whether apply() is the same work at each step, so that it can be recorded and done again.
+  virtual bool can_be_recorded() const { return false; }
   virtual void zero_grad() {}
   /// All of it; a rule that goes on from what another had of it makes the same steps as that one.
   virtual RuleState state() const { return {}; }

@@ -17,7 +17,17 @@ class Gradient : public LearningRule {
  public:
   Gradient(const std::vector<AdamW::Slot>& fast_weights, const RuleOptions& options)
       : optimizer_(fast_weights, AdamW::Options{.learning_rate = options.rate, .weight_decay = options.weight_decay}) {}
-  void step(const std::vector<Activity>&) override { optimizer_.step(); }
+  void prepare() override {
+    if constexpr (kHasMoments) optimizer_.prepare();
+  }
+  void apply(const std::vector<Activity>&) override {
+    if constexpr (kHasMoments) optimizer_.apply();
+    else optimizer_.step();
+  }
+  void count() override {
+    if constexpr (kHasMoments) optimizer_.count();
+  }
+  bool can_be_recorded() const override { return true; }
   void zero_grad() override { optimizer_.zero_grad(); }
   RuleState state() const override {
     RuleState out;

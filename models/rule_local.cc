@@ -47,7 +47,7 @@ template <at::Tensor (*kChange)(const Seen&)>
 class Incremental : public LearningRule {
  public:
   explicit Incremental(const RuleOptions& options) : options_(options) {}
-  void step(const std::vector<Activity>& activity) override {
+  void apply(const std::vector<Activity>& activity) override {
     const at::NoGradGuard no_gradient;
     for (const auto& map : activity) {
       const Seen seen{at::bmm(map.x, map.fast.a.transpose(1, 2)), map.slow, map.fast};
@@ -66,7 +66,7 @@ class Incremental : public LearningRule {
 class Ridge : public LearningRule {
  public:
   explicit Ridge(const RuleOptions& options) : options_(options) {}
-  void step(const std::vector<Activity>& activity) override {
+  void apply(const std::vector<Activity>& activity) override {
     const at::NoGradGuard no_gradient;
     for (const auto& map : activity) {
       const Seen seen{at::bmm(map.x, map.fast.a.transpose(1, 2)), map.slow, map.fast};

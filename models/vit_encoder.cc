@@ -16,7 +16,12 @@ namespace palimpsest {
 namespace {
 
 at::Tensor normalised(const at::Tensor& images, const VitConfig& config) {
-  const auto channels = [&](const std::array<float, 3>& v) { return at::tensor(at::ArrayRef<float>(v)).to(images.device()).view({3, 1, 1}); };
+  // From numbers alone: a GPU's queue would wait for a copy from the host.
+  const auto channels = [&](const std::array<float, 3>& v) {
+    std::vector<at::Tensor> each;
+    for (const float one : v) each.push_back(at::full({1, 1, 1}, one, at::TensorOptions(at::kFloat).device(images.device())));
+    return at::cat(each);
+  };
   return (images - channels(config.mean)) / channels(config.sd);
 }
 

@@ -35,7 +35,12 @@ class AdamW : public Optimizer {
   };
 
   AdamW(std::vector<Slot> slots, Options options) : slots_(std::move(slots)), options_(std::move(options)) {}
-  void step() override;  // one pass over memory
+  void step() override { prepare(), apply(), count(); }
+  /// The same in three parts, where a step is recorded and done again (step_graph.h): what is new at this step is brought to
+  /// where the parameters are; all the work, one pass over memory, which reads it there; the step counts.
+  void prepare();
+  void apply();
+  void count() { ++steps_; }
   void zero_grad() override;
   Options& options() { return options_; }
   std::vector<Slot>& slots() { return slots_; }
@@ -44,14 +49,18 @@ class AdamW : public Optimizer {
   void set_steps(std::int64_t steps) { steps_ = steps; }  // on resuming, with the moments
 
  private:
-  std::vector<AdamWStep> steps_of(const Slot& slot) const;
+  std::vector<AdamWStep> next_steps(std::int64_t runs, bool decay) const;
 
   std::vector<Slot> slots_;
   Options options_;
   std::int64_t steps_ = 0;
+  at::Tensor there_;  // [2, R, 6], of parameters that are not the CPU's: rows of what the runs do next, without and with decay
 };
 
-/// A step of one parameter by LibTorch's operations, on any device; `gradient` contiguous, `steps` of its runs.
-void step_by_operations(AdamW::Slot& slot, const at::Tensor& gradient, const std::vector<AdamWStep>& steps);
+/// [n, 6]
+at::Tensor rows_of(const std::vector<AdamWStep>& steps);
+
+/// A step of one parameter by LibTorch's operations, on any device; `gradient` contiguous, `steps` [runs, 6] there.
+void step_by_operations(AdamW::Slot& slot, const at::Tensor& gradient, const at::Tensor& steps, const AdamW::Options& options);
 
 }  // namespace palimpsest

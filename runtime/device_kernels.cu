@@ -9,55 +9,56 @@ namespace palimpsest {
 namespace {
 
 constexpr int kThreads = 256, kMostBlocks = 4096;
-constexpr std::int64_t kRunsAtOnce = 128;  // whose numbers travel as an argument of the kernel
+constexpr std::int64_t kRunsAtOnce = 128;     // whose keys travel as an argument of the kernel
+constexpr std::int64_t kMostRuns = 65535;     // of a grid
 
-template <class T>
-struct OfRuns {
-  T run[kRunsAtOnce];
+struct Keys {
+  std::uint64_t of_run[kRunsAtOnce];
 };
 
-template <class T>
-OfRuns<T> first_of(const T* values, std::int64_t count) {
-  OfRuns<T> out = {};
-  std::copy(values, values + count, out.run);
+Keys first_of(const std::uint64_t* keys, std::int64_t count) {
+  Keys out = {};
+  std::copy(keys, keys + count, out.of_run);
   return out;
 }
+
+cudaStream_t stream_of(void* handle) { return static_cast<cudaStream_t>(handle); }
 
 dim3 grid(std::int64_t elements, std::int64_t runs) {
   const std::int64_t blocks = std::min<std::int64_t>((elements + kThreads - 1) / kThreads, kMostBlocks);
   return {static_cast<unsigned>(std::max<std::int64_t>(blocks, 1)), static_cast<unsigned>(runs)};
 }
 
-__global__ void dropout_kernel(OfRuns<std::uint64_t> keys, std::uint32_t threshold, float kept, float* out, std::int64_t n) {
+__global__ void dropout_kernel(Keys keys, std::uint32_t threshold, float kept, float* out, std::int64_t n) {
   float* const own = out + blockIdx.y * n;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
   for (std::int64_t block = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; block * 8 < n; block += stride) {
     float eight[8];
-    dropout_elements(keys.run[blockIdx.y], static_cast<std::uint64_t>(block), threshold, kept, eight);
+    dropout_elements(keys.of_run[blockIdx.y], static_cast<std::uint64_t>(block), threshold, kept, eight);
     for (int i = 0; i < 8 && block * 8 + i < n; ++i) own[block * 8 + i] = eight[i];
   }
 }
 
-__global__ void adamw_kernel(float* value, const float* gradient, float* first, float* second, std::int64_t n, OfRuns<AdamWStep> steps) {
+__global__ void adamw_kernel(float* value, const float* gradient, float* first, float* second, std::int64_t n, const AdamWStep* steps) {
   const std::int64_t begin = blockIdx.y * n, stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
-  const AdamWStep step = steps.run[blockIdx.y];
+  const AdamWStep step = steps[blockIdx.y];
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride)
     adamw_element(value[begin + i], gradient[begin + i], first[begin + i], second[begin + i], step);
 }
 
-int dropout(const std::uint64_t* keys, std::int64_t runs, std::uint32_t threshold, float kept, float* out, std::int64_t n) {
+int dropout(const std::uint64_t* keys, std::int64_t runs, std::uint32_t threshold, float kept, float* out, std::int64_t n, void* stream) {
   for (std::int64_t at = 0; at < runs; at += kRunsAtOnce) {
     const auto count = std::min(kRunsAtOnce, runs - at);
-    dropout_kernel<<<grid((n + 7) / 8, count), kThreads>>>(first_of(keys + at, count), threshold, kept, out + at * n, n);
+    dropout_kernel<<<grid((n + 7) / 8, count), kThreads, 0, stream_of(stream)>>>(first_of(keys + at, count), threshold, kept, out + at * n, n);
   }
   return cudaGetLastError();
 }
 
-int adamw(float* value, const float* gradient, float* first, float* second, std::int64_t runs, std::int64_t n, const AdamWStep* steps) {
-  for (std::int64_t at = 0; at < runs; at += kRunsAtOnce) {
-    const auto count = std::min(kRunsAtOnce, runs - at);
+int adamw(float* value, const float* gradient, float* first, float* second, std::int64_t runs, std::int64_t n, const AdamWStep* steps, void* stream) {
+  for (std::int64_t at = 0; at < runs; at += kMostRuns) {
+    const auto count = std::min(kMostRuns, runs - at);
     const auto begin = at * n;
-    adamw_kernel<<<grid(n, count), kThreads>>>(value + begin, gradient + begin, first + begin, second + begin, n, first_of(steps + at, count));
+    adamw_kernel<<<grid(n, count), kThreads, 0, stream_of(stream)>>>(value + begin, gradient + begin, first + begin, second + begin, n, steps + at);
   }
   return cudaGetLastError();
 }

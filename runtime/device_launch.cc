@@ -7,6 +7,8 @@
 #include <stdexcept>
 
 #include <c10/core/DeviceGuard.h>
+#include <c10/core/Stream.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
 namespace palimpsest {
@@ -32,6 +34,12 @@ bool run_on(const DeviceKernels& kernels, c10::Device device) {
   return place->second;
 }
 
+// As CUDA knows it. LibTorch numbers the default one 0.
+void* current_stream(c10::Device device) {
+  const auto stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+  return stream.id() == 0 ? nullptr : stream.native_handle();
+}
+
 }  // namespace
 
 const DeviceKernels* kernels_for(c10::Device device) {
@@ -39,9 +47,9 @@ const DeviceKernels* kernels_for(c10::Device device) {
   return run_on(*loaded(), device) ? loaded() : nullptr;
 }
 
-void launch(const DeviceKernels& kernels, c10::Device device, const char* name, const std::function<int()>& kernel) {
+void launch(const DeviceKernels& kernels, c10::Device device, const char* name, const std::function<int(void*)>& kernel) {
   const c10::DeviceGuard current(device);
-  if (const int error = kernel())
+  if (const int error = kernel(current_stream(device)))
     throw std::runtime_error(
         fmt::format("CUDA error: {} on {} ended with {}", name, device.str(), kernels.error_name(error)));
 }

@@ -12,8 +12,8 @@ namespace palimpsest {
 /// the library is not there or has no code for it: then LibTorch's operations do the same.
 const DeviceKernels* kernels_for(c10::Device);
 
-/// Calls one of them with `device` as the current one, which it is for this long. Throws std::runtime_error with CUDA's
-/// name of what went wrong.
-void launch(const DeviceKernels&, c10::Device, const char* name, const std::function<int()>& kernel);
+/// Calls one of them with `device` as the current one, which it is for this long, and the stream that LibTorch uses there
+/// now. Throws std::runtime_error with CUDA's name of what went wrong.
+void launch(const DeviceKernels&, c10::Device, const char* name, const std::function<int(void* stream)>& kernel);
 
 }  // namespace palimpsest

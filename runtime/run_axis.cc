@@ -115,7 +115,7 @@ at::Tensor dropout_mask(const std::vector<RandomStream>& runs, const std::vector
   if (there) {
     std::vector<std::uint64_t> keys;
     for (const auto& run : runs) keys.push_back(run.key());
-    launch(*there, mask.device(), "dropout", [&] { return there->dropout(keys.data(), whole[0], threshold, kept, out, n); });
+    launch(*there, mask.device(), "dropout", [&](void* stream) { return there->dropout(keys.data(), whole[0], threshold, kept, out, n, stream); });
     return mask;
   }
   for (std::size_t run = 0; run < runs.size(); ++run)

@@ -96,7 +96,7 @@ at::Tensor encoded(const FastNetwork& network, const at::Tensor& images) {
   return x;
 }
 
-at::Tensor decoded(const FastNetwork& network, const at::Tensor& tokens, const std::vector<RandomStream>& drop) {
+at::Tensor decoded(const FastNetwork& network, const at::Tensor& tokens, const std::vector<BlockDropout>& drop) {
   const auto patches = network.encoder.config().class_token ? tokens.slice(2, 1).contiguous() : tokens;
   return network.decoder.forward(patches, drop);
 }

@@ -29,8 +29,8 @@ Evoked evoked(const FastNetwork&, const at::Tensor& images, const Wanted&);
 
 /// [R, B, 3, S, S] -> the output tokens of the last block, [R, B, T, C].
 at::Tensor encoded(const FastNetwork&, const at::Tensor& images);
-/// Those -> what the decoder makes of them by patch, before a sigmoid; `drop`: a stream for each run while training, else empty.
-at::Tensor decoded(const FastNetwork&, const at::Tensor& tokens, const std::vector<RandomStream>& drop);
+/// Those -> what the decoder makes of them by patch, before a sigmoid; `drop`: of each of its layers while training, else empty.
+at::Tensor decoded(const FastNetwork&, const at::Tensor& tokens, const std::vector<BlockDropout>& drop);
 /// Clean images [R, B, 3, S, S] -> their reconstructions. Where the decoder gives patches by their own mean and standard deviation, it is given these.
 at::Tensor rebuilt(const FastNetwork&, const at::Tensor& images);
 

@@ -10,11 +10,12 @@
 namespace palimpsest {
 namespace {
 
-// [R] on the device.
-at::Tensor of_runs(const std::vector<LossConfig>& runs, double LossConfig::*weight, at::Device device) {
+// [4, R] on the device.
+at::Tensor weights_of(const std::vector<LossConfig>& runs, at::Device device) {
   std::vector<float> out;
-  for (const auto& run : runs) out.push_back(static_cast<float>(run.*weight));
-  return at::tensor(out).to(device);
+  for (const auto weight : {&LossConfig::pixels, &LossConfig::masked, &LossConfig::features, &LossConfig::l1})
+    for (const auto& run : runs) out.push_back(static_cast<float>(run.*weight));
+  return at::tensor(out).view({4, -1}).to(device);
 }
 
 // [R] of patches [R, I, K, 3 p p].
@@ -38,7 +39,7 @@ PatchMask masks(const std::vector<RandomStream>& runs, std::int64_t images, std:
 }
 
 // What the decoder makes of all patches where the encoder has seen the kept ones, [R, I, K, 3 p p].
-at::Tensor from_the_seen(const FastNetwork& network, const at::Tensor& shown, const PatchMask& mask, const std::vector<RandomStream>& drop) {
+at::Tensor from_the_seen(const FastNetwork& network, const at::Tensor& shown, const PatchMask& mask, const std::vector<BlockDropout>& drop) {
   const auto& config = network.encoder.config();
   const std::int64_t first = config.class_token ? 1 : 0, R = shown.size(0), I = shown.size(1), M = mask.masked.size(1);
   auto seen = mask.kept + first;
@@ -53,6 +54,24 @@ at::Tensor from_the_seen(const FastNetwork& network, const at::Tensor& shown, co
 
 }  // namespace
 
+std::vector<at::Tensor*> LossInputs::tensors() {
+  std::vector<at::Tensor*> out = {&weights, &mask.kept, &mask.masked, &mask.place};
+  for (auto* pass : {&drop, &masked_drop})
+    for (auto& layer : *pass) out.insert(out.end(), {&layer.weights, &layer.attended, &layer.inside, &layer.fed});
+  return out;
+}
+
+LossInputs loss_inputs(const FastNetwork& network, const std::vector<LossConfig>& runs, std::int64_t images, const LossStreams& streams) {
+  const auto& common = runs.front();
+  const auto R = std::ssize(runs);
+  LossInputs out{.weights = weights_of(runs, network.device), .drop = {}, .masked_drop = {}, .mask = {}};
+  if (common.whole()) out.drop = network.decoder.draw_dropout(streams.drop, R, images);
+  if (common.masked <= 0) return out;
+  out.masked_drop = network.decoder.draw_dropout(streams.masked_drop, R, images);
+  out.mask = masks(streams.mask, images, network.encoder.config().patches(), common.mask, network.device);
+  return out;
+}
+
 FamiliarityLoss::FamiliarityLoss(const SlowWeights& slow, const std::vector<std::int64_t>& layers, bool double_projection, at::Device device) : layers_(layers) {
   if (layers_.empty()) return;
   Parameters there;
@@ -61,31 +80,28 @@ FamiliarityLoss::FamiliarityLoss(const SlowWeights& slow, const std::vector<std:
   slow_->set_double_projection(double_projection);
 }
 
-at::Tensor FamiliarityLoss::operator()(const FastNetwork& network, const std::vector<LossConfig>& runs, const at::Tensor& shown, const at::Tensor& target,
-                                       const LossStreams& streams) const {
-  const auto& common = runs.front();
-  const auto weight = [&](double LossConfig::*of) { return of_runs(runs, of, network.device); };
-  const auto l1 = weight(&LossConfig::l1);
+at::Tensor FamiliarityLoss::operator()(const FastNetwork& network, const LossConfig& common, const at::Tensor& shown, const at::Tensor& target,
+                                       const LossInputs& inputs) const {
+  const auto l1 = inputs.weights[3];
   const auto pixels = pixel_patches(target, network.encoder.config().patch);
   const auto wanted = network.normalised_pixels ? PatchScale(pixels).normalised(pixels) : pixels;
   const auto as_wanted = [&](const at::Tensor& output) { return network.normalised_pixels ? output : at::sigmoid(output); };
   at::Tensor sum;
-  const auto add = [&](double LossConfig::*of, const at::Tensor& term) {
-    const auto weighted = weight(of) * term;
+  const auto add = [&](std::int64_t weight, const at::Tensor& term) {
+    const auto weighted = inputs.weights[weight] * term;
     sum = sum.defined() ? sum + weighted : weighted;
   };
   if (common.whole()) {
-    const auto guess = as_wanted(decoded(network, encoded(network, shown), streams.drop));
-    if (common.pixels > 0) add(&LossConfig::pixels, error(guess, wanted, l1));
+    const auto guess = as_wanted(decoded(network, encoded(network, shown), inputs.drop));
+    if (common.pixels > 0) add(0, error(guess, wanted, l1));
     if (common.features > 0) {
       const auto in_pixels = network.normalised_pixels ? PatchScale(pixels).restored(guess) : guess;
-      add(&LossConfig::features, features(unpatchify(in_pixels, network.encoder.config().patch), target));
+      add(2, features(unpatchify(in_pixels, network.encoder.config().patch), target));
     }
   }
   if (common.masked > 0) {
-    const auto mask = masks(streams.mask, shown.size(1), pixels.size(2), common.mask, network.device);
-    const auto guess = as_wanted(from_the_seen(network, shown, mask, streams.masked_drop));
-    add(&LossConfig::masked, error(chosen_tokens(guess, mask.masked), chosen_tokens(wanted, mask.masked), l1));
+    const auto guess = as_wanted(from_the_seen(network, shown, inputs.mask, inputs.masked_drop));
+    add(1, error(chosen_tokens(guess, inputs.mask.masked), chosen_tokens(wanted, inputs.mask.masked), l1));
   }
   return sum;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/fast_weights.h"
+#include "models/patch_mask.h"
 
 namespace palimpsest {
 
@@ -25,6 +26,19 @@ struct LossStreams {
   std::vector<RandomStream> drop, masked_drop, mask;
 };
 
+/// What a step's loss takes from the host, on the device: all else of it is the same work at each step.
+struct LossInputs {
+  at::Tensor weights;                             // [4, R] of pixels, masked, features and l1
+  std::vector<BlockDropout> drop, masked_drop;    // of each layer of the decoder, in the passes of whole images and of masked ones
+  PatchMask mask;                                 // of R I images
+
+  /// Each tensor of them, defined or not, in one order.
+  std::vector<at::Tensor*> tensors();
+};
+
+/// Of images [R, I, ...]: the masks are drawn here.
+LossInputs loss_inputs(const FastNetwork&, const std::vector<LossConfig>& runs, std::int64_t images, const LossStreams&);
+
 /// What a pack's networks minimise: a weighted sum of
 ///   pixels    mean (guess - target)^2 + l1 mean |guess - target| over all patches, the image being seen whole
 ///   masked    the same over the patches that the encoder did not see: a share of them, drawn for each image and step
@@ -36,8 +50,8 @@ class FamiliarityLoss {
   /// `layers`: blocks of the features, empty where that term is not asked for.
   FamiliarityLoss(const SlowWeights& slow, const std::vector<std::int64_t>& layers, bool double_projection, at::Device device);
 
-  /// [R], with gradients. shown, target [R, I, 3, S, S] in [0, 1].
-  at::Tensor operator()(const FastNetwork&, const std::vector<LossConfig>& runs, const at::Tensor& shown, const at::Tensor& target, const LossStreams&) const;
+  /// [R], with gradients. shown, target [R, I, 3, S, S] in [0, 1]. `common`: what the runs of a pack have alike.
+  at::Tensor operator()(const FastNetwork&, const LossConfig& common, const at::Tensor& shown, const at::Tensor& target, const LossInputs&) const;
 
  private:
   std::vector<at::Tensor> responses(const at::Tensor& images) const;  // of the blocks asked for, each [R, I, T, C]

@@ -50,7 +50,8 @@ FamiliarityPack::FamiliarityPack(const std::vector<RunSpec>& runs)
   for (const auto set : {kFamiliar, kNovel}) figure_[set] = stack([set](const FamiliarityStart& start) { return start.figure[set]; });
   reference_ = stack([](const FamiliarityStart& start) { return start.reference; });
   reference_figure_ = stack([](const FamiliarityStart& start) { return start.reference_figure; });
-  if (config_.test_swapped) other_.emplace(runs_, configs_, *starts_.front().slow, compute_device());
+  training_.record_steps(step_recorder(compute_device()));
+  if (config_.test_swapped) other_.emplace(runs_, configs_, *starts_.front().slow, compute_device()).record_steps(step_recorder(compute_device()));
   losses_ = at::full({size(), epochs() * config_.steps_per_epoch}, std::nan(""));
   failed_at_.assign(runs.size(), 0);
   seconds_.assign(runs.size(), 0);
@@ -76,7 +77,7 @@ void FamiliarityPack::learn(FamiliarityTraining& training, Set set, std::int64_t
   for (std::int64_t batch = 0; batch < config_.steps_per_epoch; ++batch) {
     const auto step = (epoch - 1) * config_.steps_per_epoch + batch + 1;
     const auto part = [&](const at::Tensor& images) { return chosen.defined() ? images_at(images, chosen.select(1, batch)) : images; };
-    const auto loss = training.step(part(shown), part(target), step);
+    const auto loss = training.step(part(shown), part(target), step).to(at::kCPU);   // one copy for all runs
     note_failures(loss, step);
     if (losses) losses->select(1, step - 1).copy_(loss);
   }

@@ -30,6 +30,9 @@ class FamiliarityPack {
   /// Whether an epoch of training is one step, which can be left half way; several are made together, or none.
   bool trains_by_one_step() const { return !other_ && config_.steps_per_epoch == 1; }
 
+  /// Whether training keeps the memory of a step from one to the next.
+  bool records_steps() const { return training_.records_steps(); }
+
   /// Asked often while it trains and evaluates; where it says so, Interrupted is thrown and nothing has changed.
   std::function<bool()> should_stop = [] { return false; };
 

@@ -177,13 +177,18 @@ std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   else
     forget_peak(device);
   const auto base = peak();
+  std::uint64_t kept = 0;
   {
     const std::vector<RunSpec> alone = {run};
     FamiliarityPack pack(alone);
     pack.train(1);
+    if (pack.records_steps()) {   // the evaluation's comes beside it
+      kept = peak() - base;
+      forget_peak(device);
+    }
     pack.evaluate_first();
   }
-  return std::max<std::uint64_t>(peak() - base, std::uint64_t{1} << 20);
+  return std::max<std::uint64_t>(kept + peak() - base, std::uint64_t{1} << 20);
 }
 
 }  // namespace palimpsest

@@ -68,7 +68,45 @@ std::vector<RandomStream> FamiliarityTraining::streams(std::string_view purpose,
   return out;
 }
 
+std::vector<at::Tensor*> FamiliarityTraining::Inputs::tensors() {
+  std::vector<at::Tensor*> out = {&shown, &target};
+  for (auto* one : loss.tensors()) out.push_back(one);
+  return out;
+}
+
+bool FamiliarityTraining::can_be_recorded() const {
+  const bool quiet = std::ranges::all_of(configs_, [](const auto& c) { return c.gradient_noise == 0; });
+  return quiet && (!configs_.front().adapts() || fast_->can_be_recorded()) && rest_->can_be_recorded();
+}
+
+void FamiliarityTraining::record_steps(std::unique_ptr<StepRecorder> recorder) {
+  if (can_be_recorded()) graph_ = StepGraph(std::move(recorder));
+}
+
+void FamiliarityTraining::take(Inputs inputs) {
+  const bool fixed = graph_.records() && inputs_.shown.defined();
+  const auto from = inputs.tensors(), to = inputs_.tensors();
+  for (std::size_t i = 0; fixed && i < from.size(); ++i)
+    if (from[i]->defined()) to[i]->copy_(*from[i]);
+  if (fixed) return;
+  inputs_ = std::move(inputs);
+  if (!graph_.records()) return;
+  for (auto* one : inputs_.tensors())
+    if (one->defined()) *one = one->clone();
+}
+
 at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& target, std::int64_t step) {
+  std::vector<LossConfig> terms;
+  for (const auto& config : configs_) terms.push_back(config.loss);
+  take({shown, target, loss_inputs(network_, terms, shown.size(1), {streams("dropout", step), streams("masked dropout", step), streams("masks", step)})});
+  for (auto* rule : {fast_.get(), rest_.get()}) rule->prepare();
+  graph_.run([this, step] { compute(step); });
+  for (auto* rule : {fast_.get(), rest_.get()}) rule->count();
+  return losses_;
+}
+
+// What may be recorded: it takes nothing from the host, but `step` where gradients have noise.
+void FamiliarityTraining::compute(std::int64_t step) {
   const auto& common = configs_.front();
   const PrecisionScope precision(common.precision);
   std::vector<Activity> activity;
@@ -76,20 +114,21 @@ at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& 
     network_.encoder.set_observer([&](const Adapter& fast, const at::Tensor& x, const at::Tensor& slow) {
       if (activity.size() < network_.maps.size()) activity.push_back({fast, x.detach(), slow.detach()});   // of the first pass of a loss of several
     });
-  std::vector<LossConfig> terms;
-  for (const auto& config : configs_) terms.push_back(config.loss);
-  const auto loss = loss_(network_, terms, shown, target, {streams("dropout", step), streams("masked dropout", step), streams("masks", step)});
+  const auto loss = loss_(network_, common.loss, inputs_.shown, inputs_.target, inputs_.loss);
   network_.encoder.set_observer({});
   fast_->zero_grad();
   rest_->zero_grad();
   if (loss.requires_grad()) loss.backward(at::ones_like(loss));  // each run's own: no sum over runs
   add_gradient_noise(step);
-  fast_->step(activity);
-  rest_->step({});
-  return loss.detach();
+  fast_->apply(activity);
+  rest_->apply({});
+  losses_ = loss.detach();
 }
 
 void FamiliarityTraining::keep_runs(const std::vector<std::int64_t>& runs) {
+  graph_.forget();
+  inputs_ = {};
+  losses_ = at::Tensor();
   palimpsest::keep_runs(network_, runs);
   fast_->keep_runs(runs);
   rest_->keep_runs(runs);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "models/learning_rule.h"
+#include "runtime/step_graph.h"
 #include "sweeps/familiarity.h"
 #include "sweeps/familiarity_loss.h"
 
@@ -24,9 +25,13 @@ class FamiliarityTraining {
   LearningRule& fast_rule() { return *fast_; }
   LearningRule& rest_rule() { return *rest_; }
 
-  /// One step of every run, counted from 1; returns the losses before it, [R].
+  /// One step of every run, counted from 1; returns the losses before it, [R], which stay until the next.
   ///   shown, target  [R, I, 3, S, S] in [0, 1]
   at::Tensor step(const at::Tensor& shown, const at::Tensor& target, std::int64_t step);
+  /// Steps are recorded once and done again from there on, by what GPUs have for it; not where they take something new from the host within: local
+  /// rules, noise on gradients.
+  void record_steps(std::unique_ptr<StepRecorder>);
+  bool records_steps() const { return graph_.records(); }
   /// After the steps of an epoch: what is forgotten, what is written into the slow weights.
   void end_epoch(std::int64_t epoch);
   /// Runs left the pack: these stay, in this order. `runs` and `configs` are of them alone by now.
@@ -35,7 +40,17 @@ class FamiliarityTraining {
   bool is_finite(std::size_t run) const;
 
  private:
+  // All that a step takes from the host, on the device.
+  struct Inputs {
+    at::Tensor shown, target;
+    LossInputs loss;
+    std::vector<at::Tensor*> tensors();
+  };
+
   std::int64_t size() const { return static_cast<std::int64_t>(runs_.size()); }
+  bool can_be_recorded() const;
+  void take(Inputs inputs);
+  void compute(std::int64_t step);
   FastNetwork built(const SlowWeights&) const;
   RuleOptions options(double FamiliarityConfig::*rate) const;
   std::vector<RandomStream> streams(std::string_view purpose, std::int64_t step) const;
@@ -47,6 +62,9 @@ class FamiliarityTraining {
   FastNetwork network_;
   FamiliarityLoss loss_;
   std::unique_ptr<LearningRule> fast_, rest_;
+  StepGraph graph_;
+  Inputs inputs_;     // where steps are recorded they stay where they are, and their values change
+  at::Tensor losses_;
 };
 
 }  // namespace palimpsest

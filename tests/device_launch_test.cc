@@ -25,13 +25,13 @@ const DeviceKernels kKernels{.dropout = nullptr, .adamw = nullptr, .run_here = n
 TEST(Launch, MakesTheTensorsDeviceTheCurrentOneAndGivesTheOtherBack) {
   Gpus::setDeviceIndex(3);
   int current = -1;
-  launch(kKernels, {c10::kCUDA, 5}, "adamw", [&] { return current = Gpus::getDeviceIndex(), 0; });
+  launch(kKernels, {c10::kCUDA, 5}, "adamw", [&](void* stream) { return current = Gpus::getDeviceIndex(), stream ? 1 : 0; });
   EXPECT_EQ(current, 5);
   EXPECT_EQ(Gpus::getDeviceIndex(), 3);
 }
 
 TEST(Launch, ThatFailsSaysWhichKernelOnWhichDeviceAndWhy) {
-  const auto failing = [] { launch(kKernels, {c10::kCUDA, 2}, "dropout", [] { return kIllegalAddress; }); };
+  const auto failing = [] { launch(kKernels, {c10::kCUDA, 2}, "dropout", [](void*) { return kIllegalAddress; }); };
   EXPECT_THAT(failing,
               ThrowsMessage<std::runtime_error>("CUDA error: dropout on cuda:2 ended with cudaErrorIllegalAddress"));
   EXPECT_EQ(Gpus::getDeviceIndex(), 3) << "the guard holds for an exception, too";

@@ -1,6 +1,7 @@
 #include "runtime/device.h"
 
 #include <ATen/ATen.h>
+#include <ATen/record_function.h>
 #include <gmock/gmock.h>
 
 #include "models/slow_weights.h"
@@ -83,9 +84,129 @@ TEST(AdamW, ByOperationsTakesTheStepOfTheHostsKernel) {
         steps.push_back({0.9f, 0.999f, 1e-8f, static_cast<float>(rate / (1 - std::pow(0.9, step))), static_cast<float>(1 - rate * decay),
                          static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, step)))});
       }
-      step_by_operations(slot, gradient, steps);
+      step_by_operations(slot, gradient, rows_of(steps), {});
       EXPECT_TRUE(at::allclose(slot.value, kernel.slots()[0].value, 1e-5, 1e-6)) << step;
     }
+  }
+}
+
+/// Runs that learn, in a pack of their own or recorded.
+struct Learners {
+  Learners(const Settings& settings, std::size_t count, at::Device device) : slow(read_slow_weights(settings.string("slow.weights"), 2)) {
+    for (std::size_t i = 0; i < count; ++i) runs.push_back({"", settings, static_cast<std::int64_t>(i), 0, 1});
+    configs.assign(count, parse_familiarity(settings));
+    for (std::size_t i = 0; i < count; ++i) configs[i].learning_rate = configs[i].fast_rate = 1e-3 * static_cast<double>(i + 1);
+    training.emplace(runs, configs, slow, device);
+  }
+  void keep_last() {
+    runs.erase(runs.begin()), configs.erase(configs.begin());
+    training->keep_runs({1});
+  }
+
+  SlowWeights slow;
+  std::vector<RunSpec> runs;
+  std::vector<FamiliarityConfig> configs;
+  std::optional<FamiliarityTraining> training;
+};
+
+/// A twin of a GPU's: what is done again is the step that was recorded, whatever is asked for later.
+struct Twin : StepRecorder {
+  explicit Twin(int& replays) : replays(replays) {}
+  void aside(const std::function<void()>& step) override { step(); }
+  void record(const std::function<void()>& step) override { kept = step; }
+  void replay() override { ++replays, kept(); }
+  void forget() override { kept = {}; }
+  int& replays;
+  std::function<void()> kept;
+};
+
+using Keys = std::map<std::string, Value>;
+const std::map<std::string, Keys> kRecorded = {
+    {"adapters", {}},
+    {"gains", {{"fast.qkv", std::string("gain")}}},
+    {"full training by descent", {{"fast.qkv", std::string("full")}, {"training.optimizer", std::string("sgd")}}},
+    {"bfloat16", {{"training.precision", std::string("bfloat16")}}},
+    {"every loss", {{"loss.masked", 0.5}, {"loss.features", 0.5}, {"loss.normalise_target", true}}}};
+
+Settings learners(const std::filesystem::path& weights, const Keys& keys) {
+  write_small_slow_weights(weights);
+  auto settings = small_familiarity(weights);
+  for (const auto& [key, value] : keys) settings.set(key, value);
+  return settings;
+}
+
+// A recorded step reads what is new from the same tensors: were a learning rate, a correction for bias, a mask or an image of its first time in it, the
+// twin would go on with that.
+TEST(FamiliarityTraining, RecordedStepsHaveTheBitsOfStepsThatAreNot) {
+  const TemporaryFolder folder;
+  for (const auto& [name, keys] : kRecorded) {
+    const auto settings = learners(folder / "slow.safetensors", keys);
+    Learners plain(settings, 2, at::kCPU), recorded(settings, 2, at::kCPU);
+    int replays = 0;
+    recorded.training->record_steps(std::make_unique<Twin>(replays));
+    for (std::int64_t step = 1; step <= 9; ++step) {
+      if (step == 6) plain.keep_last(), recorded.keep_last();
+      const auto images = at::rand({static_cast<std::int64_t>(plain.runs.size()), 2, 3, 32, 32});
+      const auto loss = plain.training->step(images, images, step);
+      EXPECT_TRUE(at::equal(recorded.training->step(images, images, step), loss)) << name << " " << step;
+    }
+    EXPECT_EQ(replays, 3 + 2) << name;
+    for (auto slots : {&FastNetwork::fast, &FastNetwork::rest})
+      for (std::size_t i = 0; i < (plain.training->network().*slots).size(); ++i)
+        EXPECT_TRUE(at::equal((plain.training->network().*slots)[i].value, (recorded.training->network().*slots)[i].value)) << name;
+  }
+}
+
+TEST(FamiliarityTraining, IsNotRecordedWhereAStepTakesNewNumbersFromTheHost) {
+  const TemporaryFolder folder;
+  for (const auto& [key, value] : Keys{{"training.gradient_noise", 0.1}, {"fast.rule", std::string("hebbian")}}) {
+    Learners pack(learners(folder / "slow.safetensors", {{key, value}}), 2, at::kCPU);
+    int replays = 0;
+    pack.training->record_steps(std::make_unique<Twin>(replays));
+    const auto images = at::rand({2, 2, 3, 32, 32});
+    for (std::int64_t step = 1; step <= 4; ++step) pack.training->step(images, images, step);
+    EXPECT_EQ(replays, 0) << key;
+  }
+}
+
+// Operations of this thread that have seen a tensor of the host, or ask the host to wait for a number.
+std::set<std::string> host_work;
+std::unique_ptr<at::ObserverContext> note_host_work(const at::RecordFunction& function) {
+  const std::string name = function.name();
+  if (name == "aten::item" || name == "aten::_local_scalar_dense" || name == "aten::nonzero" || name == "aten::is_nonzero") host_work.insert(name);
+  const auto look = [&](const at::Tensor& x) {
+    if (x.defined() && !x.is_meta() && !x.unsafeGetTensorImpl()->is_wrapped_number()) host_work.insert(name);
+  };
+  for (const auto& input : function.inputs()) {
+    if (input.isTensor()) look(input.toTensor());
+    if (input.isTensorList())
+      for (const at::Tensor& x : input.toTensorVector()) look(x);
+  }
+  return nullptr;
+}
+
+/// Looks on while a step is recorded.
+struct Watching : Twin {
+  using Twin::Twin;
+  void record(const std::function<void()>& step) override {
+    const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(note_host_work).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+    step();
+    at::removeCallback(handle);
+    Twin::record(step);
+  }
+};
+
+TEST(FamiliarityTraining, ARecordedStepTouchesNothingOfTheHost) {
+  const TemporaryFolder folder;
+  for (const auto& [name, keys] : kRecorded) {
+    Learners pack(learners(folder / "slow.safetensors", keys), 2, at::kMeta);
+    int replays = 0;
+    pack.training->record_steps(std::make_unique<Watching>(replays));
+    const auto images = at::empty({2, 2, 3, 32, 32}, at::kMeta);
+    for (std::int64_t step = 1; step <= 3; ++step) pack.training->step(images, images, step);
+    EXPECT_EQ(replays, 1) << name;
+    EXPECT_THAT(host_work, ::testing::IsEmpty()) << name;
+    host_work.clear();
   }
 }
 

@@ -14,7 +14,7 @@
 
 namespace palimpsest {
 
-// Shapes that LibTorch knows in Python only: of layer norm, and of |x|.
+// Shapes that LibTorch knows in Python only: of layer norm, of |x| and of variances.
 at::Tensor& shape_of_abs(const at::Tensor& x, at::Tensor& out) {
   out.resize_(x.sizes());
   return out;
@@ -64,7 +64,12 @@ at::Tensor& shape_of_both(const at::Tensor& x, const at::Tensor& y, at::Tensor& 
   return out;
 }
 
+at::Tensor shape_of_variance(const at::Tensor& x, at::OptionalIntArrayRef dimensions, const std::optional<at::Scalar>&, bool keeps) {
+  return x.sum(dimensions, keeps);
+}
+
 TORCH_LIBRARY_IMPL(aten, Meta, library) {
+  library.impl("var.correction", shape_of_variance);
   library.impl("logical_or.out", shape_of_both);
   library.impl("convolution_overrideable", shape_of_convolved);
   library.impl("reflection_pad2d", shape_of_padded);

@@ -189,7 +189,7 @@ TEST_F(Studies, FamiliarityGoesOnUnderEveryLearningRule) {
 // A rule with a state that no rule of the list has: a trace of each run, and a count.
 struct Trace : LearningRule {
   explicit Trace(std::int64_t runs) : trace(at::zeros({runs, 2})), count(at::zeros({runs}, at::kLong)) {}
-  void step(const std::vector<Activity>&) override { trace = 0.5 * trace + count.add_(1).unsqueeze(1); }
+  void apply(const std::vector<Activity>&) override { trace = 0.5 * trace + count.add_(1).unsqueeze(1); }
   RuleState state() const override { return {{"trace", trace}, {"count", count}}; }
   void go_on_from(const RuleState& state) override { trace = state.at("trace"), count = state.at("count"); }
   void keep_runs(const std::vector<std::int64_t>&) override {}

@@ -1,0 +1,73 @@
+#include "runtime/step_graph.h"
+
+#include <dlfcn.h>
+
+#include <string>
+
+#include "runtime/error.h"
+#include "runtime/log.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr int kDoneFirst = 2;  // libraries choose their kernels and take their memory at the first calls
+
+bool wanted = false;  // of this process
+
+// The first line: LibTorch puts a stack trace behind it.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+using MakeRecorder = StepRecorder*(int device);
+
+MakeRecorder* loaded() {
+  static MakeRecorder* const found = []() -> MakeRecorder* {
+    void* library = dlopen("libpalimpsest_graph.so", RTLD_NOW | RTLD_LOCAL);
+    if (library) return reinterpret_cast<MakeRecorder*>(dlsym(library, "palimpsest_step_recorder"));
+    const char* reason = dlerror();
+    log().warn("steps are not recorded as CUDA graphs: {}", reason ? reason : "libpalimpsest_graph.so cannot be loaded");
+    return nullptr;
+  }();
+  return found;
+}
+
+}  // namespace
+
+void StepGraph::run(const std::function<void()>& step) {
+  if (!recorder_) return step();
+  if (recorded_) return recorder_->replay();
+  if (done_ < kDoneFirst) {
+    recorder_->aside(step);
+    ++done_;
+    return;
+  }
+  if (record(step)) recorder_->replay();
+  else step();
+}
+
+bool StepGraph::record(const std::function<void()>& step) {
+  try {
+    recorder_->record(step);
+    return recorded_ = true;
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& error) {
+    log().warn("steps cannot be recorded as a CUDA graph, and are computed one operation after the other: {}", first_line(error.what()));
+    recorder_.reset();
+    return false;
+  }
+}
+
+void StepGraph::forget() {
+  if (recorder_) recorder_->forget();
+  recorded_ = false;
+  done_ = 0;
+}
+
+void record_steps_on_gpus(bool on) { wanted = on; }
+
+std::unique_ptr<StepRecorder> step_recorder(c10::Device device) {
+  if (!wanted || !device.is_cuda() || !loaded()) return nullptr;
+  return std::unique_ptr<StepRecorder>(loaded()(device.index()));
+}
+
+}  // namespace palimpsest

@@ -157,7 +157,9 @@ class Pretraining {
     if (folder.empty()) return;
     agree(world_, [&] { state_.read(folder, newest); });
     checkpoints_.set_newest(newest);
-    if (leads()) log().info("goes on from step {} ({})", newest, folder);
+    if (!leads()) return;
+    log().info("goes on from step {} ({})", newest, folder);
+    if (const std::string change = change_of_device(recorded_facts(folder), options_.device); !change.empty()) log().warn(change);
   }
 
   void refuse_another_run(const fs::path& checkpoint) const {
@@ -285,7 +287,7 @@ class Pretraining {
     if (pictures) events_->pictures(state_.step, *pictures);
     const auto begun = Clock::now();
     checkpoints_.finish();
-    const auto snapshot = std::make_shared<TrainingState::Snapshot>(state_.snapshot(facts_));
+    const auto snapshot = std::make_shared<TrainingState::Snapshot>(state_.snapshot(with_device(facts_, options_.device)));
     checkpoints_.begin(state_.step, [snapshot] { snapshot->copy(); }, [snapshot, losses = leads() ? state_.losses : std::string(), pictures,
                                      picture_file = options_.out / "pictures" / fmt::format("step-{}.png", state_.step)](const fs::path& folder) {
       snapshot->write(folder);

@@ -15,6 +15,9 @@ constexpr std::array kOfNoConsequence = {"training.checkpoint_minutes", "trainin
                                          "training.accumulate", "training.recompute", "sharding.strategy", "sharding.group", "training.loader_threads", "training.events_every",
                                          "images.path", "validation.path"};
 
+constexpr const char* kDevice = "device";
+std::string kind_of(at::Device device) { return device.is_cpu() ? "CPU" : "GPU"; }
+
 std::string line(const std::string& key, const Value& value) { return fmt::format("{} = {}\n", key, text(value)); }
 
 std::string first_differing_line(const std::string& then, const std::string& now) {
@@ -68,6 +71,17 @@ std::string difference(const RunFacts& then, const RunFacts& now) {
     return fact == "definition" ? "settings: " + first_differing_line(found->second, value) : fact;
   }
   return {};
+}
+
+RunFacts with_device(RunFacts facts, at::Device device) {
+  facts[kDevice] = kind_of(device);
+  return facts;
+}
+
+std::string change_of_device(const RunFacts& then, at::Device now) {
+  const auto found = then.find(kDevice);
+  if (found == then.end() || found->second == kind_of(now)) return {};
+  return fmt::format("was trained on a {} and goes on on a {}: its numbers differ in the last places from those it would have had there", found->second, kind_of(now));
 }
 
 }  // namespace palimpsest

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include <c10/core/Device.h>
+
 #include "models/pretraining_images.h"
 #include "runtime/settings.h"
 
@@ -23,5 +25,10 @@ std::string definition_text(const Settings&);
 
 /// Which fact differs and how ('settings "training.batch = 8" there, "training.batch = 4" here'); empty where all agree. `then` may hold more.
 std::string difference(const RunFacts& then, const RunFacts& now);
+
+/// The same facts with the kind of device that computes, which may be another when a run goes on.
+RunFacts with_device(RunFacts, at::Device);
+/// A line where a run goes on on another kind of device than it was trained on; empty where it does not, or nothing is known.
+std::string change_of_device(const RunFacts& then, at::Device now);
 
 }  // namespace palimpsest

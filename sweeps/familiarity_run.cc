@@ -33,6 +33,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+constexpr double kSoonOver = 3;   // seconds; a process that was told to stop ends within ten
+
 // The first run of a condition shows its reconstructions in the report.
 bool shows_pictures(const RunSpec& run) { return run.seed == 0 && run.image_set == 0; }
 
@@ -42,16 +44,15 @@ class PackAtWork {
  public:
   PackAtWork(const Alike& alike, const PackContext& context, double share_before, double share)
       : alike_(alike), context_(context), share_before_(share_before), share_(share), pack_(alike.runs), epochs_(pack_.epochs()) {
-    pack_.should_stop = context.should_stop;
+    pack_.should_stop = [this] { return must_leave(); };
     if (alike.snapshots.empty()) return;
     pack_.go_on_from(alike.snapshots);
     step_ = saved_ = alike.snapshots.front().step;
   }
 
   void run() {
-    StopBetweenBlocks between(context_.should_stop);
-    std::optional<BlockRunnerScope> scope;
-    if (pack_.trains_by_one_step()) scope.emplace(&between);
+    StopBetweenBlocks between([this] { return must_leave(); });
+    const BlockRunnerScope scope(&between);
     if (std::ranges::any_of(alike_.runs, [&](const RunSpec& run) { return shows(run); })) take_first_pictures();
     while (!pack_.is_empty()) {
       save_where_due();
@@ -76,11 +77,24 @@ class PackAtWork {
       if (context_.should_stop()) throw Interrupted("stopped within a pack; its runs are run again");
       if (step_ % 2 == 1)
         pack_.evaluate(epoch);
-      else if (epoch > 0)
+      else if (epoch > 0 && pack_.trains_by_one_step())
         pack_.train(epoch);
     });
+    if (step_ % 2 == 0 && epoch > 0 && !pack_.trains_by_one_step()) train_by_many_steps(epoch);
     take_leave(step_ % 2 == 1 ? pack_.finished(epoch) : pack_.failed());
   }
+
+  // Half of them cannot be saved: a pack that leaves here goes back to its last snapshot.
+  void train_by_many_steps(std::int64_t epoch) {
+    Stopwatch watch;
+    half_way_ = true;
+    pack_.train(epoch);
+    half_way_ = false;
+    epoch_seconds_ = watch.lap();
+  }
+
+  // An epoch that is soon over, by the one before, comes to its end and is saved. The first here costs nothing that was not saved.
+  bool must_leave() const { return context_.should_stop() && !(half_way_ && epoch_seconds_ && *epoch_seconds_ < kSoonOver); }
 
   void take_leave(const std::vector<std::size_t>& leaving) {
     if (leaving.empty()) return;
@@ -126,6 +140,8 @@ class PackAtWork {
   const std::int64_t epochs_;
   Stopwatch stopwatch_;
   std::int64_t step_ = 0, saved_ = 0;
+  bool half_way_ = false;                  // in an epoch of many steps
+  std::optional<double> epoch_seconds_;    // that the last such epoch took
 };
 
 // A snapshot that does not fit, of another build perhaps, means beginning anew.
@@ -157,6 +173,8 @@ void train_familiarity_again(const RunSpec& run, const std::filesystem::path& fi
   at::set_num_threads(1);
   keep_freed_memory();
   FamiliarityPack pack({run});
+  StopBetweenBlocks between(context.should_stop);
+  const BlockRunnerScope scope(&between);
   for (std::int64_t epoch = 1; epoch <= pack.epochs(); ++epoch) {
     if (context.should_stop()) throw Interrupted("stopped while a run was trained again");
     pack.train(epoch);

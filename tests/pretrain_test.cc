@@ -1,4 +1,5 @@
 #include "models/pretrain.h"
+#include "models/run_facts.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -126,6 +127,13 @@ TEST(Pretrain, AFolderThatHoldsAnotherRunIsRefusedWithTheDifference) {
   trained(settings, folder / "run");
   settings.set("training.batch", std::int64_t{4});
   EXPECT_THAT(refusal(settings, folder / "run"), HasSubstr("\"training.batch = 8\" there, \"training.batch = 4\" here"));
+}
+
+TEST(Pretrain, ARunThatGoesOnOnAnotherKindOfDeviceSaysSo) {
+  EXPECT_EQ(change_of_device(with_device({}, at::kCUDA), at::kCPU),
+            "was trained on a GPU and goes on on a CPU: its numbers differ in the last places from those it would have had there");
+  EXPECT_EQ(change_of_device(with_device({}, at::kCPU), at::kCPU), "");
+  EXPECT_EQ(change_of_device({}, at::kCPU), "") << "nothing is known";
 }
 
 TEST(Pretrain, CheckpointsMayBeWrittenOftenerInAResumedRun) {

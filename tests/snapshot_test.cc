@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include <ATen/ATen.h>
 
@@ -110,6 +111,16 @@ bool run_for(const Study& study, const std::vector<RunSpec>& pack, Snapshots* sn
   }
 }
 
+// What a pack says that was asked `patience` times.
+std::string why_left(const Study& study, const std::vector<RunSpec>& pack, int patience) {
+  try {
+    study.run_pack(pack, {[](RunResult) {}, [&patience] { return patience-- <= 0; }, [](double) {}});
+  } catch (const Interrupted& stop) {
+    return stop.what();
+  }
+  return "";
+}
+
 void expect_equal(const Results& results, const Results& whole) {
   ASSERT_EQ(results.size(), whole.size());
   for (const auto& [id, result] : whole) {
@@ -176,6 +187,14 @@ TEST_F(Studies, FamiliarityGoesOnInEpochsOfSeveralStepsAndUnderALossOfSeveralTer
   expect_same_bits_when_stopped(familiarity_study(), three(steps), 15);
   for (const char* term : {"loss.masked", "loss.features"}) terms.set(term, 0.5);
   expect_same_bits_when_stopped(familiarity_study(), three(terms), 60);
+}
+
+TEST_F(Studies, FamiliarityLeavesAnEpochOfManyStepsWithinAStep) {
+  auto steps = familiarity();
+  steps.set("training.steps_per_epoch", std::int64_t{2});
+  std::set<std::string> why;
+  for (int patience = 5; patience <= 60; patience += 5) why.insert(why_left(familiarity_study(), three(steps), patience));
+  EXPECT_TRUE(why.contains("stopped within a step; it is made again"));
 }
 
 TEST_F(Studies, FamiliarityGoesOnUnderEveryLearningRule) {

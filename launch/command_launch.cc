@@ -9,6 +9,7 @@
 
 #include "launch/commands.h"
 #include "launch/exit_code.h"
+#include "launch/kind_of_definition.h"
 #include "launch/launch_request.h"
 #include "launch/mpi_pairs.h"
 #include "launch/mpirun_command.h"
@@ -63,22 +64,45 @@ class ExitFile {
   std::string shared_;
 };
 
+// What every run of a sweep reads, whatever its conditions; images may be made by the program.
+std::vector<std::string> slow_files(const Definition& definition) {
+  std::vector<std::string> files;
+  for (const Key& key : definition.study->keys) {
+    if (!key.name.starts_with("slow.") || key.type != KeyType::kPath) continue;
+    const SweepAxis* axis = axis_of(definition, key.name);
+    for (const Value& value : axis ? axis->values : std::vector{definition.base.at(key.name)}) files.push_back(std::get<std::string>(value));
+  }
+  return files;
+}
+
+// Ranks would say it late. A host that starts ranks elsewhere need not have the files; what those of --hosts have is asked of them.
+void refuse_missing_weights(const DefinitionArgument& given, const LaunchRequest& request) {
+  if (request.hosts.empty() ? std::getenv("SLURM_JOB_ID") != nullptr : std::ranges::none_of(read_hostfile(request.hosts), is_this_host)) return;
+  for (const std::string& file : slow_files(read_sweep(given.file, given.overrides())))
+    if (!file.empty() && !std::filesystem::exists(file))
+      throw InputError(fmt::format("{}: there is no such file on {}. Make it with `palimpsest pretrain`, copy it there, or name another: --set slow.weights=FILE.", file, host_name()));
+}
+
 // Mistakes are told here and once, before any host is asked and any rank started.
-void check_words(const Command& command, const std::vector<std::string>& words) {
+void check_words(const Command& command, const LaunchRequest& request) {
   CommandLine line(command.help, command.name);
   const Run unused = command.add(line);
-  if (const auto unparsed = line.parse({words.begin() + 1, words.end()})) {
+  if (const auto unparsed = line.parse({request.command.begin() + 1, request.command.end()})) {
     if (!unparsed->mistake) return;   // --help
     throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, unparsed->what, command.name));
   }
-  command.check(definition_argument_of(line));
+  const DefinitionArgument given = definition_argument_of(line);
+  command.check(given);
+  for (const std::string& out : line.values("--out")) refuse_impossible_folder(out);
+  if (std::string_view(command.name) == "sweep") refuse_missing_weights(given, request);
 }
 
-void check_command(const std::vector<std::string>& words) {
+void check_command(const LaunchRequest& request) {
+  const std::vector<std::string>& words = request.command;
   std::string names;
   for (const Command& command : commands()) {
     if (command.ranks != Ranks::kAll || !command.check) continue;
-    if (!words.empty() && words[0] == command.name) return check_words(command, words);
+    if (!words.empty() && words[0] == command.name) return check_words(command, request);
     names += (names.empty() ? "" : ", ") + std::string(command.name);
   }
   throw InputError(
@@ -91,7 +115,7 @@ void check(const LaunchRequest& request) {
     throw InputError("launch starts mpirun itself. Run it outside of mpirun, or leave the word launch away.");
   if (request.ranks && *request.ranks < 1)
     throw InputError(fmt::format("-n {}: there must be at least 1 rank.", *request.ranks));
-  if (!request.command.empty() || !request.check) check_command(request.command);
+  if (!request.command.empty() || !request.check) check_command(request);
 }
 
 // Codes above those of signals are mpirun's own.

@@ -149,12 +149,12 @@ int gpus_of_host() {
   return count;
 }
 
-HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token) {
+HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token, const std::filesystem::path& program) {
   const HostCores cores = host_cores();
   HostFacts facts;
   facts.name = host_name();
   facts.version = PALIMPSEST_VERSION;
-  facts.program = hash_or_nothing("/proc/self/exe");
+  facts.program = hash_or_nothing(program.string());
   facts.time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   facts.cores = cores.usable();
   facts.threads = cores.allowed;

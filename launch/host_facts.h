@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -60,7 +61,7 @@ std::vector<Target> targets_in(const std::string& line);  // throws InputError
 
 int gpus_of_host();   // NVIDIA's, by their device files
 
-/// Of this host. `folder_token`: a file that is there where the common folder is.
-HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token);
+/// Of this host. `folder_token`: a file that is there where the common folder is; `program`: the one whose content all hosts must share.
+HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token, const std::filesystem::path& program);
 
 }  // namespace palimpsest

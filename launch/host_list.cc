@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "runtime/error.h"
+#include "runtime/host_name.h"
 
 namespace palimpsest {
 namespace {
@@ -145,5 +146,7 @@ int slots_of(const std::vector<Host>& hosts) {
   for (const Host& host : hosts) slots += host.slots;
   return slots;
 }
+
+bool is_this_host(const Host& host) { return host.name == host_name() || host.name == "localhost"; }
 
 }  // namespace palimpsest

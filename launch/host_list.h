@@ -31,5 +31,6 @@ std::vector<Host> hosts_of_allocation();
 std::string hostfile_text(const std::vector<Host>&);
 
 int slots_of(const std::vector<Host>&);
+bool is_this_host(const Host&);
 
 }  // namespace palimpsest

@@ -1,8 +1,11 @@
 #include "launch/launch_request.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <regex>
 #include <set>
 
@@ -62,6 +65,16 @@ std::vector<std::string> inputs_of(const std::vector<std::string>& command) {
       add_with_what_it_names(word.substr(sign + 1), files);
   }
   return {files.begin(), files.end()};
+}
+
+void refuse_impossible_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  std::filesystem::path there = std::filesystem::absolute(folder);
+  while (!std::filesystem::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  if (!std::filesystem::is_directory(there, ignored))
+    throw InputError(fmt::format("{}: this folder cannot be made: {} is no folder. Name one that can be written to.", folder.string(), there.string()));
+  if (access(there.c_str(), W_OK | X_OK) != 0)
+    throw InputError(fmt::format("{}: {} cannot be written to: {}. Name a folder that can be written to.", folder.string(), there.string(), std::strerror(errno)));
 }
 
 }  // namespace palimpsest

@@ -34,4 +34,7 @@ bool computes_on_gpus(const std::vector<std::string>& command);
 /// (TOML) name. Absolute, each once.
 std::vector<std::string> inputs_of(const std::vector<std::string>& command);
 
+/// Throws InputError where a folder for results is not there and cannot be made, or cannot be written to. Makes nothing.
+void refuse_impossible_folder(const std::filesystem::path& folder);
+
 }  // namespace palimpsest

@@ -35,8 +35,6 @@ std::vector<std::string> shell_for(const LaunchRequest& request) {
 // A rank for each GPU where the work is computed on them, else for each core.
 int ranks_for(const LaunchRequest& request, int cores, int gpus) { return gpus > 0 && computes_on_gpus(request.command) ? gpus : cores; }
 
-bool is_this_host(const Host& host) { return host.name == host_name() || host.name == "localhost"; }
-
 }  // namespace
 
 WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path& program,

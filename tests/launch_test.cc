@@ -85,6 +85,14 @@ TEST(Ranks, BeyondTheCoresAreRefusedUnlessAskedFor) {
   EXPECT_EQ(ranks_to_start(request, {{"a", 4}, {"b", 2}}), 8);
 }
 
+TEST(AFolderForResults, ThatCannotBeMadeIsRefusedAndNothingIsMade) {
+  const TemporaryFolder folder;
+  write_durably(folder / "file", "");
+  EXPECT_THAT(error_of([&] { refuse_impossible_folder(folder / "file" / "out"); }), HasSubstr("this folder cannot be made: " + (folder / "file").string() + " is no folder"));
+  refuse_impossible_folder(folder / "new" / "out");
+  EXPECT_FALSE(std::filesystem::exists(folder / "new"));
+}
+
 TEST(Inputs, AreWhatTheCommandAndItsDefinitionName) {
   const TemporaryFolder folder;
   std::ofstream(folder / "slow.safetensors") << "weights";

@@ -1,0 +1,35 @@
+#include "launch/peer_answers.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <iostream>
+
+#include "launch/host_facts.h"
+#include "launch/link_trial.h"
+
+namespace palimpsest {
+namespace {
+
+double clock_here() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void say(const std::string& line) { std::cout << line << "\n" << std::flush; }
+
+}  // namespace
+
+int answer_launch(const std::vector<std::string>& inputs, const std::string& folder_token, const std::filesystem::path& program) {
+  const LinkListener listener;
+  HostFacts facts = facts_of_this_host(inputs, folder_token, program);
+  facts.port = listener.port();
+  facts.token = listener.token();
+  say(encode(facts));
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line == "time") say(fmt::format("{:.6f}", clock_here()));
+    if (line.starts_with("links ")) say(encode(try_links(targets_in(line.substr(6)))));
+  }
+  return 0;
+}
+
+}  // namespace palimpsest

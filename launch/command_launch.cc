@@ -310,6 +310,11 @@ Run add_launch(CommandLine& command) {
                   "a line for each host: NAME slots=N (without slots: its cores). Within a Slurm allocation its hosts "
                   "are known")
       ->type_name("FILE");
+  command
+      .add_option("--ranks-per-gpu", request->ranks_per_gpu,
+                  "for a sweep on GPUs, where slots are not said: so many ranks share each GPU and its memory")
+      ->type_name("N")
+      ->between(1, 64);
   command.add_flag("--check", request->check, "look at the hosts, tell what is found, and end");
   command.add_flag("--no-check", request->no_check, "do not look at the hosts first");
   command.add_option("--restarts", request->restarts, "how often the ranks are started again after one was lost")

@@ -5,6 +5,7 @@
 
 #include "launch/commands.h"
 #include "launch/kind_of_definition.h"
+#include "launch/pack_room.h"
 #include "launch/shared_options.h"
 #include "sweeps/claim_check.h"
 #include "sweeps/outline.h"
@@ -15,6 +16,7 @@ namespace {
 struct Options {
   std::shared_ptr<DefinitionArgument> definition;
   std::filesystem::path out;
+  std::string device = "auto";
   int ranks = 1;
   bool json = false;
   double probe = 0;
@@ -23,8 +25,9 @@ struct Options {
 int plan(const Options& options) {
   const Plan plan(read_sweep(options.definition->file, options.definition->overrides()));
   const auto warnings = warnings_of_claims(plan);
-  Outline seen = outline(plan, options.ranks, memory_of_worker(options.ranks), options.out.empty() ? std::nullopt : progressed_in(options.out, plan),
-                         options.probe);
+  use_device_for(*plan.definition().study, options.device);
+  const PackRoom room = room_for_packs(options.ranks);
+  Outline seen = outline(plan, options.ranks, room.bytes, options.out.empty() ? std::nullopt : progressed_in(options.out, plan), options.probe, room.largest);
   seen.warnings.insert(seen.warnings.end(), warnings.begin(), warnings.end());
   const std::string said = options.json ? outline_json(plan, seen).dump(2) + "\n" : outline_text(plan, seen);
   std::fputs(said.c_str(), stdout);
@@ -37,6 +40,7 @@ Run add_plan(CommandLine& command) {
   auto options = std::make_shared<Options>();
   options->definition = add_definition_argument(command, "the sweep's definition");
   command.add_option("--ranks", options->ranks, "workers the sweep would have")->between(1, 100000)->capture_default_str();
+  add_device(command, options->device, "what its packs would be computed on, all of them here");
   add_out(command, options->out, "results folder: show what is done there already");
   command.add_option("--probe", options->probe, "measure for so long how fast packs of 1, 2, 4, ... runs are")->above_zero()->type_name("SECONDS");
   command.add_flag("--json", options->json, "the same as JSON");

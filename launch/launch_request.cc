@@ -56,6 +56,14 @@ bool computes_on_gpus(const std::vector<std::string>& command) {
   return device == command.end() || device + 1 == command.end() || *(device + 1) != "cpu";
 }
 
+int ranks_of_host(const LaunchRequest& request, const std::string& host, int cores, int gpus) {
+  const bool on_gpus = gpus > 0 && computes_on_gpus(request.command);
+  if (request.ranks_per_gpu && !on_gpus)
+    throw InputError(fmt::format("--ranks-per-gpu {}: {}. Leave it out.", *request.ranks_per_gpu,
+                                 gpus > 0 ? "this command computes on no GPU" : host + " shows no GPU"));
+  return on_gpus ? gpus * request.ranks_per_gpu.value_or(1) : cores;
+}
+
 std::vector<std::string> inputs_of(const std::vector<std::string>& command) {
   std::set<std::string> files;
   for (std::size_t i = 1; i < command.size(); ++i) {

@@ -14,6 +14,7 @@ struct LaunchRequest {
   std::optional<int> ranks;     // without it as many as the hosts have slots, or this host has cores
   std::filesystem::path hosts;  // a hostfile; empty: the allocation this process is in, or this host
   int restarts = 3;
+  std::optional<int> ranks_per_gpu;   // where ranks take GPUs; several keep one busy where packs are small
   bool oversubscribe = false;    // more ranks than cores are wanted
   std::string starter = "auto";  // mpirun | srun
   std::string shell;             // reaches a host, as "ssh -p 2222"
@@ -29,6 +30,10 @@ int ranks_to_start(const LaunchRequest&, const std::vector<Host>&);
 
 /// Whether a rank of this command takes a GPU where there is one.
 bool computes_on_gpus(const std::vector<std::string>& command);
+
+/// How many ranks a host takes that does not say its slots: one for each core, or, where the command computes on GPUs and it
+/// has some, so many for each of those. Throws InputError where ranks_per_gpu is asked for and there is nothing to take it.
+int ranks_of_host(const LaunchRequest&, const std::string& host, int cores, int gpus);
 
 /// Files that the command reads: its arguments that are files, values of KEY=FILE among them, and what definitions
 /// (TOML) name. Absolute, each once.

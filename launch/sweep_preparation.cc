@@ -10,9 +10,9 @@
 #include "launch/kept_snapshots.h"
 #include "launch/cancellation.h"
 #include "launch/kind_of_definition.h"
+#include "launch/pack_room.h"
 #include "launch/provenance.h"
 #include "launch/sweep_standing.h"
-#include "runtime/device.h"
 #include "runtime/durable_file.h"
 #include "runtime/log.h"
 #include "runtime/words.h"
@@ -35,13 +35,6 @@ void refuse_slice_of_growth(const Plan& plan, const SweepRequest& request) {
   if (plan.definition().replication && request.slices > 1)
     throw InputError(fmt::format("{}: with [replicate] results decide what is run next, and a slice sees only its own. Leave --slice out, or say sweep.image_sets in "
                                  "place of [replicate].", plan.definition().file.string()));
-}
-
-/// What rank 0, the first of its host, computes on. A study that computes on the CPU leaves a GPU alone.
-void choose_device(const Study& study, const std::string& choice) {
-  if (!study.on_gpu && choice.starts_with("cuda"))
-    throw InputError(fmt::format("--device {}: the study {} computes on the CPU alone. Leave --device out.", choice, study.name));
-  use_device(study.on_gpu || choice != "auto" ? choice : "cpu", /*local_rank=*/0);
 }
 
 /// The claims of the definition, with what the ledger knows of them; in a ledger that has results already, one it does not know is exploratory.
@@ -118,22 +111,10 @@ void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const
   write_durably(request.out / "resolved.toml", resolved_toml(plan.definition()));
 }
 
-// On a core, larger packs are no faster; on a GPU they are what keeps it busy.
-constexpr std::int64_t kLargestOnCpu = 16, kLargestOnGpu = 4096;
-constexpr double kShareOfGpu = 0.6;   // of what is free on it
-
-// Bytes that a worker may give to its pack: of this host's memory, or of the GPU that it shares with others of the ranks here.
-std::uint64_t memory_for_packs(int ranks_here) {
-  const auto device = compute_device();
-  if (device.is_cpu()) return memory_of_worker(ranks_here);
-  std::string why_none;
-  const int gpus = gpu_count(why_none), ranks_of_one = (ranks_here + gpus - 1) / gpus;
-  return static_cast<std::uint64_t>(kShareOfGpu * static_cast<double>(free_memory(device))) / static_cast<std::uint64_t>(ranks_of_one);
-}
-
 // As memory and what was found out about packs allow. Where there is much to do it is found out now how fast packs are.
 std::map<std::string, std::int64_t> sizes_of(const WaitingRuns& waiting, const RankCount& crew, PackNotes& notes) {
-  auto sizes = pack_sizes(waiting, memory_for_packs(crew.on_this_host), compute_device().is_cpu() ? kLargestOnCpu : kLargestOnGpu);
+  const PackRoom room = room_for_packs(crew.on_this_host);
+  auto sizes = pack_sizes(waiting, room.bytes, room.largest);
   const bool free = waiting.plan().definition().pack_size == 0;
   if (free) measure_packs(waiting, sizes, seconds_to_measure(waiting, crew.ranks), notes);
   return within_notes(std::move(sizes), notes, free);
@@ -173,7 +154,8 @@ std::map<int, std::int64_t> sizes_of_suspects(const Plan& plan, const std::vecto
   for (const Pack& pack : packs) runs.insert(runs.end(), pack.runs.begin(), pack.runs.end());
   if (runs.empty()) return {};
   std::ranges::sort(runs);
-  const auto sizes = pack_sizes(WaitingRuns(plan, RunSet(runs)), memory_for_packs(crew.on_this_host), compute_device().is_cpu() ? kLargestOnCpu : kLargestOnGpu);
+  const PackRoom room = room_for_packs(crew.on_this_host);
+  const auto sizes = pack_sizes(WaitingRuns(plan, RunSet(runs)), room.bytes, room.largest);
   std::map<int, std::int64_t> largest;
   for (const auto& [signature, size] : within_notes(sizes, notes, plan.definition().pack_size == 0)) largest[number_of(signature, *signatures)] = size;
   return largest;
@@ -238,7 +220,7 @@ std::vector<Pack> next_packs(PreparedSweep& sweep, const RankCount& crew) {
 PreparedSweep prepare_sweep(const SweepRequest& request, const RankCount& crew) {
   Definition definition = read_sweep(request.file, request.overrides);
   refuse_cost_without_price(request.limits, definition.device_hour);
-  choose_device(*definition.study, request.device);
+  use_device_for(*definition.study, request.device);
   Plan plan(std::move(definition));
   const auto warnings = warnings_of_claims(plan);
   refuse_slice_of_growth(plan, request);

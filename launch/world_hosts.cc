@@ -32,8 +32,11 @@ std::vector<std::string> shell_for(const LaunchRequest& request) {
   return {"ssh"};
 }
 
-// A rank for each GPU where the work is computed on them, else for each core.
-int ranks_for(const LaunchRequest& request, int cores, int gpus) { return gpus > 0 && computes_on_gpus(request.command) ? gpus : cores; }
+// Cores that a container shares are counted by time, and two hardware threads of a core may both be wanted.
+int slots_here(const LaunchRequest& request) {
+  const int cores = request.ranks ? std::max(host_cores().usable(), host_cores().allowed) : host_cores().usable();
+  return request.ranks_per_gpu ? ranks_of_host(request, "this host", cores, gpus_of_host()) : cores;
+}
 
 }  // namespace
 
@@ -48,10 +51,7 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
     hosts_ = read_hostfile(in_file_);
   else
     hosts_ = hosts_of_allocation(), allocation_ = !hosts_.empty();
-  // Cores that a container shares are counted by time, and two hardware threads of a core may both be wanted.
-  if (hosts_.empty())
-    hosts_ = {
-        {"localhost", request.ranks ? std::max(host_cores().usable(), host_cores().allowed) : host_cores().usable()}};
+  if (hosts_.empty()) hosts_ = {{"localhost", slots_here(request)}};
   const bool alone = std::ranges::all_of(hosts_, is_this_host);
   // Within an allocation Slurm started us, so its hosts are there; and ssh may not be let in.
   if ((!alone && !allocation_ && !request.no_check) || (request.check && !allocation_)) {
@@ -60,7 +60,7 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
     findings_ = check.findings;
     network_ = check.network;
     for (std::size_t i = 0; i < hosts_.size(); ++i)
-      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = ranks_for(request, reports[i].facts->cores, reports[i].facts->devices);
+      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = ranks_of_host(request, hosts_[i].name, reports[i].facts->cores, reports[i].facts->devices);
   }
   if (!request.network.empty()) network_ = request.network;
   complete_slots();
@@ -68,7 +68,7 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
 
 void WorldHosts::complete_slots() {
   for (Host& host : hosts_)
-    if (host.slots == 0) host.slots = ranks_for(request_, host_cores().usable(), gpus_of_host());
+    if (host.slots == 0) host.slots = ranks_of_host(request_, host.name, host_cores().usable(), gpus_of_host());
 }
 
 std::vector<HostReport> WorldHosts::probe(bool links) const {

@@ -86,11 +86,11 @@ double seconds_by_speeds(const std::vector<PackOutline>& packs) {
 
 }  // namespace
 
-Outline outline(const Plan& plan, int workers, std::uint64_t memory, std::optional<Progressed> progressed, double speeds_within) {
+Outline outline(const Plan& plan, int workers, std::uint64_t memory, std::optional<Progressed> progressed, double speeds_within, std::int64_t largest) {
   const RunSet left = progressed ? progressed->waiting : RunSet::below(plan.size());
   const WaitingRuns waiting(plan, left);
   const auto memory_of_run = memory_of_runs(waiting);
-  auto sizes = sizes_within(memory, memory_of_run);
+  auto sizes = sizes_within(memory, memory_of_run, largest);
   if (plan.definition().pack_size != 0)
     for (auto& [signature, size] : sizes) size = plan.definition().pack_size;
   PackNotes notes = progressed ? progressed->notes : PackNotes();

@@ -46,8 +46,9 @@ struct Outline {
 };
 
 /// `memory`: bytes each worker may take. Asks the study's memory probe once per signature.
-/// `speeds_within`: seconds that measuring how fast packs are may take; 0: it is not measured.
-Outline outline(const Plan&, int workers, std::uint64_t memory, std::optional<Progressed> progressed = {}, double speeds_within = 0);
+/// `speeds_within`: seconds that measuring how fast packs are may take; 0: it is not measured. `largest`: runs of a pack.
+Outline outline(const Plan&, int workers, std::uint64_t memory, std::optional<Progressed> progressed = {}, double speeds_within = 0,
+                std::int64_t largest = 16);
 
 /// What the ledger of a results folder holds of the plan; nothing where there is no ledger yet. Throws InputError where it is damaged.
 std::optional<Progressed> progressed_in(const std::filesystem::path& folder, const Plan&);

@@ -93,6 +93,18 @@ TEST(AFolderForResults, ThatCannotBeMadeIsRefusedAndNothingIsMade) {
   EXPECT_FALSE(std::filesystem::exists(folder / "new"));
 }
 
+TEST(Ranks, AreOneForEachCoreOrSoManyForEachGpuThatTheCommandComputesOn) {
+  LaunchRequest request;
+  request.command = {"sweep", "a.toml", "--out", "a"};
+  EXPECT_EQ(ranks_of_host(request, "a", 16, 0), 16);
+  EXPECT_EQ(ranks_of_host(request, "a", 16, 2), 2);
+  request.ranks_per_gpu = 3;
+  EXPECT_EQ(ranks_of_host(request, "a", 16, 2), 6);
+  EXPECT_THAT(error_of([&] { ranks_of_host(request, "a", 16, 0); }), HasSubstr("--ranks-per-gpu 3: a shows no GPU"));
+  request.command = {"sweep", "a.toml", "--device", "cpu"};
+  EXPECT_THAT(error_of([&] { ranks_of_host(request, "a", 16, 2); }), HasSubstr("this command computes on no GPU"));
+}
+
 TEST(Inputs, AreWhatTheCommandAndItsDefinitionName) {
   const TemporaryFolder folder;
   std::ofstream(folder / "slow.safetensors") << "weights";

@@ -7,6 +7,7 @@
 
 #include "runtime/clock.h"
 #include "runtime/crash_point.h"
+#include "runtime/log.h"
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
 #include "sweeps/ledger_state.h"
@@ -135,6 +136,8 @@ void number_rows(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
     const Change now{rows.getColumn(0).getInt64(), number && asked.contains(*number) ? *number + 1 : 0, number ? settings.moved(was, *number) : was};
     if (now.asked != rows.getColumn(5).getInt64() || now.settings != was) changed.push_back(now);
   }
+  SQLite::Statement leave(db, "UPDATE runs SET asked = 0 WHERE row = ?");   // first all of them: a number is given once
+  for (const Change& one : changed) run(leave, one.row);
   SQLite::Statement change(db, "UPDATE runs SET asked = ?2, settings = ?3, seal = " + seal_of_run({{"asked", "?2"}, {"settings", "?3"}}) + " WHERE row = ?1");
   for (const Change& one : changed) run(change, one.row, one.asked, one.settings);
 }
@@ -170,6 +173,21 @@ void put_claims(SQLite::Database& db, const std::vector<Claim>& claims) {
 
 }  // namespace
 
+// What was handed out under the plan as it was gets rows before numbers mean other runs. A plan that cannot be made any more leaves it at that: these
+// runs wait as if nobody had had them.
+void Ledger::State::lay_out_fresh_packs() {
+  const auto packs = fresh_packs(db, /*last=*/false);
+  if (!packs.empty()) try {
+      recorded_plan();
+      LedgerWriter left(db, epoch, [this]() -> const Plan& { return recorded_plan(); });
+      for (const FreshPack& pack : packs) left.lay_out(pack);
+    } catch (const InputError& error) {
+      log().warn("what became of runs that were handed out before is not known: {}", error.what());
+    }
+  db.exec("UPDATE packs SET runs = '', seal = seal(pack, epoch, host, device, rank, started, '') WHERE runs <> ''");
+  plan.reset();
+}
+
 Ledger::Ledger(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Ledger::Ledger(Ledger&&) noexcept = default;
 Ledger::~Ledger() = default;
@@ -201,6 +219,7 @@ void Ledger::record_definition(const Plan& plan, const RunSet& asked, const std:
   in_transaction(state_->file, db, state_->epoch, [&] {
     check_same_study(db, plan.definition());
     check_same_slice(db, slice);
+    state_->lay_out_fresh_packs();
     set_meta(db, "slice", text(slice));
     put_facts(db, plan.definition(), state_->epoch, provenance);
     put_claims(db, plan.definition().claims);

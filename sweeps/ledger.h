@@ -64,7 +64,7 @@ struct LostPack {
 };
 struct RunRecord;
 
-/// A run that was handed out, as its row alone tells it.
+/// A run that has a row, as that alone tells it.
 struct RunRow {
   RunId id;
   std::int64_t number = -1;           // its place in the plan; -1: it is not there
@@ -88,7 +88,7 @@ struct Slice {
 };
 
 /// A sweep's progress: one SQLite file `ledger.sqlite` in the results folder (WAL, synchronous FULL), written by one coordinator
-/// (tables: ledger_schema.cc). A run has a row once it was handed out; the others are what the definition asks for beside these, and are computed
+/// (tables: ledger_schema.cc). A run has a row once there is more to say of it than that it was handed out; the others are what the definition asks for beside these, and are computed
 /// from the plan, as it was recorded, when somebody wants to see them.
 ///
 /// The writer holds a lock on `ledger.lock` beside it and an epoch that every transaction checks: a second coordinator gets
@@ -144,7 +144,7 @@ class Ledger {
   void for_each_row(const Plan&, const std::function<void(const RunRow&)>&) const;
   const Plan& plan() const;                                   // as it was recorded: opens no input
   RunSet asked() const;                                       // numbers of that plan
-  RunSet never_handed_out() const;                            // those of them that have no row
+  RunSet never_handed_out() const;                            // those of them that have no row: at most, they are in flight for the first time
   std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
   std::vector<Measurement> measurements_of(const RunId&) const;   // by metric; also of a run no longer asked for

@@ -36,6 +36,7 @@ class Check {
   };
   static constexpr Invariant kInvariants[] = {
       {"run {} is in a state that there is none of", "SELECT id FROM runs WHERE state NOT IN (0, 1, 2, 3) OR asked < 0 OR attempts < 0"},
+      {"run {} has two rows", "SELECT id FROM runs GROUP BY id HAVING count(*) > 1"},
       {"run {} is done, but not all its measurements are here",
        "SELECT id FROM runs WHERE state = 1 AND results <> (SELECT count(*) FROM metrics CROSS JOIN measurements ON metric = metrics.id AND run = row)"},
       {"run {} is not done, but has measurements",

@@ -62,6 +62,7 @@ void check_same_sweep(SQLite::Database& db, const std::filesystem::path& first, 
 SQLite::Database joined_ledgers(const std::vector<std::filesystem::path>& folders) {
   SQLite::Database db(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI);
   make_tables(db);
+  db.exec("DROP INDEX runs_asked; CREATE UNIQUE INDEX runs_id ON runs (id)");   // runs of several ledgers meet by their ids
   know_seals(db);
   for (const auto& folder : folders) {
     open_ledger_for_reading(folder);   // says what is wrong with it

@@ -158,13 +158,16 @@ void Ledger::for_each_measurement(const std::string& metric, const std::function
   guarded(state_->file, [&] {
     const auto shapes = shapes_of(state_->db);
     SQLite::Statement row(state_->db,
-                          // The runs in the order of their ids, each looked up: sorting the rows themselves would write them all out once more.
                           "SELECT runs.id, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM runs CROSS JOIN measurements "
-                          "ON run = runs.row AND metric = (SELECT id FROM metrics WHERE name = ?) WHERE asked > 0 ORDER BY runs.id");
+                          "ON run = runs.row AND metric = (SELECT id FROM metrics WHERE name = ?1) WHERE runs.row = ?2 AND asked > 0");
     row.bind(1, metric);
-    while (row.executeStep()) {
-      check_seal(row, "what run " + row.getColumn(0).getString() + " measured of " + metric);
-      visit(row.getColumn(0).getString(), measurement_of(metric, found_in(shapes, row.getColumn(1).getInt64(), "shapes"), row.getColumn(2)));
+    for (const std::int64_t run : state_->rows_by_id()) {   // each looked up: sorting the rows themselves would write them all out once more
+      row.bind(2, run);
+      if (row.executeStep()) {
+        check_seal(row, "what run " + row.getColumn(0).getString() + " measured of " + metric);
+        visit(row.getColumn(0).getString(), measurement_of(metric, found_in(shapes, row.getColumn(1).getInt64(), "shapes"), row.getColumn(2)));
+      }
+      row.reset();
     }
   });
 }
@@ -175,8 +178,8 @@ std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
     std::vector<Measurement> measurements;
     SQLite::Statement row(state_->db,
                           "SELECT metrics.name, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM metrics CROSS JOIN runs "
-                          "JOIN measurements ON metric = metrics.id AND run = runs.row WHERE runs.id = ? ORDER BY metrics.name");
-    row.bind(1, run);
+                          "JOIN measurements ON metric = metrics.id AND run = runs.row WHERE runs.row = ? ORDER BY metrics.name");
+    row.bind(1, state_->row_of(run).value_or(0));
     while (row.executeStep()) {
       const std::string metric = row.getColumn(0).getString();
       check_seal(row, "what run " + run + " measured of " + metric);
@@ -190,8 +193,8 @@ std::vector<Attachment> Ledger::attachments(const RunId& run) const {
   return guarded(state_->file, [&] {
     std::vector<Attachment> attachments;
     SQLite::Statement row(state_->db,
-                          "SELECT name, media_type, bytes, attachments.seal = seal(run, name, media_type, bytes) FROM attachments JOIN runs ON run = runs.row WHERE runs.id = ? ORDER BY name");
-    row.bind(1, run);
+                          "SELECT name, media_type, bytes, attachments.seal = seal(run, name, media_type, bytes) FROM attachments WHERE run = ? ORDER BY name");
+    row.bind(1, state_->row_of(run).value_or(0));
     while (row.executeStep()) {
       check_seal(row, "an attachment of run " + run);
       const auto* first = static_cast<const std::byte*>(row.getColumn(2).getBlob());
@@ -207,16 +210,24 @@ std::vector<Attempt> Ledger::in_flight() const {
     SQLite::Statement row(state_->db,
                           "SELECT id, number, pack, attempts.host, attempts.device, rank, attempts.started FROM attempts "
                           "JOIN runs ON run = runs.row AND number = runs.attempts WHERE outcome = 0 AND state = 0 "
-                          "AND epoch = (SELECT max(epoch) FROM sessions) ORDER BY pack, id");
+                          "AND epoch = (SELECT max(epoch) FROM sessions)");
     while (row.executeStep())
       attempts.push_back({row.getColumn(0).getString(), row.getColumn(1).getInt(), row.getColumn(2).getInt64(), row.getColumn(3).getString(),
                           row.getColumn(4).getString(), row.getColumn(5).getInt(), row.getColumn(6).getDouble(), 0});
+    for (const FreshPack& pack : fresh_packs(state_->db, /*last=*/true)) {
+      RunMaker maker(state_->recorded_plan());
+      for (const std::int64_t number : pack.numbers) {
+        attempts.push_back(pack.attempt);
+        attempts.back().run = maker.id_at(number), attempts.back().place = number;
+      }
+    }
+    std::ranges::sort(attempts, {}, [](const Attempt& one) { return std::pair(one.pack, one.run); });
     return attempts;
   });
 }
 
 std::int64_t Ledger::highest_pack() const {
-  return guarded(state_->file, [&] { return state_->db.execAndGet("SELECT coalesce(max(pack), 0) FROM attempts").getInt64(); });
+  return guarded(state_->file, [&] { return state_->db.execAndGet("SELECT max((SELECT coalesce(max(pack), 0) FROM attempts), (SELECT coalesce(max(pack), 0) FROM packs))").getInt64(); });
 }
 
 std::vector<LostPack> Ledger::lost_packs() const {

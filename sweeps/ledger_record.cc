@@ -120,7 +120,15 @@ RunRecord Ledger::record_of_one_left(const RunId& id) const {
   record.run.spec.image_sets = 1;   // as those that have a row
   record.run.number = numbers.begin()->second;
   record.method = plan().definition().study->method_version;
-  guarded(state_->file, [&] { record.sessions = sessions_of(state_->db, {}); });
+  guarded(state_->file, [&] {
+    for (const FreshPack& pack : fresh_packs(state_->db, /*last=*/true))
+      if (std::ranges::binary_search(pack.numbers, record.run.number)) {
+        record.run.attempts = 1;
+        record.attempts.push_back({pack.attempt, pack.epoch, Outcome::kNone, ""});
+        record.attempts.back().attempt.run = id;
+      }
+    record.sessions = sessions_of(state_->db, record.attempts);
+  });
   return record;
 }
 

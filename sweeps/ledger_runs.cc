@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include "sweeps/ledger.h"
 #include "sweeps/ledger_json.h"
@@ -81,15 +82,19 @@ std::vector<LedgerRun> with_those_left(std::vector<LedgerRun> runs, const Plan& 
   return runs;
 }
 
+RunSet run_set(const std::string& text) {
+  try {
+    return RunSet::of_text(text);
+  } catch (const std::invalid_argument& error) {
+    throw FormatError(fmt::format("is damaged: what it says of runs that are asked for or handed out is {}", error.what()));
+  }
+}
+
 // "0:1:0-9 1:2:0-4": several where ledgers were joined; none where there is no definition yet.
 RunSet asked_of(SQLite::Database& db) {
   std::istringstream words(meta_where_known(db, "asked").value_or(""));
   std::vector<RunSet> sets;
-  try {
-    for (std::string word; words >> word;) sets.push_back(RunSet::of_text(word));
-  } catch (const std::invalid_argument& error) {
-    throw FormatError(fmt::format("is damaged: what it says of the runs that are asked for is {}", error.what()));
-  }
+  for (std::string word; words >> word;) sets.push_back(run_set(word));
   if (sets.size() == 1) return sets.front();
   std::vector<std::int64_t> all;
   for (const RunSet& set : sets)
@@ -99,7 +104,8 @@ RunSet asked_of(SQLite::Database& db) {
   return RunSet(all);
 }
 
-// Of rows that are asked for.
+}  // namespace
+
 std::vector<std::int64_t> numbers_of_rows(SQLite::Database& db) {
   std::vector<std::int64_t> numbers;
   SQLite::Statement row(db, "SELECT asked - 1 FROM runs WHERE asked > 0");
@@ -108,7 +114,45 @@ std::vector<std::int64_t> numbers_of_rows(SQLite::Database& db) {
   return numbers;
 }
 
-}  // namespace
+std::vector<FreshPack> fresh_packs(SQLite::Database& db, bool last) {
+  std::vector<FreshPack> packs;
+  std::vector<std::int64_t> known;
+  SQLite::Statement row(db, "SELECT pack, host, device, rank, started, epoch, runs, seal = seal(pack, epoch, host, device, rank, started, runs) FROM packs WHERE runs <> ''" +
+                                std::string(last ? " AND epoch = (SELECT max(epoch) FROM sessions)" : "") + " ORDER BY pack");
+  while (row.executeStep()) {
+    check_seal(row, "the row of pack " + row.getColumn(0).getString());
+    if (packs.empty() && known.empty()) known = numbers_of_rows(db);
+    FreshPack pack{{"", 1, row.getColumn(0).getInt64(), row.getColumn(1).getString(), row.getColumn(2).getString(), row.getColumn(3).getInt(), row.getColumn(4).getDouble(), 0},
+                   row.getColumn(5).getInt64(), {}};
+    for (const std::int64_t number : run_set(row.getColumn(6).getString()).numbers())
+      if (!std::ranges::binary_search(known, number)) pack.numbers.push_back(number);
+    if (!pack.numbers.empty()) packs.push_back(std::move(pack));
+  }
+  return packs;
+}
+
+const std::vector<std::int64_t>& Ledger::State::rows_by_id() const {
+  const int changes = sqlite3_total_changes(db.getHandle());
+  if (sorted_after == changes) return sorted_rows;
+  sorted_rows.clear();
+  SQLite::Statement row(db, "SELECT row FROM runs ORDER BY id");
+  while (row.executeStep()) sorted_rows.push_back(row.getColumn(0).getInt64());
+  sorted_after = changes;
+  return sorted_rows;
+}
+
+std::optional<std::int64_t> Ledger::State::row_of(const RunId& id) const {
+  SQLite::Statement of(db, "SELECT id FROM runs WHERE row = ?");
+  const auto id_at = [&](std::int64_t row) {
+    of.reset();
+    of.bind(1, row);
+    return of.executeStep() ? of.getColumn(0).getString() : RunId();
+  };
+  const auto& rows = rows_by_id();
+  const auto found = std::ranges::lower_bound(rows, id, {}, id_at);
+  if (found == rows.end() || id_at(*found) != id) return std::nullopt;
+  return *found;
+}
 
 const Plan& Ledger::State::recorded_plan() const {
   if (!plan)

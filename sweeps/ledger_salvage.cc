@@ -27,6 +27,7 @@ constexpr Table kTables[] = {
     {"claims", "hash"},
     {"metrics", "rowid"},
     {"shapes", "rowid"},
+    {"packs", "rowid"},
     {"runs", "rowid", "settings IN (SELECT id FROM main.settings) AND inputs IN (SELECT id FROM main.inputs)"},
     {"attempts", "run, number", "run IN (SELECT row FROM main.runs)"},
     {"measurements", "rowid", "metric IN (SELECT id FROM main.metrics) AND shape IN (SELECT id FROM main.shapes) AND run IN (SELECT row FROM main.runs)"},

@@ -12,7 +12,7 @@
 namespace palimpsest {
 namespace {
 
-// The ledger, version 3. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
+// The ledger, version 4. `application_id` says that a file is one of ours, `user_version` which version. Times are seconds since
 // 1970. JSON is as in ledger_json.h.
 //
 //   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by, slice ("2/4"; "1/1":
@@ -23,8 +23,10 @@ namespace {
 //   sessions      one row per coordinator that opened it; the highest epoch is the only one that may write
 //   settings      every key of a run; runs that differ in seed and image set alone share a row
 //   inputs        hashes of what a run reads (slow weights, images), by name
-//   runs          those that were handed out; one that is asked for and has no row waits, and all of it follows from the plan. id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
-//                 in quarantine; asked: 1 + its place in the plan as it is now, 0: not asked for; attempts: highest number given out; reason: of the last failure;
+//   packs         one row for the runs of a pack that were handed out for the first time: `runs` are their numbers as in `asked`, in the plan that is
+//                 recorded; none where a later session gave those a row that had none. Runs without an outcome have a place here and no other
+//   runs          those of which more is known than that; one that is asked for and has no row waits, and all of it follows from the plan. id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
+//                 in quarantine; asked: 1 + its place in the plan as it is now, which no other has, 0: not asked for; attempts: highest number given out; reason: of the last failure;
 //                 host ... seconds: of the attempt that counts; results: how many measurements it has
 //   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or of a
 //                 session that ended without a word), 1 done, 2 failed, 3 came second and was dropped, 4 stopped, 5 lost with its worker,
@@ -41,6 +43,7 @@ namespace {
 //   meta          asked | 0:1:0-11                    (twelve runs; one has a row, so eleven wait that were never handed out)
 //   settings      1 | {"epochs":["i",2]}
 //   inputs        1 | {"slow.weights":"77ab..."}
+//   packs         1 | 7 | epoch 2 | node1 | cpu | rank 0 | ... | 0:1:0-0
 //   runs          1 | 5e0c... | 1 | seed 0 | image_set 3 | method 1 | inputs 1 | asked 1 | state 1 | attempts 1 | "" | node1 | cpu | ...
 //   attempts      run 1 | number 1 | pack 7 | epoch 2 | node1 | cpu | rank 0 | ... | outcome 1
 //   shapes        1 | [{"name":"epoch","labels":["0","1"]}]
@@ -51,13 +54,17 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT N
 CREATE TABLE sessions (epoch INTEGER PRIMARY KEY, started REAL NOT NULL, provenance TEXT NOT NULL);
 CREATE TABLE settings (id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
 CREATE TABLE inputs (id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
+CREATE TABLE packs (
+  row INTEGER PRIMARY KEY, pack INTEGER NOT NULL, epoch INTEGER NOT NULL, host TEXT NOT NULL, device TEXT NOT NULL, rank INTEGER NOT NULL,
+  started REAL NOT NULL, runs TEXT NOT NULL, seal INTEGER NOT NULL);
 CREATE TABLE runs (
-  row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, settings INTEGER NOT NULL REFERENCES settings,
+  row INTEGER PRIMARY KEY, id TEXT NOT NULL, settings INTEGER NOT NULL REFERENCES settings,
   seed INTEGER NOT NULL, image_set INTEGER NOT NULL, method INTEGER NOT NULL, inputs INTEGER NOT NULL REFERENCES inputs,
   asked INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '',
   device TEXT NOT NULL DEFAULT '', started REAL NOT NULL DEFAULT 0, finished REAL NOT NULL DEFAULT 0,
   seconds REAL NOT NULL DEFAULT 0, results INTEGER NOT NULL DEFAULT 0, seal INTEGER NOT NULL);
+CREATE UNIQUE INDEX runs_asked ON runs (asked) WHERE asked > 0;
 CREATE TABLE attempts (
   run INTEGER NOT NULL REFERENCES runs, number INTEGER NOT NULL, pack INTEGER NOT NULL, epoch INTEGER NOT NULL,
   host TEXT NOT NULL, device TEXT NOT NULL, rank INTEGER NOT NULL, started REAL NOT NULL, finished REAL NOT NULL DEFAULT 0,
@@ -74,8 +81,8 @@ CREATE TABLE attachments (
   seal INTEGER NOT NULL, UNIQUE (run, name));
 )sql";
 
-// Ids come in no order, so each new run touches a page of their index of its own: the more of these stay in memory and in the journal before they are
-// copied into the file, the less is written twice. In kB, and in pages of 4 kB.
+// Tables grow at their ends; ids, which come in no order, have no index: each new run would touch a page of it of its own. A page that fills up is
+// written with each transaction, and copied into the file the more rarely the longer the journal may grow. In kB, and in pages of 4 kB.
 constexpr const char* kRoom = "PRAGMA cache_size = -32000; PRAGMA wal_autocheckpoint = 8000";
 
 constexpr int kApplicationId = 0x506c6d70;  // "Plmp"

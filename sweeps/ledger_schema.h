@@ -9,7 +9,7 @@
 
 namespace palimpsest {
 
-constexpr int kLedgerVersion = 3;  // of the tables; grows when an older program could not read them any more
+constexpr int kLedgerVersion = 4;  // of the tables; grows when an older program could not read them any more
 
 /// Opens `ledger.sqlite` of a folder, making its tables where it is new.
 SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder);

@@ -20,6 +20,11 @@ struct Ledger::State {
   std::unique_ptr<LedgerWriter> writer = nullptr;   // once something was written
   mutable std::unique_ptr<const Plan> plan = nullptr;   // as it was recorded, once it was asked for
   const Plan& recorded_plan() const;                // ledger_runs.cc
+  void lay_out_fresh_packs();                       // ledger.cc; within a transaction
+  std::optional<std::int64_t> row_of(const RunId&) const;
+  const std::vector<std::int64_t>& rows_by_id() const;   // of all runs that have one, sorted by id
+  mutable std::vector<std::int64_t> sorted_rows = {};    // what rows_by_id gave,
+  mutable std::optional<int> sorted_after = {};          // after so many changes by this connection
 };
 
 constexpr int kInQuarantine = 3;   // state of a run in its row, beside those of RunState
@@ -39,6 +44,11 @@ const auto& found_in(const std::map<std::int64_t, Found>& rows, std::int64_t num
   if (row == rows.end()) throw FormatError(std::string("is damaged: a row of ") + table + " that others name is not there. See `palimpsest ledger check`.");
   return row->second;
 }
+
+/// Numbers of the plan whose runs have a row, ascending.
+std::vector<std::int64_t> numbers_of_rows(SQLite::Database&);
+/// Packs of which some runs have no row yet; `last`: those of the last session alone.
+std::vector<FreshPack> fresh_packs(SQLite::Database&, bool last);
 
 /// Rows of runs; `keys`: of their settings, all where it is none; `only`: the run of this id, sorted by id else.
 std::vector<LedgerRun> rows_of_runs(SQLite::Database&, bool all, const std::set<std::string>* keys = nullptr, const RunId* only = nullptr);

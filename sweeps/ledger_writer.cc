@@ -2,10 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "sweeps/ledger_json.h"
@@ -30,6 +33,15 @@ std::vector<std::byte> little_endian(const std::vector<float>& values) {
 void bind_blob(SQLite::Statement& statement, int place, const std::vector<std::byte>& bytes) {
   statement.bindNoCopy(place, bytes.data(), static_cast<int>(bytes.size()));
 }
+
+// What a row says of the attempt that counts.
+struct Standing {
+  int state = 0;
+  std::string reason, host, device;
+  double started = 0, finished = 0, seconds = 0;
+  std::int64_t results = 0;
+};
+const Standing kWaits;
 
 }  // namespace
 
@@ -69,14 +81,14 @@ struct LedgerWriter::State {
   State(SQLite::Database& db, std::int64_t epoch, std::function<const Plan&()> plan)
       : epoch_(epoch),
         next_row_(db.execAndGet("SELECT coalesce(max(row), 0) + 1 FROM runs").getInt64()),
-        new_(db, std::move(plan)),
-        row_(db, "SELECT row, state FROM runs WHERE id = ?"),
-        make_(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, attempts, seal) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9," +
-                      seal_of_run({{"row", "?1"}, {"id", "?2"}, {"settings", "?3"}, {"seed", "?4"}, {"image_set", "?5"}, {"method", "?6"},
-                                   {"inputs", "?7"}, {"asked", "?8"}, {"state", "0"}, {"reason", "''"}, {"host", "''"}, {"device", "''"},
-                                   {"started", "0.0"}, {"finished", "0.0"}, {"seconds", "0.0"}, {"results", "0"}}) +
-                      ") ON CONFLICT (id) DO NOTHING"),
-        start_(db, "INSERT OR IGNORE INTO attempts (run, number, pack, epoch, host, device, rank, started) VALUES (?,?,?,?,?,?,?,?)"),
+        plan_(std::move(plan)),
+        new_(db, plan_),
+        row_of_number_(db, "SELECT row, state FROM runs WHERE asked = ? AND asked > 0"),
+        row_of_id_(db, "SELECT row, state FROM runs WHERE id = ?"),
+        make_(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, state, reason, host, device, started, finished, seconds, results, seal, attempts) "
+                  "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,seal(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16),?17) ON CONFLICT DO NOTHING"),
+        hand_out_(db, "INSERT INTO packs (pack, epoch, host, device, rank, started, runs, seal) VALUES (?1,?2,?3,?4,?5,?6,?7,seal(?1,?2,?3,?4,?5,?6,?7))"),
+        attempt_(db, "INSERT OR IGNORE INTO attempts (run, number, pack, epoch, host, device, rank, started, finished, outcome, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
         count_(db, "UPDATE runs SET attempts = max(attempts, ?) WHERE row = ?"),
         end_(db, "UPDATE attempts SET finished = ?, outcome = ?, reason = ? WHERE run = ? AND number = ?"),
         settle_(db, "UPDATE runs SET state = ?1, reason = ?2, host = ?3, device = ?4, started = ?5, finished = ?6, seconds = ?7, results = ?8, seal = " +
@@ -91,68 +103,126 @@ struct LedgerWriter::State {
     std::visit([this](const auto& one) { put(one); }, entry);
   }
 
- private:
-  enum Outcome { kDone = 1, kFailed = 2, kDropped = 3 };
-  struct Row { std::int64_t number; RunState state; };
+  void lay_out(const FreshPack& pack) {
+    RunMaker maker(plan_());
+    for (const std::int64_t number : pack.numbers) {
+      Attempt one = pack.attempt;
+      one.run = maker.id_at(number), one.place = number;
+      if (const auto row = new_row(one, kWaits)) start(*row, one, pack.epoch);
+    }
+  }
 
-  // Runs in flight are known; the others are looked up, and those that are new are made.
+ private:
+  enum Outcome { kNone, kDone, kFailed, kDropped };
+  struct Row { std::int64_t number; RunState state; };
+  static Standing standing(const Attempt& attempt, int state, const std::string& reason, double seconds, std::size_t results) {
+    return {state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results)};
+  }
+
+  // Of a run that has none yet, though it was handed out, the row is made.
   Row row_of(const Attempt& one) {
-    if (const auto known = in_flight_.find(one.run); known != in_flight_.end()) return known->second;
-    if (const auto row = row_there(one.run)) return *row;
-    if (const auto row = new_row(one)) return *row;
+    if (const auto known = fresh_.find(one.place); known != fresh_.end()) {
+      Attempt first = *known->second;
+      first.run = one.run, first.place = one.place;
+      fresh_.erase(known);
+      if (const auto row = new_row(first, kWaits)) return start(*row, first, epoch_), *row;
+    }
+    if (const auto row = row_there(one)) return *row;
+    if (const auto row = new_row(one, kWaits)) return *row;
     throw FormatError("run " + one.run + " was reported, but the ledger does not know it. Sweep into a new folder.");
   }
 
-  std::optional<Row> row_there(const RunId& id) {
-    row_.bind(1, id);
+  std::optional<Row> row_there(const Attempt& one) {
+    SQLite::Statement& rows = one.place < 0 ? row_of_id_ : row_of_number_;
+    if (one.place < 0) rows.bind(1, one.run);
+    else rows.bind(1, one.place + 1);
     std::optional<Row> row;
-    if (row_.executeStep()) row = Row{row_.getColumn(0).getInt64(), static_cast<RunState>(row_.getColumn(1).getInt())};
-    row_.reset();
+    if (rows.executeStep()) row = Row{rows.getColumn(0).getInt64(), static_cast<RunState>(rows.getColumn(1).getInt())};
+    rows.reset();
     return row;
   }
 
   // Nothing where it has one, or is in no plan.
-  std::optional<Row> new_row(const Attempt& one) {
+  std::optional<Row> new_row(const Attempt& one, const Standing& standing) {
     if (one.place < 0) return std::nullopt;
     const NewRuns::Fields fields = new_.fields_of(one.place);
-    const int made = run(make_, next_row_, one.run, fields.settings, fields.seed, fields.image_set, fields.method, fields.inputs, one.place + 1, one.number);
+    const int made = run(make_, next_row_, one.run, fields.settings, fields.seed, fields.image_set, fields.method, fields.inputs, one.place + 1, standing.state,
+                         standing.reason, standing.host, standing.device, standing.started, standing.finished, standing.seconds, standing.results, one.number);
     if (made == 0) return std::nullopt;
-    return Row{next_row_++, RunState::kWaiting};
+    return Row{next_row_++, static_cast<RunState>(standing.state)};
+  }
+
+  // Most runs are through the first time: then their row is made with what came of it, all at once.
+  std::optional<Row> settled_at_once(const Attempt& attempt, int outcome, const std::string& reason, double seconds, std::size_t results) {
+    if (attempt.number != 1 || fresh_.erase(attempt.place) == 0) return std::nullopt;
+    const auto row = new_row(attempt, standing(attempt, outcome, reason, seconds, results));
+    if (row) run(attempt_, row->number, attempt.number, attempt.pack, epoch_, attempt.host, attempt.device, attempt.rank, attempt.started, attempt.finished, outcome, reason);
+    else start(row_of(attempt), attempt, epoch_);
+    return row;
   }
 
   void put(const AttemptStarted& started) {
-    for (const Attempt& one : started.members) {
-      const auto made = one.number == 1 ? new_row(one) : std::nullopt;   // mostly it was never handed out before
-      const Row row = made ? *made : row_of(one);
-      in_flight_[one.run] = row;
-      run(start_, row.number, one.number, one.pack, epoch_, one.host, one.device, one.rank, one.started);
-      if (!made) run(count_, one.number, row.number);
+    for (auto first = started.members.begin(); first != started.members.end();) {
+      const auto end = std::find_if(first, started.members.end(), [&](const Attempt& one) { return one.pack != first->pack || one.rank != first->rank; });
+      hand_out({first, end});
+      first = end;
     }
   }
 
+  // One row stands for all that are handed out for the first time.
+  void hand_out(std::span<const Attempt> members) {
+    std::vector<std::int64_t> firsts;
+    const auto pack = std::make_shared<const Attempt>(members.front());
+    for (const Attempt& one : members) {
+      if (one.number == 1 && one.place >= 0 && fresh_.try_emplace(one.place, pack).second) firsts.push_back(one.place);
+      else start_again(one);
+    }
+    if (firsts.empty()) return;
+    std::ranges::sort(firsts);
+    run(hand_out_, pack->pack, epoch_, pack->host, pack->device, pack->rank, pack->started, RunSet(firsts).text());
+  }
+
+  void start_again(const Attempt& one) {
+    const Row row = row_of(one);
+    start(row, one, epoch_);
+    run(count_, one.number, row.number);
+  }
+
+  void start(const Row& row, const Attempt& one, std::int64_t epoch) {
+    run(attempt_, row.number, one.number, one.pack, epoch, one.host, one.device, one.rank, one.started, 0.0, static_cast<int>(kNone), std::string());
+  }
+
   void put(const RunSucceeded& entry) {
+    const std::size_t results = entry.result.measurements.size();
+    if (const auto row = settled_at_once(entry.attempt, kDone, "", entry.result.seconds, results)) return put(*row, entry.result);
     const Row row = row_of(entry.attempt);
     if (row.state == RunState::kDone) return end(row, entry.attempt, kDropped, "");
-    for (const Measurement& one : entry.result.measurements) put(row, one);
-    for (const Attachment& one : entry.result.attachments) put(row, one);
-    settle(row, entry.attempt, kDone, "", entry.result.seconds, entry.result.measurements.size());
+    put(row, entry.result);
+    settle(row, standing(entry.attempt, kDone, "", entry.result.seconds, results));
     end(row, entry.attempt, kDone, "");
   }
 
   void put(const RunFailed& entry) {
+    const double seconds = entry.attempt.finished - entry.attempt.started;
+    if (settled_at_once(entry.attempt, kFailed, entry.reason, seconds, 0)) return;
     const Row row = row_of(entry.attempt);
     if (row.state != RunState::kWaiting) return end(row, entry.attempt, kDropped, entry.reason);
-    settle(row, entry.attempt, kFailed, entry.reason, entry.attempt.finished - entry.attempt.started, 0);
+    settle(row, standing(entry.attempt, kFailed, entry.reason, seconds, 0));
     end(row, entry.attempt, kFailed, entry.reason);
   }
 
   void put(const RunQuarantined& entry) {
     const Row row = row_of(entry.attempt);
-    if (row.state == RunState::kWaiting) settle(row, entry.attempt, kInQuarantine, entry.reason, entry.attempt.finished - entry.attempt.started, 0);
+    if (row.state == RunState::kWaiting) settle(row, standing(entry.attempt, kInQuarantine, entry.reason, entry.attempt.finished - entry.attempt.started, 0));
   }
 
   void put(const AttemptsEnded& ended) {
     for (const Attempt& one : ended.members) end(row_of(one), one, static_cast<int>(ended.how), "");
+  }
+
+  void put(const Row& row, const RunResult& result) {
+    for (const Measurement& one : result.measurements) put(row, one);
+    for (const Attachment& one : result.attachments) put(row, one);
   }
 
   void put(const Row& row, const Measurement& measurement) {
@@ -173,9 +243,8 @@ struct LedgerWriter::State {
     run(attach_, row.number, attachment.name, attachment.media_type);
   }
 
-  void settle(const Row& row, const Attempt& attempt, int state, const std::string& reason, double seconds, std::size_t results) {
-    run(settle_, state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results), row.number);
-    in_flight_.erase(attempt.run);
+  void settle(const Row& row, const Standing& now) {
+    run(settle_, now.state, now.reason, now.host, now.device, now.started, now.finished, now.seconds, now.results, row.number);
   }
 
   void end(const Row& row, const Attempt& attempt, int outcome, const std::string& reason) {
@@ -183,10 +252,11 @@ struct LedgerWriter::State {
   }
 
   std::int64_t epoch_, next_row_;
+  std::function<const Plan&()> plan_;
   NewRuns new_;
-  SQLite::Statement row_, make_, start_, count_, end_, settle_, measure_, attach_;
+  SQLite::Statement row_of_number_, row_of_id_, make_, hand_out_, attempt_, count_, end_, settle_, measure_, attach_;
   Lookup metric_, shape_;
-  std::unordered_map<RunId, Row> in_flight_;
+  std::unordered_map<std::int64_t, std::shared_ptr<const Attempt>> fresh_;   // runs that were handed out once and have no row yet, by number: how
   std::map<std::string, std::pair<std::vector<Axis>, std::int64_t>> last_shapes_;   // by metric
 };
 
@@ -194,5 +264,6 @@ LedgerWriter::LedgerWriter(SQLite::Database& db, std::int64_t epoch, std::functi
     : state_(std::make_unique<State>(db, epoch, std::move(plan))) {}
 LedgerWriter::~LedgerWriter() = default;
 void LedgerWriter::write(const LedgerEntry& entry) { state_->write(entry); }
+void LedgerWriter::lay_out(const FreshPack& pack) { state_->lay_out(pack); }
 
 }  // namespace palimpsest

@@ -3,10 +3,18 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <memory>
+#include <vector>
 
 #include "sweeps/ledger.h"
 
 namespace palimpsest {
+
+/// Runs of a pack that were handed out for the first time, by number of the plan, and have no row yet.
+struct FreshPack {
+  Attempt attempt;                   // of each of them, but for the run
+  std::int64_t epoch = 0;
+  std::vector<std::int64_t> numbers;
+};
 
 /// Puts entries into the tables, within transactions of the caller. It keeps what it prepared and looked up from one to the next, so after one
 /// that was rolled back it must be made anew.
@@ -16,6 +24,8 @@ class LedgerWriter {
   LedgerWriter(SQLite::Database&, std::int64_t epoch, std::function<const Plan&()> plan);
   ~LedgerWriter();
   void write(const LedgerEntry&);
+  /// Gives these runs rows, with an attempt that has no outcome.
+  void lay_out(const FreshPack&);
 
  private:
   struct State;

@@ -77,6 +77,7 @@ const std::vector<SealedTable>& sealed_tables() {
   static const std::vector<SealedTable> tables = {{"meta", "seal(key, value)"},
                                                   {"settings", "seal(id, json)"},
                                                   {"inputs", "seal(id, json)"},
+                                                  {"packs", "seal(pack, epoch, host, device, rank, started, runs)"},
                                                   {"runs", seal_of_run()},
                                                   {"claims", seal_of_claim()},
                                                   {"metrics", "seal(id, name)"},

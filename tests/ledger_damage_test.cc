@@ -45,8 +45,8 @@ int damages_wanted() {
   return text ? std::atoi(text) : 40;
 }
 
-RunSucceeded success(const RunSpec& run) {
-  RunSucceeded entry{{run.id, 1, 1, "node1", "cpu", 0, 100, 107}, {}};
+RunSucceeded success(const RunSpec& run, std::int64_t place) {
+  RunSucceeded entry{{run.id, 1, 1, "node1", "cpu", 0, 100, 107, place}, {}};
   kPlantedStudy.run_pack({run}, {[&](RunResult result) { entry.result = std::move(result); }, {}, {}, false});
   return entry;
 }
@@ -62,7 +62,7 @@ void fill(const std::filesystem::path& folder) {
   ledger.record_definition(plan, RunSet::below(plan.size()), {{"host", "node1"}});
   for (std::size_t i = 0; i < 32; ++i) {
     const Attempt attempt{runs[i].id, 1, 1 + static_cast<std::int64_t>(i / 4), "node1", "cpu", 0, 100, 0, static_cast<std::int64_t>(i)};
-    LedgerEntry entry = i < 30 ? LedgerEntry(success(runs[i])) : LedgerEntry(RunFailed{attempt, "not a number"});
+    LedgerEntry entry = i < 30 ? LedgerEntry(success(runs[i], attempt.place)) : LedgerEntry(RunFailed{attempt, "not a number"});
     const std::vector<LedgerEntry> entries = {AttemptStarted{{attempt}}, std::move(entry)};
     ledger.commit(entries);
   }

@@ -99,7 +99,7 @@ TEST_F(LedgerIn, AFolderIsRefusedWhenAnotherVersionWroteIt) {
   { started(folder.path(), planned); }
   SQLite::Database(folder / "ledger.sqlite", SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 9");
   EXPECT_THAT(message_of<InputError>([&] { Ledger::open_for_reading(folder.path()); }),
-              HasSubstr("written by version 9 of the ledger's format, this program reads version 3"));
+              HasSubstr("written by version 9 of the ledger's format, this program reads version 4"));
 }
 
 TEST_F(LedgerIn, AFolderWithDamagedPagesIsNamedAndNothingIsMadeUp) {

@@ -254,10 +254,11 @@ std::int64_t rows(const Ledger& ledger) {
   return rows;
 }
 
-TEST_F(LedgerIn, AFolderHasARowForARunOnceItIsHandedOut) {
+TEST_F(LedgerIn, AFolderHasARowForARunOnceThereIsMoreToSayThanThatItIsInFlight) {
   Ledger ledger = started(folder.path(), planned);
-  EXPECT_EQ(rows(ledger), 0);
   commit(ledger, AttemptStarted{{attempt(planned.runs[1])}});
+  EXPECT_EQ(rows(ledger), 0);
+  EXPECT_EQ(ledger.record(planned.runs[1].id).attempts.size(), 1u);
   commit(ledger, AttemptStarted{{attempt(planned.runs[1], 2)}});
   EXPECT_EQ(rows(ledger), 1);
   EXPECT_EQ(text(ledger, planned), "0 waiting\n1 waiting\n2 waiting\n3 waiting\n");
@@ -302,6 +303,7 @@ TEST_F(LedgerIn, TenMillionRunsThatWaitTakeNoRowAndNoRoom) {
   Attempt last = attempt(few.runs[0]);
   last.run = plan.run_at(9'999'999).id, last.place = 9'999'999;
   commit(ledger, AttemptStarted{{last}});
+  commit(ledger, AttemptsEnded{{last}, Ending::kStopped});
   EXPECT_EQ(ledger.never_handed_out(), RunSet::below(9'999'999));
   EXPECT_EQ(ledger.record(last.run).run.spec.seed, 2'499'999);
   EXPECT_LT(std::filesystem::file_size(folder.path() / "ledger.sqlite"), 1u << 20);
@@ -355,6 +357,39 @@ TEST_F(LedgerIn, AFolderBlamesItsCoordinatorsOwnRunsWhereItEndedWithoutAWord) {
   Ledger ledger = started(folder.path(), planned);
   ledger.end_left_attempts();
   EXPECT_EQ(lost(ledger, planned), "pack of 0 on rank 0\n");
+}
+
+TEST_F(LedgerIn, AFolderKeepsWhoHadARunThatASecondWorkerGotAsWell) {
+  Ledger ledger = started(folder.path(), planned);
+  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 1, 1), on_rank(planned.runs[1], 1, 1)}});
+  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 2, 2, 2)}});
+  EXPECT_THAT(ledger.record(planned.runs[0].id).attempts, SizeIs(2));
+  RunSucceeded second = success(planned.runs[0], {1, 2}, 2);
+  second.attempt = on_rank(planned.runs[0], 2, 2, 2);
+  commit(ledger, second);
+  commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 1, 1)}, Ending::kSecond});
+  const auto attempts = ledger.record(planned.runs[0].id).attempts;
+  ASSERT_THAT(attempts, SizeIs(2));
+  EXPECT_EQ(attempts[0].outcome, Outcome::kDropped);
+  EXPECT_EQ(std::pair(attempts[1].outcome, attempts[1].attempt.rank), std::pair(Outcome::kDone, 2));
+  ASSERT_THAT(ledger.in_flight(), SizeIs(1));
+  EXPECT_EQ(ledger.in_flight()[0].run, planned.runs[1].id);
+}
+
+TEST_F(LedgerIn, AFolderKnowsRunsInFlightByTheirIdsAfterThePlanGaveThemOtherNumbers) {
+  const Planned more(with_image_sets(3));
+  const RunId of_b = more.plan.run_at(3).id;   // number 2 where there are two image sets
+  {
+    Ledger ledger = started(folder.path(), more);
+    commit(ledger, AttemptStarted{{on_rank(more.plan.run_at(3), 0, 4), on_rank(more.plan.run_at(2), 0, 4)}});
+  }
+  Ledger ledger = started(folder.path(), planned);
+  ledger.end_left_attempts();
+  ASSERT_THAT(ledger.lost_packs(), SizeIs(1));
+  EXPECT_THAT(ledger.lost_packs()[0].runs, testing::UnorderedElementsAre(of_b, more.plan.run_at(2).id));
+  EXPECT_EQ(ledger.record(of_b).run.number, 2);
+  EXPECT_EQ(ledger.record(of_b).run.attempts, 1);
+  EXPECT_EQ(ledger.highest_pack(), 4);
 }
 
 TEST_F(LedgerIn, AFolderSetsRunsApartUntilTheyAreAskedForByName) {

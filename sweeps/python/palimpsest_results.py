@@ -20,7 +20,7 @@ import numpy as np
 
 __all__ = ["Array", "Results"]
 
-_APPLICATION_ID, _VERSION = 0x506C6D70, 3
+_APPLICATION_ID, _VERSION = 0x506C6D70, 4
 _STATES = ("waiting", "done", "failed", "failed")  # the last: in quarantine
 
 

@@ -31,7 +31,11 @@ void Committer::submit(std::vector<Effect> effects) {
 void Committer::work() {
   for (bool open = true, sound = true; open;) {
     std::vector<Effect> group;
-    for (auto& effects : submitted_.take(std::chrono::seconds(1))) {
+    auto submitted = submitted_.take(std::chrono::seconds(1));
+    std::size_t size = 0;
+    for (const auto& effects : submitted) size += effects.size();
+    group.reserve(size);
+    for (auto& effects : submitted) {
       if (effects.empty()) open = false;
       std::move(effects.begin(), effects.end(), std::back_inserter(group));
     }
@@ -55,6 +59,7 @@ Committer::Cleared Committer::commit(std::vector<Effect> effects) {
   Cleared cleared;
   cleared.effects_taken = static_cast<std::int64_t>(effects.size());
   std::vector<LedgerEntry> entries;
+  entries.reserve(effects.size());
   for (Effect& effect : effects) {
     if (is_entry(effect))
       entries.push_back(std::move(std::get<LedgerEntry>(effect)));

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <map>
+#include <thread>
+#include <utility>
 
 #include "launch/cancellation.h"
 #include "launch/committer.h"
@@ -60,6 +62,7 @@ class CoordinatorLoop {
   }
 
   void step() {
+    if (busy_) std::this_thread::sleep_for(kGather);
     bool something_came = take_inbox();
     while (const auto letter = mail_.receive()) {
       something_came = true;
@@ -75,6 +78,7 @@ class CoordinatorLoop {
     if (gathered_.due() || !few_wait(sweep_.coordinator, outbox_)) submit();
     mail_.all_sent();
     if (a_tenth_.due()) sweep_.on_progress(sweep_.coordinator);
+    busy_ = something_came;
     patience_ = peer_.size() > 1 ? rest_.next(something_came) : std::chrono::milliseconds(50);
   }
 
@@ -153,9 +157,11 @@ class CoordinatorLoop {
     tell({rank}, welcome_);
     on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, unix_time(), outbox_);
   }
-  void on(int rank, RunReport& report) {
-    if (!report.result.failure.empty()) warn_of_failure(report.result);
-    on_run_finished(sweep_.coordinator, {rank}, report.pack, std::move(report.result), unix_time(), outbox_);
+  void on(int rank, RunReports& reports) {
+    for (RunResult& result : reports.results) {
+      if (!result.failure.empty()) warn_of_failure(result);
+      on_run_finished(sweep_.coordinator, {rank}, reports.pack, std::move(result), unix_time(), outbox_);
+    }
   }
   void on(int rank, const Left& left) { on_pack_left(sweep_.coordinator, {rank}, left.pack, left.leaving, unix_time(), outbox_); }
   void on(int rank, const Beat& beat) {
@@ -251,6 +257,7 @@ class CoordinatorLoop {
   Once look_{std::chrono::seconds(1)}, a_second_{std::chrono::seconds(1)}, a_tenth_{std::chrono::milliseconds(100)}, gathered_{std::chrono::milliseconds(20)};
   int failures_ = 0;
   Rest rest_;
+  bool busy_ = false;                            // something came a moment ago
   std::chrono::microseconds patience_{0};
   const Welcome welcome_;
   Mailbox<std::variant<FromWorker, Committer::Cleared>> inbox_;

@@ -5,6 +5,12 @@
 
 namespace palimpsest {
 
+void KeptSnapshots::start() {
+  last_ = Clock::now();
+  std::error_code unknown;
+  any_ = std::filesystem::exists(folder_, unknown) || unknown;
+}
+
 bool KeptSnapshots::due() {
   if (every_.count() <= 0 || Clock::now() - last_ < every_) return false;
   last_ = Clock::now();
@@ -22,6 +28,7 @@ void KeptSnapshots::save(const std::string& run, const Snapshot& snapshot) {
 }
 
 std::optional<Snapshot> KeptSnapshots::saved(const std::string& run) {
+  if (!any_) return std::nullopt;
   ReadSnapshot read = read_snapshot(folder_, run);
   if (!read.refused.empty()) log().warn("run {} begins anew: {}", run, read.refused);
   if (read.snapshot) log().debug("run {} goes on from step {}", run, read.snapshot->step);

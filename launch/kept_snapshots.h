@@ -13,7 +13,7 @@ class KeptSnapshots : public Snapshots {
  public:
   /// `every` seconds they are due; 0: never, only where a pack is stopped.
   KeptSnapshots(std::filesystem::path folder, double every) : folder_(std::move(folder)), every_(every) {}
-  void start() { last_ = Clock::now(); }   // of a pack
+  void start();                            // of a pack
   bool due() override;
   void save(const std::string& run, const Snapshot&) override;
   std::optional<Snapshot> saved(const std::string& run) override;
@@ -23,6 +23,7 @@ class KeptSnapshots : public Snapshots {
   const std::filesystem::path folder_;
   const std::chrono::duration<double> every_;
   Clock::time_point last_ = Clock::now();
+  bool any_ = true;                        // there may be some for the pack
 };
 
 /// Of a sweep's results.

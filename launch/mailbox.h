@@ -14,11 +14,13 @@ template <class Letter>
 class Mailbox {
  public:
   void put(Letter letter) {
+    bool first = false;   // whoever waits is woken once
     {
       const std::lock_guard lock(mutex_);
+      first = letters_.empty();
       letters_.push_back(std::move(letter));
     }
-    arrived_.notify_one();
+    if (first) arrived_.notify_one();
   }
 
   /// All that is there, in order; waits up to `patience` for the first.

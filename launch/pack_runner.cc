@@ -145,7 +145,9 @@ Leaving PackRunner::run_guarded(const PackOrder& order, double before, double pa
     if (const std::string fault = fault_of(result); !fault.empty()) result = failure(result.id, fault);
     open.close(result.id);
     crash_point("before-report");
-    tell_(RunReport{order.pack, std::move(result)});
+    RunReports reports{order.pack, {}};
+    reports.results.push_back(std::move(result));
+    tell_(std::move(reports));
     crash_point("inside-pack");
   };
   if (snapshots_) snapshots_->start();
@@ -161,7 +163,9 @@ Leaving PackRunner::run_guarded(const PackOrder& order, double before, double pa
     if (cause == Cause::kMemory) return Leaving::kOutOfMemory;
     const std::string reason = first_line(error.what());
     if (cause == Cause::kDevice) leave_without_gpu(reason);
-    for (const RunId& id : open.ids()) tell_(RunReport{order.pack, failure(id, reason)});
+    RunReports reports{order.pack, {}};
+    for (const RunId& id : open.ids()) reports.results.push_back(failure(id, reason));
+    if (!reports.results.empty()) tell_(std::move(reports));
     return Leaving::kEnded;
   }
 }

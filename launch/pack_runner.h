@@ -13,7 +13,7 @@
 
 namespace palimpsest {
 
-/// The thread of a rank that computes: takes one pack at a time and tells what comes of it as the messages of a worker (RunReport for each run,
+/// The thread of a rank that computes: takes one pack at a time and tells what comes of it as the messages of a worker (RunReports of each run,
 /// then Left; AskStop where the sweep cannot go on), through `tell`, which is called from that thread. Where its GPU fails, the process ends
 /// with code 3, as if it had been killed: its pack goes to others, in halves.
 class PackRunner {

@@ -9,6 +9,7 @@ namespace palimpsest {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kBeatInterval{1};      // between two signs of life of a worker
+constexpr std::chrono::microseconds kGather{500};     // letters that come within it are taken together: one commit, one message
 constexpr std::chrono::milliseconds kStopLimit{9000}; // from a stop signal to the end of the process, come what may
 
 /// Seconds of silence after which the other side is taken for lost; PALIMPSEST_SILENCE says otherwise.

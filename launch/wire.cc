@@ -19,16 +19,19 @@ void put(wire::Process* out, const ProcessIdentity& in) {
 }
 ProcessIdentity process_of(const wire::Process& in) { return {in.host(), in.pid(), in.born()}; }
 
-void put(wire::Measurement* out, const Measurement& in) {
+void put(wire::Measurement* out, const Measurement& in, const Measurement* before) {
+  out->mutable_values()->Add(in.values.begin(), in.values.end());
+  if (before && before->metric == in.metric && before->axes == in.axes) return out->set_same(1);   // runs of a pack mostly measure the same
   out->set_metric(in.metric);
   for (const Axis& axis : in.axes) {
     auto* to = out->add_axes();
     to->set_name(axis.name);
     for (const std::string& label : axis.labels) to->add_labels(label);
   }
-  out->mutable_values()->Add(in.values.begin(), in.values.end());
 }
-Measurement measurement_of(const wire::Measurement& in) {
+Measurement measurement_of(const wire::Measurement& in, const Measurement* before) {
+  if (in.same() != 0 && !before) throw FormatError("a measurement is said to be like one before it, and there is none. All ranks must run the same palimpsest.");
+  if (in.same() != 0) return {before->metric, before->axes, {in.values().begin(), in.values().end()}};
   Measurement out{in.metric(), {}, {in.values().begin(), in.values().end()}};
   for (const auto& axis : in.axes()) out.axes.push_back({axis.name(), {axis.labels().begin(), axis.labels().end()}});
   return out;
@@ -59,14 +62,22 @@ void put(wire::FromWorker& out, const Hello& in) {
   out.mutable_hello()->set_rank(in.rank);
   out.mutable_hello()->set_program(in.program);
 }
-void put(wire::FromWorker& out, const RunReport& in) {
-  auto* report = out.mutable_report();
-  report->set_pack(in.pack.value);
-  report->set_run(in.result.id);
-  report->set_failure(in.result.failure);
-  report->set_seconds(in.result.seconds);
-  for (const Measurement& one : in.result.measurements) put(report->add_measurements(), one);
-  for (const Attachment& one : in.result.attachments) put(report->add_attachments(), one);
+// The measurement in this place of the result before; none where there is none.
+const Measurement* measured_before(const std::vector<RunResult>& results, std::size_t result, std::size_t place) {
+  return result > 0 && place < results[result - 1].measurements.size() ? &results[result - 1].measurements[place] : nullptr;
+}
+
+void put(wire::FromWorker& out, const RunReports& in) {
+  out.mutable_reports()->set_pack(in.pack.value);
+  for (std::size_t i = 0; i < in.results.size(); ++i) {
+    const RunResult& result = in.results[i];
+    auto* report = out.mutable_reports()->add_reports();
+    report->set_run(result.id);
+    report->set_failure(result.failure);
+    report->set_seconds(result.seconds);
+    for (std::size_t m = 0; m < result.measurements.size(); ++m) put(report->add_measurements(), result.measurements[m], measured_before(in.results, i, m));
+    for (const Attachment& one : result.attachments) put(report->add_attachments(), one);
+  }
 }
 void put(wire::FromWorker& out, const Left& in) {
   out.mutable_left()->set_pack(in.pack.value);
@@ -104,13 +115,17 @@ void put(wire::FromCoordinator& out, const Answer&) { out.mutable_answer(); }
 
 Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.processor(), in.rank(), in.program()}; }
 
-RunReport report_of(const wire::Report& in) {
-  RunReport out{PackId{in.pack()}, {}};
-  out.result.id = in.run();
-  out.result.failure = in.failure();
-  out.result.seconds = in.seconds();
-  for (const auto& one : in.measurements()) out.result.measurements.push_back(measurement_of(one));
-  for (const auto& one : in.attachments()) out.result.attachments.push_back(attachment_of(one));
+RunReports reports_of(const wire::Reports& in) {
+  RunReports out{PackId{in.pack()}, {}};
+  out.results.reserve(static_cast<std::size_t>(in.reports_size()));
+  for (const auto& report : in.reports()) {
+    RunResult& result = out.results.emplace_back();
+    result.id = report.run();
+    result.failure = report.failure();
+    result.seconds = report.seconds();
+    for (const auto& one : report.measurements()) result.measurements.push_back(measurement_of(one, measured_before(out.results, out.results.size() - 1, result.measurements.size())));
+    for (const auto& one : report.attachments()) result.attachments.push_back(attachment_of(one));
+  }
   return out;
 }
 
@@ -160,7 +175,7 @@ FromWorker from_worker(std::string_view bytes) {
   const auto& envelope = opened<wire::FromWorker>(bytes, arena);
   switch (envelope.body_case()) {
     case wire::FromWorker::kHello: return hello_of(envelope.hello());
-    case wire::FromWorker::kReport: return report_of(envelope.report());
+    case wire::FromWorker::kReports: return reports_of(envelope.reports());
     case wire::FromWorker::kLeft: return left_of(envelope.left());
     case wire::FromWorker::kBeat: return Beat{PackId{envelope.beat().pack()}, envelope.beat().share()};
     case wire::FromWorker::kAskStop: return AskStop{envelope.ask_stop().reason()};

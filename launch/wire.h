@@ -20,12 +20,12 @@ struct Hello {
   int rank = 0;
   std::string program;   // its version: coordinator and workers are one program
 };
-struct RunReport { PackId pack; RunResult result; };
+struct RunReports { PackId pack; std::vector<RunResult> results; };   // of runs that were through within a moment
 struct Left { PackId pack; Leaving leaving = Leaving::kEnded; };
 struct Beat { PackId pack; double share = 0; };   // every second; pack 0: waiting
 struct AskStop { std::string reason; };           // the worker was told to stop, or cannot go on
 struct Bye {};                                    // its last message
-using FromWorker = std::variant<Hello, RunReport, Left, Beat, AskStop, Bye>;
+using FromWorker = std::variant<Hello, RunReports, Left, Beat, AskStop, Bye>;
 
 struct Welcome {
   ProcessIdentity process;

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <thread>
+#include <utility>
 
 #include "launch/device_text.h"
 #include "launch/last_signal.h"
@@ -20,6 +23,8 @@
 
 namespace palimpsest {
 namespace {
+
+constexpr std::size_t kMostTold = 256;   // runs in a message
 
 class WorkerLoop {
  public:
@@ -46,15 +51,35 @@ class WorkerLoop {
     heed_stop_signal();
     keep_in_touch();
     patience_ = rest_.next(something_came);
+    busy_ = something_came;
   }
 
   bool pass_on_results() {
-    const auto results = results_.take(patience_);
-    for (const FromWorker& message : results) {
+    if (busy_) std::this_thread::sleep_for(kGather);
+    auto messages = results_.take(patience_);
+    for (FromWorker& message : messages) {
+      if (gather(message)) continue;
+      tell_gathered();
       if (std::holds_alternative<Left>(message)) computing_ = false;
       tell(message);
     }
-    return !results.empty();
+    tell_gathered();
+    return !messages.empty();
+  }
+
+  // Reports of a pack that come one after the other are one message.
+  bool gather(FromWorker& message) {
+    auto* reports = std::get_if<RunReports>(&message);
+    if (!reports) return false;
+    if (reports->pack != gathered_.pack) tell_gathered();
+    gathered_.pack = reports->pack;
+    std::ranges::move(reports->results, std::back_inserter(gathered_.results));
+    if (gathered_.results.size() >= kMostTold || !gathered_.results.back().attachments.empty()) tell_gathered();
+    return true;
+  }
+
+  void tell_gathered() {
+    if (!gathered_.results.empty()) tell(std::exchange(gathered_, {}));
   }
 
   void on(const Welcome& welcome) {
@@ -111,6 +136,8 @@ class WorkerLoop {
   SteadyClock::time_point heard_ = SteadyClock::now(), beaten_ = heard_;
   Rest rest_;
   std::chrono::microseconds patience_{0};
+  bool busy_ = false;                  // something came a moment ago
+  RunReports gathered_;
   Mailbox<FromWorker> results_;
   std::optional<PackRunner> runner_;   // last: its thread tells results_
 };

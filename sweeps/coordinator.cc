@@ -193,16 +193,15 @@ void tell_twin(Coordinator& coordinator, const HandedOut& pack, const RunId& id,
   if (twin.open.empty()) outbox.effects.push_back(Halt{twin.worker});
 }
 
-void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, RunResult result, double now,
-            Outbox& outbox) {
-  const Attempt attempt = attempt_of(coordinator, id, pack, member, now);
+void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, RunResult result, double now, Outbox& outbox) {
+  Attempt attempt = attempt_of(coordinator, id, pack, member, now);
   coordinator.tries.erase(member.number);
   if (result.failure.empty()) {
     ++coordinator.done;
-    outbox.effects.push_back(LedgerEntry{RunSucceeded{attempt, std::move(result)}});
+    outbox.effects.push_back(LedgerEntry{RunSucceeded{std::move(attempt), std::move(result)}});
   } else {
     ++coordinator.failed;
-    outbox.effects.push_back(LedgerEntry{RunFailed{attempt, result.failure}});
+    outbox.effects.push_back(LedgerEntry{RunFailed{std::move(attempt), std::move(result.failure)}});
   }
   tell_twin(coordinator, pack, member.id, now, outbox);
 }

@@ -235,6 +235,7 @@ void Ledger::commit(std::span<const LedgerEntry> entries) {
   try {
     in_transaction(state_->file, state_->db, state_->epoch, [&] {
       for (const LedgerEntry& entry : entries) state_->writer->write(entry);
+      state_->writer->finish();
       crash_point("before-commit");
     });
   } catch (...) {

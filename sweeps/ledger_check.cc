@@ -32,15 +32,19 @@ class Check {
   // A query that gives the rows of which `what` is wrong, by a name in its first column.
   struct Invariant {
     const char* what;
-    const char* rows;
+    std::string rows;
   };
-  static constexpr Invariant kInvariants[] = {
+  static inline const Invariant kInvariants[] = {
       {"run {} is in a state that there is none of", "SELECT id FROM runs WHERE state NOT IN (0, 1, 2, 3) OR asked < 0 OR attempts < 0"},
       {"run {} has two rows", "SELECT id FROM runs GROUP BY id HAVING count(*) > 1"},
       {"run {} is done, but not all its measurements are here",
-       "SELECT id FROM runs WHERE state = 1 AND results <> (SELECT count(*) FROM metrics CROSS JOIN measurements ON metric = metrics.id AND run = row)"},
+       "SELECT id FROM runs WHERE state = 1 AND results <> " + std::string(kMeasurementsOfRun)},
       {"run {} is not done, but has measurements",
-       "SELECT DISTINCT id FROM measurements JOIN runs ON row = run WHERE state <> 1"},
+       "SELECT id FROM runs WHERE state <> 1 AND 0 < " + std::string(kMeasurementsOfRun)},
+      {"measurements of the run in row {} and those after it are of runs that are not there",
+       "SELECT run FROM measurements AS m WHERE runs < 1 OR runs <> (SELECT count(*) FROM runs WHERE row BETWEEN m.run AND m.run + m.runs - 1)"},
+      {"run {} has two measurements of a metric",
+       "SELECT id FROM (SELECT run, run + runs AS end, lead(run) OVER (PARTITION BY metric ORDER BY run) AS next FROM measurements) JOIN runs ON row = next WHERE end > next"},
       {"run {} has an attempt that was never given out, or one in a state that there is none of",
        "SELECT id FROM attempts JOIN runs ON row = run WHERE number > runs.attempts OR number < 1 OR outcome NOT BETWEEN 0 AND 6"},
       {"run {} has an attempt of a session that is not here",
@@ -109,11 +113,11 @@ class Check {
   }
 
   void look_at_shapes() {
-    SQLite::Statement shape(db_, "SELECT shapes.id, axes, min(length(numbers)), max(length(numbers)) FROM shapes JOIN measurements ON shape = shapes.id GROUP BY shapes.id");
+    SQLite::Statement shape(db_, "SELECT shapes.id, axes, min(length(numbers) / runs), max(length(numbers) / runs), sum(length(numbers) % runs) FROM shapes JOIN measurements ON shape = shapes.id GROUP BY shapes.id");
     while (shape.executeStep()) {
       std::int64_t bytes = sizeof(float);
       for (const Axis& axis : axes_of_json(shape.getColumn(1).getString())) bytes *= static_cast<std::int64_t>(axis.labels.size());
-      if (shape.getColumn(2).getInt64() != bytes || shape.getColumn(3).getInt64() != bytes)
+      if (shape.getColumn(2).getInt64() != bytes || shape.getColumn(3).getInt64() != bytes || shape.getColumn(4).getInt64() != 0)
         health_.findings.push_back(fmt::format("measurements of shape {} have not as many numbers as its axes", shape.getColumn(0).getInt64()));
     }
   }
@@ -130,7 +134,7 @@ class Check {
     if (db_.execAndGet("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'asked')").getInt() != 0)
       health_.runs += Ledger::open_for_reading(folder_).never_handed_out().size();
     health_.done = db_.execAndGet("SELECT count(*) FROM runs WHERE state = 1").getInt64();
-    health_.measurements = db_.execAndGet("SELECT count(*) FROM measurements").getInt64();
+    health_.measurements = db_.execAndGet("SELECT coalesce(sum(runs), 0) FROM measurements").getInt64();
   }
 
   std::filesystem::path folder_;

@@ -27,9 +27,10 @@ constexpr const char* kCopy[] = {
     "results = excluded.results WHERE state <> 1 AND excluded.state <> 0",
     "INSERT OR IGNORE INTO attempts SELECT mr.row, number, pack, epoch + (SELECT epochs FROM before), x.host, x.device, rank, x.started, x.finished, outcome, x.reason "
     "FROM slice.attempts x JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id",
-    "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, ms.id, numbers, 0 FROM slice.measurements x "
+    "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, 1, ms.id, substr(numbers, 1 + (xr.row - x.run) * (length(numbers) / x.runs), length(numbers) / x.runs), 0 "
+    "FROM slice.measurements x "
     "JOIN slice.metrics xm ON xm.id = x.metric JOIN main.metrics mm ON mm.name = xm.name "
-    "JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id "
+    "JOIN slice.runs xr ON xr.row BETWEEN x.run AND x.run + x.runs - 1 JOIN main.runs mr ON mr.id = xr.id "
     "JOIN slice.shapes xs ON xs.id = x.shape JOIN main.shapes ms ON ms.axes = xs.axes",
     "INSERT OR IGNORE INTO attachments SELECT mr.row, name, media_type, bytes, 0 FROM slice.attachments x "
     "JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id"};

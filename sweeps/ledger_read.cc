@@ -38,29 +38,6 @@ std::vector<Slice> slices_of(const std::string& text) {
   return slices;
 }
 
-std::vector<float> numbers_of(const SQLite::Column& blob) {
-  std::vector<float> values(static_cast<std::size_t>(blob.getBytes()) / sizeof(float));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint32_t bits;
-    std::memcpy(&bits, static_cast<const char*>(blob.getBlob()) + i * sizeof bits, sizeof bits);
-    if constexpr (std::endian::native == std::endian::big) bits = __builtin_bswap32(bits);
-    values[i] = std::bit_cast<float>(bits);
-  }
-  return values;
-}
-
-std::size_t places_of(const std::vector<Axis>& axes) {
-  std::size_t places = 1;
-  for (const Axis& axis : axes) places *= axis.labels.size();
-  return places;
-}
-
-Measurement measurement_of(const std::string& metric, const std::vector<Axis>& axes, const SQLite::Column& blob) {
-  Measurement measurement{metric, axes, numbers_of(blob)};
-  if (measurement.values.size() != places_of(axes)) throw FormatError("is damaged: a row of " + metric + " has not as many numbers as its axes.");
-  return measurement;
-}
-
 }  // namespace
 
 std::string meta(SQLite::Database& db, const std::string& key) {
@@ -145,46 +122,87 @@ std::vector<std::string> Ledger::metrics() const {
 
 namespace {
 
-std::map<std::int64_t, std::vector<Axis>> shapes_of(SQLite::Database& db) {
-  std::map<std::int64_t, std::vector<Axis>> shapes;
-  SQLite::Statement shape(db, "SELECT id, axes, seal = seal(id, axes) FROM shapes");
-  while (shape.executeStep()) check_seal(shape, "the axes of measurements"), shapes.emplace(shape.getColumn(0).getInt64(), axes_of_json(shape.getColumn(1).getString()));
+struct Shape {
+  std::vector<Axis> axes;
+  std::size_t places = 1;
+};
+
+std::map<std::int64_t, Shape> shapes_of(SQLite::Database& db) {
+  std::map<std::int64_t, Shape> shapes;
+  SQLite::Statement row(db, "SELECT id, axes, seal = seal(id, axes) FROM shapes");
+  while (row.executeStep()) {
+    check_seal(row, "the axes of measurements");
+    Shape& shape = shapes[row.getColumn(0).getInt64()];
+    shape.axes = axes_of_json(row.getColumn(1).getString());
+    for (const Axis& axis : shape.axes) shape.places *= axis.labels.size();
+  }
   return shapes;
 }
+
+std::vector<float> numbers_at(const char* bytes, std::size_t count) {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, bytes + i * sizeof bits, sizeof bits);
+    if constexpr (std::endian::native == std::endian::big) bits = __builtin_bswap32(bits);
+    values[i] = std::bit_cast<float>(bits);
+  }
+  return values;
+}
+
+/// Finds what a run measured, within the rows that runs share.
+class Measured {
+ public:
+  explicit Measured(SQLite::Database& db)
+      : shapes_(shapes_of(db)),
+        row_(db, "SELECT run, runs, shape, numbers, seal = seal(metric, run, runs, shape, numbers) FROM measurements WHERE metric = ?1 AND run <= ?2 ORDER BY run DESC LIMIT 1") {}
+
+  /// Nothing where it has none of this metric.
+  std::optional<Measurement> of(std::int64_t run, std::int64_t metric, const std::string& name) {
+    row_.reset();
+    row_.bind(1, metric);
+    row_.bind(2, run);
+    if (!row_.executeStep()) return std::nullopt;
+    const std::int64_t place = run - row_.getColumn(0).getInt64(), runs = row_.getColumn(1).getInt64();
+    if (place >= runs) return std::nullopt;
+    check_seal(row_, "a row of measurements of " + name);
+    const Shape& shape = found_in(shapes_, row_.getColumn(2).getInt64(), "shapes");
+    const SQLite::Column numbers = row_.getColumn(3);
+    if (static_cast<std::size_t>(numbers.getBytes()) != shape.places * sizeof(float) * static_cast<std::size_t>(runs))
+      throw FormatError("is damaged: a row of " + name + " has not as many numbers as its axes.");
+    const char* bytes = static_cast<const char*>(numbers.getBlob());
+    return Measurement{name, shape.axes, numbers_at(bytes + static_cast<std::size_t>(place) * shape.places * sizeof(float), shape.places)};
+  }
+
+ private:
+  std::map<std::int64_t, Shape> shapes_;
+  SQLite::Statement row_;
+};
 
 }  // namespace
 
 void Ledger::for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>& visit) const {
   guarded(state_->file, [&] {
-    const auto shapes = shapes_of(state_->db);
-    SQLite::Statement row(state_->db,
-                          "SELECT runs.id, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM runs CROSS JOIN measurements "
-                          "ON run = runs.row AND metric = (SELECT id FROM metrics WHERE name = ?1) WHERE runs.row = ?2 AND asked > 0");
-    row.bind(1, metric);
-    for (const std::int64_t run : state_->rows_by_id()) {   // each looked up: sorting the rows themselves would write them all out once more
-      row.bind(2, run);
-      if (row.executeStep()) {
-        check_seal(row, "what run " + row.getColumn(0).getString() + " measured of " + metric);
-        visit(row.getColumn(0).getString(), measurement_of(metric, found_in(shapes, row.getColumn(1).getInt64(), "shapes"), row.getColumn(2)));
-      }
-      row.reset();
+    SQLite::Statement name(state_->db, "SELECT id FROM metrics WHERE name = ?"), run(state_->db, "SELECT id FROM runs WHERE row = ? AND asked > 0");
+    name.bind(1, metric);
+    if (!name.executeStep()) return;
+    Measured measured(state_->db);
+    for (const std::int64_t row : state_->rows_by_id()) {
+      run.reset();
+      run.bind(1, row);
+      if (!run.executeStep()) continue;
+      if (const auto found = measured.of(row, name.getColumn(0).getInt64(), metric)) visit(run.getColumn(0).getString(), *found);
     }
   });
 }
 
 std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
   return guarded(state_->file, [&] {
-    const auto shapes = shapes_of(state_->db);
     std::vector<Measurement> measurements;
-    SQLite::Statement row(state_->db,
-                          "SELECT metrics.name, shape, numbers, measurements.seal = seal(metric, run, shape, numbers) FROM metrics CROSS JOIN runs "
-                          "JOIN measurements ON metric = metrics.id AND run = runs.row WHERE runs.row = ? ORDER BY metrics.name");
-    row.bind(1, state_->row_of(run).value_or(0));
-    while (row.executeStep()) {
-      const std::string metric = row.getColumn(0).getString();
-      check_seal(row, "what run " + run + " measured of " + metric);
-      measurements.push_back(measurement_of(metric, found_in(shapes, row.getColumn(1).getInt64(), "shapes"), row.getColumn(2)));
-    }
+    Measured measured(state_->db);
+    SQLite::Statement metric(state_->db, "SELECT id, name FROM metrics ORDER BY name");
+    while (metric.executeStep())
+      if (auto found = measured.of(state_->row_of(run).value_or(0), metric.getColumn(0).getInt64(), metric.getColumn(1).getString())) measurements.push_back(std::move(*found));
     return measurements;
   });
 }

@@ -30,7 +30,7 @@ constexpr Table kTables[] = {
     {"packs", "rowid"},
     {"runs", "rowid", "settings IN (SELECT id FROM main.settings) AND inputs IN (SELECT id FROM main.inputs)"},
     {"attempts", "run, number", "run IN (SELECT row FROM main.runs)"},
-    {"measurements", "rowid", "metric IN (SELECT id FROM main.metrics) AND shape IN (SELECT id FROM main.shapes) AND run IN (SELECT row FROM main.runs)"},
+    {"measurements", "rowid", "metric IN (SELECT id FROM main.metrics) AND shape IN (SELECT id FROM main.shapes)"},
     {"attachments", "rowid", "run IN (SELECT row FROM main.runs)"}};
 
 std::string seal_of(const std::string& table) {
@@ -127,13 +127,23 @@ class Copy {
   std::int64_t first_ = 0, last_ = 0;
 };
 
+// Runs of a row of measurements that are not all done each get a row of their own, or none.
+void keep_measurements_of_those_done(SQLite::Database& db) {
+  db.exec("CREATE TEMP TABLE mixed AS SELECT * FROM main.measurements AS m WHERE runs <> (SELECT count(*) FROM main.runs WHERE row BETWEEN m.run AND m.run + m.runs - 1 AND state = 1);"
+          "DELETE FROM main.measurements WHERE (metric, run) IN (SELECT metric, run FROM temp.mixed);"
+          "INSERT INTO main.measurements SELECT metric, row, 1, shape, part, seal(metric, row, 1, shape, part) FROM (SELECT metric, row, shape, "
+          "substr(numbers, 1 + (row - run) * (length(numbers) / mixed.runs), length(numbers) / mixed.runs) AS part "
+          "FROM temp.mixed JOIN main.runs ON row BETWEEN run AND run + mixed.runs - 1 WHERE state = 1);"
+          "DROP TABLE temp.mixed");
+}
+
 // Runs whose results are not all whole wait again; what of them is there goes.
 std::int64_t wait_again(SQLite::Database& db) {
-  const char* const wanting = "state = 1 AND results <> (SELECT count(*) FROM metrics CROSS JOIN measurements ON metric = metrics.id AND run = row)";
+  const std::string wanting = "state = 1 AND results <> " + std::string(kMeasurementsOfRun);
   const auto count = db.execAndGet(fmt::format("SELECT count(*) FROM main.runs WHERE {}", wanting)).getInt64();
   db.exec(fmt::format("UPDATE main.runs SET state = 0, results = 0, seal = {} WHERE {}", seal_of_run({{"state", "0"}, {"results", "0"}}), wanting));
-  for (const char* table : {"measurements", "attachments"})
-    db.exec(fmt::format("DELETE FROM main.{} WHERE run IN (SELECT row FROM main.runs WHERE state <> 1)", table));
+  db.exec("DELETE FROM main.attachments WHERE run IN (SELECT row FROM main.runs WHERE state <> 1)");
+  keep_measurements_of_those_done(db);
   return count;
 }
 

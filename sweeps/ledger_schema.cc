@@ -33,7 +33,8 @@ namespace {
 //                 6 stopped with the world while its worker was well
 //   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for, -2: taken out after a run was done
 //   shapes        axes of measurements, shared by all rows with the same ones
-//   measurements  row-major float32, little-endian, one number for each combination of the labels of its shape
+//   measurements  of `runs` runs that have rows `run`, `run` + 1, ...: row-major float32, little-endian, one number for each combination of the labels of
+//                 its shape, one run after the other. Runs of a pack that measured little share a row
 //   attachments   files for the report
 //
 // `seal` is the hash of the row's other values (seal.h); those of an attempt and a session, which no result depends on, have none.
@@ -48,7 +49,7 @@ namespace {
 //   attempts      run 1 | number 1 | pack 7 | epoch 2 | node1 | cpu | rank 0 | ... | outcome 1
 //   shapes        1 | [{"name":"epoch","labels":["0","1"]}]
 //   metrics       1 | loss
-//   measurements  metric 1 | run 1 | shape 1 | 00 00 80 3f 00 00 00 3f      (1.0, 0.5)
+//   measurements  metric 1 | run 1 | runs 1 | shape 1 | 00 00 80 3f 00 00 00 3f      (1.0, 0.5)
 constexpr const char* kTables = R"sql(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, seal INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (epoch INTEGER PRIMARY KEY, started REAL NOT NULL, provenance TEXT NOT NULL);
@@ -74,7 +75,7 @@ CREATE TABLE claims (hash TEXT PRIMARY KEY, position INTEGER NOT NULL, json TEXT
 CREATE TABLE metrics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
 CREATE TABLE shapes (id INTEGER PRIMARY KEY, axes TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);
 CREATE TABLE measurements (
-  metric INTEGER NOT NULL REFERENCES metrics, run INTEGER NOT NULL REFERENCES runs, shape INTEGER NOT NULL REFERENCES shapes,
+  metric INTEGER NOT NULL REFERENCES metrics, run INTEGER NOT NULL, runs INTEGER NOT NULL, shape INTEGER NOT NULL REFERENCES shapes,
   numbers BLOB NOT NULL, seal INTEGER NOT NULL, UNIQUE (metric, run));
 CREATE TABLE attachments (
   run INTEGER NOT NULL REFERENCES runs, name TEXT NOT NULL, media_type TEXT NOT NULL, bytes BLOB NOT NULL,
@@ -152,10 +153,12 @@ std::string uri_of(const std::filesystem::path& file, const std::string& query) 
 
 void make_tables(SQLite::Database& db) { db.exec(kTables); }
 
+// Whoever writes does so from one thread at a time, so nothing is locked; and nobody asks how much memory SQLite takes, which it counts under a lock.
 SQLite::Database open_ledger_for_writing(const std::filesystem::path& folder) {
+  [[maybe_unused]] static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);   // refused where SQLite is in use already
   const auto file = ledger_file(folder);
   return guarded(file, [&] {
-    SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI, kBusyMilliseconds);
+    SQLite::Database db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_URI | SQLite::OPEN_NOMUTEX, kBusyMilliseconds);
     db.exec(journal_for(file_system_type(folder)));
     db.exec("PRAGMA foreign_keys = ON");
     db.exec(kRoom);
@@ -175,6 +178,7 @@ SQLite::Database open_ledger_for_reading(const std::filesystem::path& folder) {
   return guarded(file, [&] {
     SQLite::Database db = opened_for_reading(folder);
     know_seals(db);
+    db.exec("PRAGMA cache_size = -64000");   // kB: what is read by the ids of runs lies anywhere
     db.exec("BEGIN");  // one state of the ledger, however much is committed meanwhile
     if (is_new(db))
       throw FormatError("the sweep that made it was stopped before it wrote anything. Run `palimpsest sweep` again.");

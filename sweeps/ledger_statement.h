@@ -6,14 +6,21 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <type_traits>
 
 namespace palimpsest {
+
+template <class Value>
+void bind(SQLite::Statement& statement, int place, const Value& value) {
+  if constexpr (std::is_same_v<Value, std::string>) statement.bindNoCopy(place, value);
+  else statement.bind(place, value);
+}
 
 // Binds in order, runs, and makes the statement ready for its next row.
 template <class... Values>
 int run(SQLite::Statement& statement, const Values&... values) {
   int place = 0;
-  (statement.bind(++place, values), ...);
+  (bind(statement, ++place, values), ...);
   const int changed = statement.exec();
   statement.reset();
   statement.clearBindings();

@@ -43,6 +43,8 @@ struct Standing {
 };
 const Standing kWaits;
 
+constexpr std::size_t kNumbersOfBlock = 900;   // a row of so many is read as fast as one of few: all of it is on one page
+
 }  // namespace
 
 /// What the row of a run says that is handed out for the first time, from its number in the plan.
@@ -94,13 +96,17 @@ struct LedgerWriter::State {
         settle_(db, "UPDATE runs SET state = ?1, reason = ?2, host = ?3, device = ?4, started = ?5, finished = ?6, seconds = ?7, results = ?8, seal = " +
                         seal_of_run({{"state", "?1"}, {"reason", "?2"}, {"host", "?3"}, {"device", "?4"}, {"started", "?5"}, {"finished", "?6"},
                                      {"seconds", "?7"}, {"results", "?8"}}) + " WHERE row = ?9"),
-        measure_(db, "INSERT INTO measurements (metric, run, shape, numbers, seal) VALUES (?1,?2,?3,?4,seal(?1,?2,?3,?4))"),
+        measure_(db, "INSERT INTO measurements (metric, run, runs, shape, numbers, seal) VALUES (?1,?2,?3,?4,?5,seal(?1,?2,?3,?4,?5))"),
         attach_(db, "INSERT INTO attachments (run, name, media_type, bytes, seal) VALUES (?1,?2,?3,?4,seal(?1,?2,?3,?4))"),
         metric_(db, "metrics", "name"),
         shape_(db, "shapes", "axes") {}
 
   void write(const LedgerEntry& entry) {
     std::visit([this](const auto& one) { put(one); }, entry);
+  }
+
+  void finish() {
+    for (auto& [metric, block] : blocks_) flush(block);
   }
 
   void lay_out(const FreshPack& pack) {
@@ -115,6 +121,12 @@ struct LedgerWriter::State {
  private:
   enum Outcome { kNone, kDone, kFailed, kDropped };
   struct Row { std::int64_t number; RunState state; };
+  /// A row of measurements that is not written yet.
+  struct Block {
+    std::vector<Axis> axes;
+    std::int64_t metric = 0, shape = 0, run = 0, runs = 0;
+    std::vector<float> numbers;
+  };
   static Standing standing(const Attempt& attempt, int state, const std::string& reason, double seconds, std::size_t results) {
     return {state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results)};
   }
@@ -225,17 +237,26 @@ struct LedgerWriter::State {
     for (const Attachment& one : result.attachments) put(row, one);
   }
 
+  // Most runs measure what the one before did, and have the next row.
   void put(const Row& row, const Measurement& measurement) {
-    const auto bytes = little_endian(measurement.values);
-    bind_blob(measure_, 4, bytes);
-    run(measure_, metric_(measurement.metric), row.number, shape_of(measurement));
+    Block& block = blocks_[measurement.metric];
+    if (block.shape == 0 || block.axes != measurement.axes) {
+      flush(block);
+      block.axes = measurement.axes, block.shape = shape_(to_json(block.axes));
+    }
+    if (row.number != block.run + block.runs || block.numbers.size() + measurement.values.size() > kNumbersOfBlock) flush(block), block.run = row.number;
+    if (block.metric == 0) block.metric = metric_(measurement.metric);
+    block.numbers.insert(block.numbers.end(), measurement.values.begin(), measurement.values.end());
+    ++block.runs;
   }
 
-  // Most runs measure what the one before did.
-  std::int64_t shape_of(const Measurement& measurement) {
-    auto& [axes, shape] = last_shapes_[measurement.metric];
-    if (shape == 0 || axes != measurement.axes) axes = measurement.axes, shape = shape_(to_json(axes));
-    return shape;
+  void flush(Block& block) {
+    if (block.runs == 0) return;
+    const auto bytes = little_endian(block.numbers);
+    bind_blob(measure_, 5, bytes);
+    run(measure_, block.metric, block.run, block.runs, block.shape);
+    block.runs = 0;
+    block.numbers.clear();
   }
 
   void put(const Row& row, const Attachment& attachment) {
@@ -257,13 +278,14 @@ struct LedgerWriter::State {
   SQLite::Statement row_of_number_, row_of_id_, make_, hand_out_, attempt_, count_, end_, settle_, measure_, attach_;
   Lookup metric_, shape_;
   std::unordered_map<std::int64_t, std::shared_ptr<const Attempt>> fresh_;   // runs that were handed out once and have no row yet, by number: how
-  std::map<std::string, std::pair<std::vector<Axis>, std::int64_t>> last_shapes_;   // by metric
+  std::map<std::string, Block> blocks_;   // the last of each metric
 };
 
 LedgerWriter::LedgerWriter(SQLite::Database& db, std::int64_t epoch, std::function<const Plan&()> plan)
     : state_(std::make_unique<State>(db, epoch, std::move(plan))) {}
 LedgerWriter::~LedgerWriter() = default;
 void LedgerWriter::write(const LedgerEntry& entry) { state_->write(entry); }
+void LedgerWriter::finish() { state_->finish(); }
 void LedgerWriter::lay_out(const FreshPack& pack) { state_->lay_out(pack); }
 
 }  // namespace palimpsest

@@ -24,6 +24,7 @@ class LedgerWriter {
   LedgerWriter(SQLite::Database&, std::int64_t epoch, std::function<const Plan&()> plan);
   ~LedgerWriter();
   void write(const LedgerEntry&);
+  void finish();                     // writes what still waits for more like it: before the transaction is committed
   /// Gives these runs rows, with an attempt that has no outcome.
   void lay_out(const FreshPack&);
 

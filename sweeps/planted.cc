@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <span>
 #include <thread>
 
@@ -45,18 +46,6 @@ RandomStream world_of(const Settings& settings) {
   return RandomStream(purpose("planted")).child(static_cast<std::uint64_t>(settings.integer("planted.world")));
 }
 
-bool in_b(const Settings& settings) { return settings.string("planted.condition") == "b"; }
-
-Draws of_unit(const RunSpec& run) {
-  return {world_of(run.settings).child(purpose("unit")).child(static_cast<std::uint64_t>(run.image_set)),
-          run.settings.flag("planted.skew")};
-}
-
-/// The stream of a run: of its unit, seed and condition.
-RandomStream of_run(const RandomStream& root, const RunSpec& run) {
-  return root.child(static_cast<std::uint64_t>(run.image_set)).child(static_cast<std::uint64_t>(run.seed)).child(in_b(run.settings));
-}
-
 Axis numbered(const char* name, std::int64_t count) {
   Axis axis{name, {}};
   for (std::int64_t i = 0; i < count; ++i) axis.labels.push_back(std::to_string(i));
@@ -73,46 +62,74 @@ std::vector<DeclaredMetric> declare(const Settings& settings) {
   return {{"planted.score", score_axes(settings)}, {"loss", loss_axes(settings)}};
 }
 
-Measurement score(const RunSpec& run) {
-  const Settings& settings = run.settings;
-  const Draws unit = of_unit(run);
-  const Draws noise{of_run(world_of(settings).child(purpose("noise")), run), settings.flag("planted.skew")};
-  const double cluster_sd = settings.number("planted.cluster_sd");
-  const double response = settings.number("planted.response_sd") * unit(in_b(settings) ? 4 : 3);
-  const double effect = in_b(settings) ? settings.number("planted.effect") : 0.0;
+/// What runs that share their settings have in common, looked up once.
+struct Plant {
+  explicit Plant(const Settings& settings)
+      : world(world_of(settings)),
+        strikes(static_cast<std::uint64_t>(settings.integer("planted.fail_seed"))),
+        in_b(settings.string("planted.condition") == "b"),
+        skew(settings.flag("planted.skew")),
+        cluster_sd(settings.number("planted.cluster_sd")),
+        response_sd(settings.number("planted.response_sd")),
+        noise_sd(settings.number("planted.noise_sd")),
+        effect(in_b ? settings.number("planted.effect") : 0.0),
+        seconds(settings.number("planted.seconds")),
+        fail_share(settings.number("planted.fail_share")),
+        kill_share(settings.number("planted.kill_share")),
+        fail_while(settings.string("planted.fail_while")),
+        steps(settings.integer("planted.steps")),
+        score(score_axes(settings)),
+        loss(loss_axes(settings)) {}
 
-  Measurement out{"planted.score", score_axes(settings), {}};
+  RandomStream world, strikes;
+  bool in_b, skew;
+  double cluster_sd, response_sd, noise_sd, effect, seconds, fail_share, kill_share;
+  std::string fail_while;
+  std::int64_t steps;
+  std::vector<Axis> score, loss;
+};
+
+Draws of_unit(const Plant& plant, const RunSpec& run) { return {plant.world.child(purpose("unit")).child(static_cast<std::uint64_t>(run.image_set)), plant.skew}; }
+
+/// The stream of a run: of its unit, seed and condition.
+RandomStream of_run(const RandomStream& root, const Plant& plant, const RunSpec& run) {
+  return root.child(static_cast<std::uint64_t>(run.image_set)).child(static_cast<std::uint64_t>(run.seed)).child(plant.in_b);
+}
+
+Measurement score(const Plant& plant, const RunSpec& run) {
+  const Draws unit = of_unit(plant, run);
+  const Draws noise{of_run(plant.world.child(purpose("noise")), plant, run), plant.skew};
+  const double response = plant.response_sd * unit(plant.in_b ? 4 : 3);
+
+  Measurement out{"planted.score", plant.score, {}};
   for (std::size_t e = 0; e < kEpochs.size(); ++e)
     for (std::size_t i = 0; i < kImages.size(); ++i) {
-      const double change = cluster_sd * unit(1 + i) + response + (i == 0 ? effect : 0.0);
+      const double change = plant.cluster_sd * unit(1 + i) + response + (i == 0 ? plant.effect : 0.0);
       const double share = static_cast<double>(e) / static_cast<double>(kEpochs.size() - 1);
       for (std::size_t l = 0; l < out.axes[2].labels.size(); ++l) {
-        const double n = settings.number("planted.noise_sd") * noise(out.values.size());
-        out.values.push_back(static_cast<float>(10.0 + cluster_sd * unit(0) + share * change + n));
+        const double n = plant.noise_sd * noise(out.values.size());
+        out.values.push_back(static_cast<float>(10.0 + plant.cluster_sd * unit(0) + share * change + n));
       }
     }
   return out;
 }
 
 /// A training curve to look at: falls as 1 / (1 + step), with a little of the run's own noise.
-Measurement loss(const RunSpec& run) {
-  const RandomStream noise = of_run(world_of(run.settings).child(purpose("loss")), run);
-  Measurement out{"loss", loss_axes(run.settings), {}};
+Measurement loss(const Plant& plant, const RunSpec& run) {
+  const RandomStream noise = of_run(plant.world.child(purpose("loss")), plant, run);
+  Measurement out{"loss", plant.loss, {}};
   for (std::size_t step = 0; step < out.axes[0].labels.size(); ++step)
     out.values.push_back(static_cast<float>((1.0 + 0.05 * noise.normal(step)) / (1.0 + static_cast<double>(step))));
   return out;
 }
 
 /// Whether the run is among the share of those to which it happens.
-bool is_struck(const RunSpec& run, const char* what, const char* share) {
-  const Settings& settings = run.settings;
-  const std::string& file = settings.string("planted.fail_while");
-  if (!file.empty() && !std::filesystem::exists(file)) return false;
-  const RandomStream root(static_cast<std::uint64_t>(settings.integer("planted.fail_seed")));
-  return of_run(root.child(purpose(what)), run).uniform(0) < settings.number(share);
+bool is_struck(const Plant& plant, const RunSpec& run, const char* what, double share) {
+  if (share <= 0 || (!plant.fail_while.empty() && !std::filesystem::exists(plant.fail_while))) return false;
+  return of_run(plant.strikes.child(purpose(what)), plant, run).uniform(0) < share;
 }
-bool fails(const RunSpec& run) { return is_struck(run, "failure", "planted.fail_share"); }
-bool kills(const RunSpec& run) { return is_struck(run, "kill", "planted.kill_share"); }
+bool fails(const Plant& plant, const RunSpec& run) { return is_struck(plant, run, "failure", plant.fail_share); }
+bool kills(const Plant& plant, const RunSpec& run) { return is_struck(plant, run, "kill", plant.kill_share); }
 
 /// Sleeps in slices, so that a request to stop is heard within a few milliseconds.
 void pass_time(double seconds, const PackContext& context) {
@@ -127,7 +144,7 @@ void pass_time(double seconds, const PackContext& context) {
 /// A run's way through its steps, from where its snapshot is; the losses so far are what it carries along.
 class Course {
  public:
-  Course(const RunSpec& run, const PackContext& context) : run_(run), context_(context), loss_(loss(run)) {
+  Course(const Plant& plant, const RunSpec& run, const PackContext& context) : run_(run), context_(context), seconds_(plant.seconds), loss_(loss(plant, run)) {
     const auto saved = context.snapshots ? context.snapshots->saved(run.id) : std::nullopt;
     if (!saved) return;
     so_far_.resize(static_cast<std::size_t>(saved->step));
@@ -149,7 +166,7 @@ class Course {
  private:
   void pass_time_or_leave() {
     try {
-      pass_time(run_.settings.number("planted.seconds"), context_);
+      pass_time(seconds_, context_);
     } catch (const Interrupted&) {
       if (context_.snapshots && !so_far_.empty()) save();
       throw;
@@ -163,21 +180,22 @@ class Course {
 
   const RunSpec& run_;
   const PackContext& context_;
+  const double seconds_;   // of a step
   const Measurement loss_;
   std::vector<float> so_far_;
 };
 
-RunResult run_one(const RunSpec& run, const PackContext& context, const std::function<void(std::int64_t)>& after_step) {
+RunResult run_one(const Plant& plant, const RunSpec& run, const PackContext& context, const std::function<void(std::int64_t)>& after_step) {
   const auto start = Clock::now();
-  Course course(run, context);
+  Course course(plant, run, context);
   course.run(after_step);
-  if (kills(run)) std::raise(SIGSEGV);
+  if (kills(plant, run)) std::raise(SIGSEGV);
   RunResult result;
   result.id = run.id;
-  if (fails(run))
-    result.failure = fmt::format("planted to fail (planted.fail_share = {})", run.settings.number("planted.fail_share"));
+  if (fails(plant, run))
+    result.failure = fmt::format("planted to fail (planted.fail_share = {})", plant.fail_share);
   else
-    result.measurements = {score(run), course.losses()};
+    result.measurements.push_back(score(plant, run)), result.measurements.push_back(course.losses());
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
@@ -185,9 +203,11 @@ RunResult run_one(const RunSpec& run, const PackContext& context, const std::fun
 /// One run after the other, so that a pack that is killed has reported some of its runs and not the others.
 void run_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
   if (const auto most = runs.front().settings.integer("planted.most"); most > 0 && static_cast<std::int64_t>(runs.size()) > most) throw std::bad_alloc();
+  std::optional<Plant> plant;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    const double steps = static_cast<double>(runs[i].settings.integer("planted.steps"));
-    RunResult result = run_one(runs[i], context, [&](std::int64_t done) {
+    if (i == 0 || runs[i].settings != runs[i - 1].settings) plant.emplace(runs[i].settings);
+    const double steps = static_cast<double>(plant->steps);
+    RunResult result = run_one(*plant, runs[i], context, [&](std::int64_t done) {
       if (context.progress)
         context.progress((static_cast<double>(i) + static_cast<double>(done) / steps) / static_cast<double>(runs.size()));
     });

@@ -44,7 +44,8 @@ void append(std::string& text, sqlite3_value* value) {
 }
 
 void seal(sqlite3_context* context, int count, sqlite3_value** values) {
-  std::string text;
+  thread_local std::string text;   // keeps its room
+  text.clear();
   for (sqlite3_value* value : std::span(values, static_cast<std::size_t>(count))) append(text, value);
   sqlite3_result_int64(context, static_cast<sqlite3_int64>(XXH3_64bits(text.data(), text.size())));
 }
@@ -82,7 +83,7 @@ const std::vector<SealedTable>& sealed_tables() {
                                                   {"claims", seal_of_claim()},
                                                   {"metrics", "seal(id, name)"},
                                                   {"shapes", "seal(id, axes)"},
-                                                  {"measurements", "seal(metric, run, shape, numbers)"},
+                                                  {"measurements", "seal(metric, run, runs, shape, numbers)"},
                                                   {"attachments", "seal(run, name, media_type, bytes)"}};
   return tables;
 }

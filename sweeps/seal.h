@@ -24,4 +24,9 @@ struct SealedTable {
 };
 const std::vector<SealedTable>& sealed_tables();
 
+/// SQL of how many measurements a row of `runs` has.
+constexpr const char* kMeasurementsOfRun =
+    "(SELECT count(*) FROM metrics CROSS JOIN measurements AS m ON m.metric = metrics.id AND m.run = (SELECT max(x.run) FROM measurements AS x "
+    "WHERE x.metric = metrics.id AND x.run <= runs.row) WHERE m.run + m.runs > runs.row)";
+
 }  // namespace palimpsest

@@ -51,7 +51,9 @@ RunSucceeded success(const RunSpec& run, std::int64_t place) {
   return entry;
 }
 
-// 36 runs: 30 done, two failed, four wait.
+constexpr std::size_t kPack = 4;
+
+// 36 runs, packs of four: 30 done, two failed, four wait.
 void fill(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   const Definition definition = read_definition_text(kDefinition, "damaged.toml");
@@ -60,10 +62,15 @@ void fill(const std::filesystem::path& folder) {
   for (std::int64_t i = 0; i < plan.size(); ++i) runs.push_back(plan.run_at(i));
   Ledger ledger = Ledger::open_for_writing(folder);
   ledger.record_definition(plan, RunSet::below(plan.size()), {{"host", "node1"}});
-  for (std::size_t i = 0; i < 32; ++i) {
-    const Attempt attempt{runs[i].id, 1, 1 + static_cast<std::int64_t>(i / 4), "node1", "cpu", 0, 100, 0, static_cast<std::int64_t>(i)};
-    LedgerEntry entry = i < 30 ? LedgerEntry(success(runs[i], attempt.place)) : LedgerEntry(RunFailed{attempt, "not a number"});
-    const std::vector<LedgerEntry> entries = {AttemptStarted{{attempt}}, std::move(entry)};
+  for (std::size_t first = 0; first < 32; first += kPack) {
+    AttemptStarted started;
+    std::vector<LedgerEntry> entries(1);
+    for (std::size_t i = first; i < first + kPack; ++i) {
+      const Attempt attempt{runs[i].id, 1, 1 + static_cast<std::int64_t>(i / kPack), "node1", "cpu", 0, 100, 0, static_cast<std::int64_t>(i)};
+      started.members.push_back(attempt);
+      entries.push_back(i < 30 ? LedgerEntry(success(runs[i], attempt.place)) : LedgerEntry(RunFailed{attempt, "not a number"}));
+    }
+    entries[0] = std::move(started);
     ledger.commit(entries);
   }
 }
@@ -215,15 +222,15 @@ TEST_F(ADamagedLedger, ThatIsWholeIsSavedWhole) {
   EXPECT_EQ(tables_of(folder / "saved"), tables);
 }
 
-TEST_F(ADamagedLedger, GivesUpAResultThatIsNotAllThere) {
+TEST_F(ADamagedLedger, GivesUpResultsThatShareARowThatIsNotAllThere) {
   const auto run = Ledger::open_for_reading(folder / "whole").runs().front().spec.id;
   const auto numbers = Ledger::open_for_reading(folder / "whole").measurements_of(run).front().values;
   std::string bytes = whole;
   bytes[bytes.find(std::string_view(reinterpret_cast<const char*>(numbers.data()), 16))] ^= 1;
   std::filesystem::create_directories(folder / "saved");
   const Salvage saved = salvage_ledger(damaged(bytes), folder / "saved");
-  EXPECT_EQ(saved.run_again, 1);
-  EXPECT_EQ(saved.done, 29);
+  EXPECT_EQ(saved.run_again, 4);
+  EXPECT_EQ(saved.done, 26);
   EXPECT_THAT(check_ledger(folder / "saved").findings, IsEmpty());
 }
 
@@ -240,6 +247,19 @@ TEST_F(ADamagedLedger, ThatLostWhatItsPlanIsMadeFromIsSavedAsOneThatAsksForNothi
     Ledger::open_for_writing(to).record_definition(plan, RunSet::below(plan.size()), {{"host", "node1"}});
     EXPECT_EQ(tables_of(to), tables);
   }
+}
+
+TEST_F(ADamagedLedger, KeepsWhatTheOthersMeasuredWhereTheRowOfARunIsLost) {
+  const LedgerRun run = Ledger::open_for_reading(folder / "whole").runs().front();
+  std::string bytes = whole;
+  bytes[bytes.find(run.spec.id)] ^= 1;
+  std::filesystem::create_directories(folder / "saved");
+  const auto from = damaged(bytes);
+  EXPECT_THAT(check_ledger(from).findings, testing::Contains(HasSubstr("runs: the row of ")));
+  EXPECT_EQ(salvage_ledger(from, folder / "saved").done, 29);
+  EXPECT_THAT(check_ledger(folder / "saved").findings, IsEmpty());
+  const auto before = lines_of(tables);
+  for (const std::string& line : lines_of(tables_of(folder / "saved"))) EXPECT_TRUE(before.contains(line)) << line;
 }
 
 }  // namespace

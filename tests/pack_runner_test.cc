@@ -41,9 +41,9 @@ std::vector<FromWorker> told_of(void (*run_pack)(const std::vector<RunSpec>&, co
 
 TEST(APack, ThatThrowsFailsItsRuns) {
   const auto told = told_of([](const auto&, const auto&) { throw std::runtime_error("no such layer\nat layer.cc:3"); });
-  ASSERT_EQ(told.size(), 3u);
-  for (const int run : {0, 1}) EXPECT_EQ(std::get<RunReport>(told[run]).result.failure, "no such layer");
-  EXPECT_EQ(std::get<Left>(told[2]).leaving, Leaving::kEnded);
+  ASSERT_EQ(told.size(), 2u);
+  for (const int run : {0, 1}) EXPECT_EQ(std::get<RunReports>(told[0]).results.at(run).failure, "no such layer");
+  EXPECT_EQ(std::get<Left>(told[1]).leaving, Leaving::kEnded);
 }
 
 TEST(APack, ThatIsTooLargeIsGivenBack) {
@@ -66,7 +66,8 @@ TEST(APack, OfManyRunsIsComputedInParts) {
   std::vector<std::string> told;
   std::atomic<bool> left = false;
   PackRunner runner(study, Welcome{}, [&](FromWorker message) {
-    if (const auto* report = std::get_if<RunReport>(&message)) told.push_back(report->result.id + report->result.failure);
+    if (const auto* reports = std::get_if<RunReports>(&message))
+      for (const RunResult& result : reports->results) told.push_back(result.id + result.failure);
     else left = std::get<Left>(message).leaving == Leaving::kEnded;
   });
   PackOrder order{PackId{7}, {}, 2};

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "runtime/error.h"
 #include "runtime/random_stream.h"
@@ -44,31 +45,47 @@ TEST(Wire, CarriesAPackWithEverySettingInItsType) {
 }
 
 TEST(Wire, CarriesAResultBitForBit) {
-  RunReport sent{PackId{1}, {}};
-  sent.result.id = "5e0c";
-  sent.result.failure = "not UTF-8: \xff";
-  sent.result.seconds = 0.1;
-  sent.result.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {-0.0f, 0.1f}},
+  RunReports reports{PackId{1}, {{}}};
+  RunResult& sent = reports.results[0];
+  sent.id = "5e0c";
+  sent.failure = "not UTF-8: \xff";
+  sent.seconds = 0.1;
+  sent.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {-0.0f, 0.1f}},
                               {"scope", {}, {std::numeric_limits<float>::denorm_min()}}};
-  sent.result.attachments = {{"picture", "image/png", {std::byte{0}, std::byte{255}}}};
-  const RunReport got = through_the_wire(sent);
-  EXPECT_EQ(got.result.failure, sent.result.failure);
-  EXPECT_EQ(got.result.seconds, 0.1);
-  ASSERT_EQ(got.result.measurements.size(), 2u);
-  EXPECT_EQ(got.result.measurements[0].axes, sent.result.measurements[0].axes);
-  EXPECT_EQ(got.result.measurements[0].values, sent.result.measurements[0].values);
-  EXPECT_TRUE(std::signbit(got.result.measurements[0].values[0]));
-  EXPECT_EQ(got.result.measurements[1].values, sent.result.measurements[1].values);
-  ASSERT_EQ(got.result.attachments.size(), 1u);
-  EXPECT_EQ(got.result.attachments[0].bytes, sent.result.attachments[0].bytes);
+  sent.attachments = {{"picture", "image/png", {std::byte{0}, std::byte{255}}}};
+  const RunResult got = through_the_wire(reports).results.at(0);
+  EXPECT_EQ(got.failure, sent.failure);
+  EXPECT_EQ(got.seconds, 0.1);
+  ASSERT_EQ(got.measurements.size(), 2u);
+  EXPECT_EQ(got.measurements[0].axes, sent.measurements[0].axes);
+  EXPECT_EQ(got.measurements[0].values, sent.measurements[0].values);
+  EXPECT_TRUE(std::signbit(got.measurements[0].values[0]));
+  EXPECT_EQ(got.measurements[1].values, sent.measurements[1].values);
+  ASSERT_EQ(got.attachments.size(), 1u);
+  EXPECT_EQ(got.attachments[0].bytes, sent.attachments[0].bytes);
+}
+
+TEST(Wire, CarriesWhatTheNextRunMeasuredOnTheSameAxes) {
+  const std::vector<Axis> epochs = {{"epoch", {"0", "1"}}}, fewer = {{"epoch", {"0"}}};
+  RunReports reports{PackId{1}, {{}, {}, {}}};
+  reports.results[0].measurements = {{"loss", epochs, {1, 2}}};
+  reports.results[1].measurements = {{"loss", epochs, {3, 4}}, {"score", {}, {5}}};
+  reports.results[2].measurements = {{"loss", fewer, {6}}, {"score", {}, {7}}};
+  const RunReports got = through_the_wire(reports);
+  ASSERT_EQ(got.results.size(), 3u);
+  for (std::size_t run = 0; run < 3; ++run)
+    for (std::size_t i = 0; i < reports.results[run].measurements.size(); ++i) {
+      const Measurement &sent = reports.results[run].measurements[i], &there = got.results[run].measurements.at(i);
+      EXPECT_EQ(std::tie(there.metric, there.axes, there.values), std::tie(sent.metric, sent.axes, sent.values));
+    }
 }
 
 TEST(Wire, CarriesNumbersThatAreNone) {
-  RunReport sent{PackId{1}, {}};
-  sent.result.measurements = {{"loss", {}, {std::nanf(""), -std::numeric_limits<float>::infinity()}}};
-  const RunReport got = through_the_wire(sent);
-  EXPECT_TRUE(std::isnan(got.result.measurements[0].values[0]));
-  EXPECT_EQ(got.result.measurements[0].values[1], -std::numeric_limits<float>::infinity());
+  RunReports reports{PackId{1}, {{}}};
+  reports.results[0].measurements = {{"loss", {}, {std::nanf(""), -std::numeric_limits<float>::infinity()}}};
+  const RunResult got = through_the_wire(reports).results.at(0);
+  EXPECT_TRUE(std::isnan(got.measurements[0].values[0]));
+  EXPECT_EQ(got.measurements[0].values[1], -std::numeric_limits<float>::infinity());
 }
 
 TEST(Wire, CarriesTheSmallMessages) {
@@ -111,10 +128,10 @@ TEST(Wire, RefusesAMessageOfAnotherVersion) {
 
 // Whatever arrives is a message or refused; seeds 0 to 4999.
 TEST(Wire, NeverStumblesOverChangedOrCutBytes) {
-  RunReport report{PackId{1}, {}};
-  report.result.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {1, 2}}};
+  RunReports report{PackId{1}, {{}}};
+  report.results[0].measurements = {{"loss", {{"epoch", {"0", "1"}}}, {1, 2}}};
   const std::vector<std::string> whole = {encode(FromWorker(report)), encode(FromCoordinator(PackOrder{PackId{7}, {some_run()}}))};
-  EXPECT_EQ(std::get<RunReport>(from_worker(whole[0])).result.measurements[0].values, report.result.measurements[0].values);
+  EXPECT_EQ(std::get<RunReports>(from_worker(whole[0])).results[0].measurements[0].values, report.results[0].measurements[0].values);
   EXPECT_EQ(std::get<PackOrder>(from_coordinator(whole[1])).runs.at(0).settings, some_run().settings);
   int read = 0, refused = 0;
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {

@@ -108,7 +108,8 @@ class Results:
         found = {}
         for ledger in self._ledgers:
             for identity, axes, numbers in ledger.execute(
-                "SELECT runs.id, shapes.axes, numbers FROM measurements JOIN metrics ON metrics.id = metric JOIN runs ON runs.row = run "
+                "SELECT runs.id, shapes.axes, substr(numbers, 1 + (runs.row - run) * (length(numbers) / measurements.runs), length(numbers) / measurements.runs) "
+                "FROM measurements JOIN metrics ON metrics.id = metric JOIN runs ON runs.row BETWEEN run AND run + measurements.runs - 1 "
                 "JOIN shapes ON shapes.id = shape WHERE metrics.name = ?", (metric,)):
                 if identity in wanted:
                     found[identity] = (axes, numbers)

@@ -245,8 +245,10 @@ void Ledger::commit(std::span<const LedgerEntry> entries) {
 }
 
 void Ledger::retry_failed() {
-  in_transaction(state_->file, state_->db, state_->epoch,
-                 [&] { state_->db.exec("UPDATE runs SET state = 0, seal = " + seal_of_run({{"state", "0"}}) + " WHERE state = 2 AND asked > 0"); });
+  in_transaction(state_->file, state_->db, state_->epoch, [&] {
+    state_->db.exec("INSERT OR IGNORE INTO attempts SELECT * FROM every_attempt WHERE run IN (SELECT row FROM runs WHERE state = 2 AND asked > 0 AND first > 0)");
+    state_->db.exec("UPDATE runs SET state = 0, first = 0, seal = " + seal_of_run({{"state", "0"}, {"first", "0"}}) + " WHERE state = 2 AND asked > 0");
+  });
 }
 
 void Ledger::retry_quarantined() {

@@ -46,9 +46,10 @@ class Check {
       {"run {} has two measurements of a metric",
        "SELECT id FROM (SELECT run, run + runs AS end, lead(run) OVER (PARTITION BY metric ORDER BY run) AS next FROM measurements) JOIN runs ON row = next WHERE end > next"},
       {"run {} has an attempt that was never given out, or one in a state that there is none of",
-       "SELECT id FROM attempts JOIN runs ON row = run WHERE number > runs.attempts OR number < 1 OR outcome NOT BETWEEN 0 AND 6"},
+       "SELECT id FROM every_attempt JOIN runs ON row = run WHERE number > runs.attempts OR number < 1 OR outcome NOT BETWEEN 0 AND 6"},
       {"run {} has an attempt of a session that is not here",
-       "SELECT id FROM attempts JOIN runs ON row = run WHERE epoch NOT IN (SELECT epoch FROM sessions)"},
+       "SELECT id FROM every_attempt JOIN runs ON row = run WHERE epoch NOT IN (SELECT epoch FROM sessions)"},
+      {"run {} was handed out with a pack that is not here", "SELECT id FROM runs WHERE first <> 0 AND first NOT IN (SELECT row FROM packs)"},
       {"the fact {} is not here", "SELECT column1 FROM (VALUES ('study'), ('name'), ('definition'), ('axes'), ('plan'), ('inputs'), ('asked')) WHERE EXISTS (SELECT 1 FROM runs) AND "
                                   "column1 NOT IN (SELECT key FROM meta)"}};
 

@@ -26,7 +26,7 @@ constexpr const char* kCopy[] = {
     "host = excluded.host, device = excluded.device, started = excluded.started, finished = excluded.finished, seconds = excluded.seconds, "
     "results = excluded.results WHERE state <> 1 AND excluded.state <> 0",
     "INSERT OR IGNORE INTO attempts SELECT mr.row, number, pack, epoch + (SELECT epochs FROM before), x.host, x.device, rank, x.started, x.finished, outcome, x.reason "
-    "FROM slice.attempts x JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id",
+    "FROM slice.every_attempt x JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id",
     "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, 1, ms.id, substr(numbers, 1 + (xr.row - x.run) * (length(numbers) / x.runs), length(numbers) / x.runs), 0 "
     "FROM slice.measurements x "
     "JOIN slice.metrics xm ON xm.id = x.metric JOIN main.metrics mm ON mm.name = xm.name "

@@ -73,7 +73,7 @@ std::vector<std::map<std::string, std::string>> Ledger::provenances() const {
       SQLite::Statement row(state_->db, sessions);
       while (row.executeStep()) found.push_back(words_of_json(row.getColumn(0).getString()));
     };
-    read("SELECT provenance FROM sessions JOIN (SELECT DISTINCT attempts.epoch AS of FROM attempts JOIN runs ON row = run WHERE outcome = 1 AND asked > 0) "
+    read("SELECT provenance FROM sessions JOIN (SELECT DISTINCT x.epoch AS of FROM every_attempt AS x JOIN runs ON row = run WHERE outcome = 1 AND asked > 0) "
          "ON epoch = of GROUP BY provenance ORDER BY min(epoch)");
     if (found.empty()) read("SELECT provenance FROM sessions WHERE provenance <> '{}' ORDER BY epoch DESC LIMIT 1");
     return found;

@@ -67,7 +67,7 @@ Attempt attempt_of(const RunId& run, const SQLite::Statement& row) {
 
 std::vector<PastAttempt> attempts_of(SQLite::Database& db, const RunId& run, std::int64_t row_of_run) {
   std::vector<PastAttempt> attempts;
-  SQLite::Statement row(db, "SELECT * FROM attempts WHERE run = ? ORDER BY number");
+  SQLite::Statement row(db, "SELECT * FROM every_attempt WHERE run = ? ORDER BY number");
   row.bind(1, row_of_run);
   while (row.executeStep())
     attempts.push_back({attempt_of(run, row), row.getColumn("epoch").getInt64(), static_cast<Outcome>(std::clamp(row.getColumn("outcome").getInt(), 0, 6)),

@@ -141,7 +141,8 @@ void keep_measurements_of_those_done(SQLite::Database& db) {
 std::int64_t wait_again(SQLite::Database& db) {
   const std::string wanting = "state = 1 AND results <> " + std::string(kMeasurementsOfRun);
   const auto count = db.execAndGet(fmt::format("SELECT count(*) FROM main.runs WHERE {}", wanting)).getInt64();
-  db.exec(fmt::format("UPDATE main.runs SET state = 0, results = 0, seal = {} WHERE {}", seal_of_run({{"state", "0"}, {"results", "0"}}), wanting));
+  db.exec(fmt::format("INSERT OR IGNORE INTO main.attempts SELECT * FROM main.every_attempt WHERE run IN (SELECT row FROM main.runs WHERE {})", wanting));
+  db.exec(fmt::format("UPDATE main.runs SET state = 0, results = 0, first = 0, seal = {} WHERE {}", seal_of_run({{"state", "0"}, {"results", "0"}, {"first", "0"}}), wanting));
   db.exec("DELETE FROM main.attachments WHERE run IN (SELECT row FROM main.runs WHERE state <> 1)");
   keep_measurements_of_those_done(db);
   return count;
@@ -171,6 +172,7 @@ Salvage copy_all(SQLite::Database& db) {
   db.exec("DELETE FROM main.meta");
   for (const Table& table : kTables) salvage.tables.push_back(Copy(db, table).run());
   ask_for_nothing_without_plan(db);
+  db.exec("UPDATE main.runs SET first = 0, seal = " + seal_of_run({{"first", "0"}}) + " WHERE first NOT IN (SELECT row FROM main.packs) AND first <> 0");   // its pack is lost
   salvage.run_again = wait_again(db);
   salvage.runs = db.execAndGet("SELECT count(*) FROM main.runs").getInt64();
   salvage.done = db.execAndGet("SELECT count(*) FROM main.runs WHERE state = 1").getInt64();

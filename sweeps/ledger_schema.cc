@@ -27,8 +27,9 @@ namespace {
 //                 recorded; none where a later session gave those a row that had none. Runs without an outcome have a place here and no other
 //   runs          those of which more is known than that; one that is asked for and has no row waits, and all of it follows from the plan. id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
 //                 in quarantine; asked: 1 + its place in the plan as it is now, which no other has, 0: not asked for; attempts: highest number given out; reason: of the last failure;
-//                 host ... seconds: of the attempt that counts; results: how many measurements it has
-//   attempts      who was given a run and when; members of a pack share `pack`; outcome 0 none (in flight, or of a
+//                 host ... seconds: of the attempt that counts; results: how many measurements it has; first: the row of packs that it was handed out
+//                 with, where it was through the first time: such an attempt has no row of its own. 0: attempts tells of all of them
+//   attempts      who was given a run and when, but for those that `first` tells of (every_attempt has both); members of a pack share `pack`; outcome 0 none (in flight, or of a
 //                 session that ended without a word), 1 done, 2 failed, 3 came second and was dropped, 4 stopped, 5 lost with its worker,
 //                 6 stopped with the world while its worker was well
 //   claims        status kept from the first time a claim (by hash) was seen; position -1: no longer asked for, -2: taken out after a run was done
@@ -37,7 +38,7 @@ namespace {
 //                 its shape, one run after the other. Runs of a pack that measured little share a row
 //   attachments   files for the report
 //
-// `seal` is the hash of the row's other values (seal.h); those of an attempt and a session, which no result depends on, have none.
+// `seal` is the hash of the row's other values (seal.h) but for the number of attempts; those of an attempt and a session, which no result depends on, have none.
 //
 // Worked example: a run of two epochs with one metric.
 //
@@ -45,8 +46,7 @@ namespace {
 //   settings      1 | {"epochs":["i",2]}
 //   inputs        1 | {"slow.weights":"77ab..."}
 //   packs         1 | 7 | epoch 2 | node1 | cpu | rank 0 | ... | 0:1:0-0
-//   runs          1 | 5e0c... | 1 | seed 0 | image_set 3 | method 1 | inputs 1 | asked 1 | state 1 | attempts 1 | "" | node1 | cpu | ...
-//   attempts      run 1 | number 1 | pack 7 | epoch 2 | node1 | cpu | rank 0 | ... | outcome 1
+//   runs          1 | 5e0c... | 1 | seed 0 | image_set 3 | method 1 | inputs 1 | asked 1 | state 1 | attempts 1 | "" | node1 | cpu | ... | first 1
 //   shapes        1 | [{"name":"epoch","labels":["0","1"]}]
 //   metrics       1 | loss
 //   measurements  metric 1 | run 1 | runs 1 | shape 1 | 00 00 80 3f 00 00 00 3f      (1.0, 0.5)
@@ -64,12 +64,16 @@ CREATE TABLE runs (
   asked INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '',
   device TEXT NOT NULL DEFAULT '', started REAL NOT NULL DEFAULT 0, finished REAL NOT NULL DEFAULT 0,
-  seconds REAL NOT NULL DEFAULT 0, results INTEGER NOT NULL DEFAULT 0, seal INTEGER NOT NULL);
+  seconds REAL NOT NULL DEFAULT 0, results INTEGER NOT NULL DEFAULT 0, first INTEGER NOT NULL DEFAULT 0, seal INTEGER NOT NULL);
 CREATE UNIQUE INDEX runs_asked ON runs (asked) WHERE asked > 0;
 CREATE TABLE attempts (
   run INTEGER NOT NULL REFERENCES runs, number INTEGER NOT NULL, pack INTEGER NOT NULL, epoch INTEGER NOT NULL,
   host TEXT NOT NULL, device TEXT NOT NULL, rank INTEGER NOT NULL, started REAL NOT NULL, finished REAL NOT NULL DEFAULT 0,
   outcome INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', PRIMARY KEY (run, number)) WITHOUT ROWID;
+CREATE VIEW every_attempt AS
+  SELECT run, number, pack, epoch, host, device, rank, started, finished, outcome, reason FROM attempts
+  UNION ALL SELECT runs.row, 1, packs.pack, packs.epoch, packs.host, packs.device, packs.rank, packs.started, runs.finished, runs.state, runs.reason
+  FROM runs JOIN packs ON packs.row = runs.first WHERE runs.first > 0;
 CREATE TABLE claims (hash TEXT PRIMARY KEY, position INTEGER NOT NULL, json TEXT NOT NULL, exploratory INTEGER NOT NULL,
   seal INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE metrics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seal INTEGER NOT NULL);

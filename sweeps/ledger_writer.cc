@@ -39,7 +39,7 @@ struct Standing {
   int state = 0;
   std::string reason, host, device;
   double started = 0, finished = 0, seconds = 0;
-  std::int64_t results = 0;
+  std::int64_t results = 0, first = 0;
 };
 const Standing kWaits;
 
@@ -81,16 +81,19 @@ class NewRuns {
 
 struct LedgerWriter::State {
   State(SQLite::Database& db, std::int64_t epoch, std::function<const Plan&()> plan)
-      : epoch_(epoch),
+      : db_(db),
+        epoch_(epoch),
         next_row_(db.execAndGet("SELECT coalesce(max(row), 0) + 1 FROM runs").getInt64()),
         plan_(std::move(plan)),
         new_(db, plan_),
-        row_of_number_(db, "SELECT row, state FROM runs WHERE asked = ? AND asked > 0"),
-        row_of_id_(db, "SELECT row, state FROM runs WHERE id = ?"),
-        make_(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, state, reason, host, device, started, finished, seconds, results, seal, attempts) "
-                  "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,seal(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16),?17) ON CONFLICT DO NOTHING"),
+        row_of_number_(db, "SELECT row, state, first FROM runs WHERE asked = ? AND asked > 0"),
+        row_of_id_(db, "SELECT row, state, first FROM runs WHERE id = ?"),
+        make_(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, state, reason, host, device, started, finished, seconds, results, first, seal, attempts) "
+                  "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,seal(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17),?18) ON CONFLICT DO NOTHING"),
         hand_out_(db, "INSERT INTO packs (pack, epoch, host, device, rank, started, runs, seal) VALUES (?1,?2,?3,?4,?5,?6,?7,seal(?1,?2,?3,?4,?5,?6,?7))"),
         attempt_(db, "INSERT OR IGNORE INTO attempts (run, number, pack, epoch, host, device, rank, started, finished, outcome, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
+        tell_first_(db, "INSERT OR IGNORE INTO attempts SELECT * FROM every_attempt WHERE run = ?"),
+        first_told_(db, "UPDATE runs SET first = 0, seal = " + seal_of_run({{"first", "0"}}) + " WHERE row = ?"),
         count_(db, "UPDATE runs SET attempts = max(attempts, ?) WHERE row = ?"),
         end_(db, "UPDATE attempts SET finished = ?, outcome = ?, reason = ? WHERE run = ? AND number = ?"),
         settle_(db, "UPDATE runs SET state = ?1, reason = ?2, host = ?3, device = ?4, started = ?5, finished = ?6, seconds = ?7, results = ?8, seal = " +
@@ -121,20 +124,25 @@ struct LedgerWriter::State {
  private:
   enum Outcome { kNone, kDone, kFailed, kDropped };
   struct Row { std::int64_t number; RunState state; };
+  /// How runs were handed out for the first time, and the row of packs that says so.
+  struct Handed {
+    Attempt attempt;
+    std::int64_t row = 0;
+  };
   /// A row of measurements that is not written yet.
   struct Block {
     std::vector<Axis> axes;
     std::int64_t metric = 0, shape = 0, run = 0, runs = 0;
     std::vector<float> numbers;
   };
-  static Standing standing(const Attempt& attempt, int state, const std::string& reason, double seconds, std::size_t results) {
-    return {state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results)};
+  static Standing standing(const Attempt& attempt, int state, const std::string& reason, double seconds, std::size_t results, std::int64_t first = 0) {
+    return {state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results), first};
   }
 
   // Of a run that has none yet, though it was handed out, the row is made.
   Row row_of(const Attempt& one) {
     if (const auto known = fresh_.find(one.place); known != fresh_.end()) {
-      Attempt first = *known->second;
+      Attempt first = known->second->attempt;
       first.run = one.run, first.place = one.place;
       fresh_.erase(known);
       if (const auto row = new_row(first, kWaits)) return start(*row, first, epoch_), *row;
@@ -149,8 +157,10 @@ struct LedgerWriter::State {
     if (one.place < 0) rows.bind(1, one.run);
     else rows.bind(1, one.place + 1);
     std::optional<Row> row;
-    if (rows.executeStep()) row = Row{rows.getColumn(0).getInt64(), static_cast<RunState>(rows.getColumn(1).getInt())};
+    std::int64_t first = 0;
+    if (rows.executeStep()) row = Row{rows.getColumn(0).getInt64(), static_cast<RunState>(rows.getColumn(1).getInt())}, first = rows.getColumn(2).getInt64();
     rows.reset();
+    if (first > 0) run(tell_first_, row->number), run(first_told_, row->number);   // there will be more to tell
     return row;
   }
 
@@ -159,17 +169,19 @@ struct LedgerWriter::State {
     if (one.place < 0) return std::nullopt;
     const NewRuns::Fields fields = new_.fields_of(one.place);
     const int made = run(make_, next_row_, one.run, fields.settings, fields.seed, fields.image_set, fields.method, fields.inputs, one.place + 1, standing.state,
-                         standing.reason, standing.host, standing.device, standing.started, standing.finished, standing.seconds, standing.results, one.number);
+                         standing.reason, standing.host, standing.device, standing.started, standing.finished, standing.seconds, standing.results, standing.first, one.number);
     if (made == 0) return std::nullopt;
     return Row{next_row_++, static_cast<RunState>(standing.state)};
   }
 
   // Most runs are through the first time: then their row is made with what came of it, all at once.
   std::optional<Row> settled_at_once(const Attempt& attempt, int outcome, const std::string& reason, double seconds, std::size_t results) {
-    if (attempt.number != 1 || fresh_.erase(attempt.place) == 0) return std::nullopt;
-    const auto row = new_row(attempt, standing(attempt, outcome, reason, seconds, results));
-    if (row) run(attempt_, row->number, attempt.number, attempt.pack, epoch_, attempt.host, attempt.device, attempt.rank, attempt.started, attempt.finished, outcome, reason);
-    else start(row_of(attempt), attempt, epoch_);
+    const auto known = attempt.number == 1 ? fresh_.find(attempt.place) : fresh_.end();
+    if (known == fresh_.end()) return std::nullopt;
+    const std::int64_t first = known->second->row;
+    fresh_.erase(known);
+    const auto row = new_row(attempt, standing(attempt, outcome, reason, seconds, results, first));
+    if (!row) start(row_of(attempt), attempt, epoch_);
     return row;
   }
 
@@ -184,14 +196,16 @@ struct LedgerWriter::State {
   // One row stands for all that are handed out for the first time.
   void hand_out(std::span<const Attempt> members) {
     std::vector<std::int64_t> firsts;
-    const auto pack = std::make_shared<const Attempt>(members.front());
+    const auto pack = std::make_shared<Handed>(members.front());
     for (const Attempt& one : members) {
       if (one.number == 1 && one.place >= 0 && fresh_.try_emplace(one.place, pack).second) firsts.push_back(one.place);
       else start_again(one);
     }
     if (firsts.empty()) return;
     std::ranges::sort(firsts);
-    run(hand_out_, pack->pack, epoch_, pack->host, pack->device, pack->rank, pack->started, RunSet(firsts).text());
+    const Attempt& all = pack->attempt;
+    run(hand_out_, all.pack, epoch_, all.host, all.device, all.rank, all.started, RunSet(firsts).text());
+    pack->row = db_.getLastInsertRowid();
   }
 
   void start_again(const Attempt& one) {
@@ -272,12 +286,13 @@ struct LedgerWriter::State {
     run(end_, attempt.finished, outcome, reason, row.number, attempt.number);
   }
 
+  SQLite::Database& db_;
   std::int64_t epoch_, next_row_;
   std::function<const Plan&()> plan_;
   NewRuns new_;
-  SQLite::Statement row_of_number_, row_of_id_, make_, hand_out_, attempt_, count_, end_, settle_, measure_, attach_;
+  SQLite::Statement row_of_number_, row_of_id_, make_, hand_out_, attempt_, tell_first_, first_told_, count_, end_, settle_, measure_, attach_;
   Lookup metric_, shape_;
-  std::unordered_map<std::int64_t, std::shared_ptr<const Attempt>> fresh_;   // runs that were handed out once and have no row yet, by number: how
+  std::unordered_map<std::int64_t, std::shared_ptr<const Handed>> fresh_;   // runs that have no row yet, by number
   std::map<std::string, Block> blocks_;   // the last of each metric
 };
 

@@ -18,15 +18,22 @@ void append(std::string& text, char type, const void* bytes, std::size_t size) {
   text.append(static_cast<const char*>(bytes), size);
 }
 
+template <class Number>
+void append(std::string& text, char type, Number number) {
+  const std::uint64_t length = sizeof number;
+  std::array<char, 1 + sizeof length + sizeof number> bytes{type};
+  std::memcpy(bytes.data() + 1, &length, sizeof length);
+  std::memcpy(bytes.data() + 1 + sizeof length, &number, sizeof number);
+  text.append(bytes.data(), bytes.size());
+}
+
 void append(std::string& text, sqlite3_value* value) {
   switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER: {
-      const sqlite3_int64 number = sqlite3_value_int64(value);
-      return append(text, 'i', &number, sizeof number);
+      return append(text, 'i', sqlite3_value_int64(value));
     }
     case SQLITE_FLOAT: {
-      const double number = sqlite3_value_double(value) + 0.0;   // SQLite does not keep the sign of a zero
-      return append(text, 'd', &number, sizeof number);
+      return append(text, 'd', sqlite3_value_double(value) + 0.0);   // SQLite does not keep the sign of a zero
     }
     case SQLITE_NULL: return append(text, 'n', "", 0);
     case SQLITE_TEXT: {
@@ -60,8 +67,8 @@ std::string seal_of(std::span<const std::string_view> columns, const std::map<st
 }
 
 // All but the number of attempts, which says nothing of the result and changes with every hand-out.
-constexpr std::array<std::string_view, 16> kOfRun = {"row",   "id",     "settings", "seed",   "image_set", "method",   "inputs",  "asked",
-                                                     "state", "reason", "host",     "device", "started",   "finished", "seconds", "results"};
+constexpr std::array<std::string_view, 17> kOfRun = {"row",   "id",     "settings", "seed",   "image_set", "method",   "inputs",  "asked",
+                                                     "state", "reason", "host",     "device", "started",   "finished", "seconds", "results", "first"};
 constexpr std::array<std::string_view, 4> kOfClaim = {"hash", "position", "json", "exploratory"};
 
 }  // namespace

@@ -376,6 +376,23 @@ TEST_F(LedgerIn, AFolderKeepsWhoHadARunThatASecondWorkerGotAsWell) {
   EXPECT_EQ(ledger.in_flight()[0].run, planned.runs[1].id);
 }
 
+TEST_F(LedgerIn, AFolderKeepsTheAttemptThatFailedOfARunThatIsRunAgain) {
+  Ledger ledger = started(folder.path(), planned);
+  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 1, 1)}});
+  commit(ledger, RunFailed{on_rank(planned.runs[0], 1, 1), "not a number"});
+  const auto of_run = [&] { return ledger.record(planned.runs[0].id).attempts; };
+  ASSERT_THAT(of_run(), SizeIs(1));
+  EXPECT_EQ(std::tuple(of_run()[0].outcome, of_run()[0].attempt.rank, of_run()[0].reason), std::tuple(Outcome::kFailed, 1, "not a number"));
+  ledger.retry_failed();
+  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 2, 2, 2)}});
+  RunSucceeded second = success(planned.runs[0], {1, 2}, 2);
+  second.attempt = on_rank(planned.runs[0], 2, 2, 2);
+  commit(ledger, second);
+  ASSERT_THAT(of_run(), SizeIs(2));
+  EXPECT_EQ(std::tuple(of_run()[0].outcome, of_run()[0].attempt.rank, of_run()[0].reason), std::tuple(Outcome::kFailed, 1, "not a number"));
+  EXPECT_EQ(std::pair(of_run()[1].outcome, of_run()[1].attempt.rank), std::pair(Outcome::kDone, 2));
+}
+
 TEST_F(LedgerIn, AFolderKnowsRunsInFlightByTheirIdsAfterThePlanGaveThemOtherNumbers) {
   const Planned more(with_image_sets(3));
   const RunId of_b = more.plan.run_at(3).id;   // number 2 where there are two image sets

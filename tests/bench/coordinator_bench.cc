@@ -132,8 +132,8 @@ class Measuring {
     std::vector<Letter> letters;
     for (; !computed_.empty() && computed_.top().at <= now_; computed_.pop()) {
       const Computed& one = computed_.top();
-      RunReport report{{one.pack}, {plan_.run_at(one.run).id, {}, measured_, {}, kPackSeconds / kRunsOfPack}};
-      letters.push_back({one.worker, encode(FromWorker(std::move(report)))});
+      RunReports reports{{one.pack}, {{plan_.run_at(one.run).id, {}, measured_, {}, kPackSeconds / kRunsOfPack}}};
+      letters.push_back({one.worker, encode(FromWorker(std::move(reports)))});
       ++runs_;
       if (!one.last) continue;
       letters.push_back({one.worker, encode(FromWorker(Left{{one.pack}, Leaving::kEnded}))});
@@ -144,7 +144,9 @@ class Measuring {
     return letters;
   }
 
-  void on(int worker, RunReport& report) { on_run_finished(coordinator_, {worker}, report.pack, std::move(report.result), now_, outbox_); }
+  void on(int worker, RunReports& reports) {
+    for (RunResult& result : reports.results) on_run_finished(coordinator_, {worker}, reports.pack, std::move(result), now_, outbox_);
+  }
   void on(int worker, const Left& left) { on_pack_left(coordinator_, {worker}, left.pack, left.leaving, now_, outbox_); }
   void on(int worker, const Beat& beat) {
     on_progress(coordinator_, {worker}, beat.pack, beat.share);

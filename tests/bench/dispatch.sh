@@ -32,8 +32,8 @@ measured() {
 }
 per_second() { awk -v n="$1" -v s="$seconds" 'BEGIN { printf "%.0f", n / s }'; }
 # From the first pack handed out to the last result.
-ledger_seconds() { sqlite3 "file:$1/ledger.sqlite?mode=ro" "SELECT max(finished) - min(started) FROM attempts" 2>/dev/null ||
-  python3 -c "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT max(finished) - min(started) FROM attempts').fetchone()[0])" "$1/ledger.sqlite"; }
+ledger_seconds() { sqlite3 "file:$1/ledger.sqlite?mode=ro" "SELECT max(finished) - min(started) FROM every_attempt" 2>/dev/null ||
+  python3 -c "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT max(finished) - min(started) FROM every_attempt').fetchone()[0])" "$1/ledger.sqlite"; }
 
 for pack in 64 1; do
   n=$(( pack == 64 ? runs : runs / 10 ))
@@ -59,7 +59,7 @@ for session in 1 2; do
 import sqlite3, sys
 ledger = sqlite3.connect(sys.argv[1])
 epoch = ledger.execute("SELECT max(epoch) FROM sessions").fetchone()[0]
-first, = ledger.execute("SELECT min(started) FROM attempts WHERE epoch = ?", (epoch,)).fetchone()
+first, = ledger.execute("SELECT min(started) FROM every_attempt WHERE epoch = ?", (epoch,)).fetchone()
 rows, = ledger.execute("SELECT count(*) FROM runs").fetchone()
 print(f"{'begun' if epoch == 1 else 'resumed':24} {int(sys.argv[3]):8} runs  {first - float(sys.argv[2]):7.2f} s to the first pack ({rows} rows when it was stopped)")
 PY

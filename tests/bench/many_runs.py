@@ -46,7 +46,7 @@ def main():
     db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; DELETE FROM runs WHERE state <> 1 OR asked = 0;")
     rows = db.execute("SELECT * FROM runs").fetchall()
     columns = [column[1] for column in db.execute("PRAGMA table_info(runs)")]
-    place = {name: columns.index(name) for name in ("row", "id", "seed", "image_set", "asked")}
+    place = {name: columns.index(name) for name in ("row", "id", "seed", "image_set", "asked", "first")}
     few_sets = 1 + max(row[place["image_set"]] for row in rows)
     few_seeds = 1 + max(row[place["seed"]] for row in rows)
     highest = max(row[place["row"]] for row in rows)
@@ -64,6 +64,7 @@ def main():
             row[place["row"]] += offset
             row[place["image_set"]] += few_sets * (copy % across)
             row[place["seed"]] += few_seeds * (copy // across)
+            row[place["first"]] = 0   # nothing is told of their attempts
             row[place["asked"]] = 1 + copy * len(rows) + number
             if copy > 0:
                 row[place["id"]] = hashlib.md5(f"{row[place['id']]}/{copy}".encode()).hexdigest()

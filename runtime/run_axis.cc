@@ -22,6 +22,12 @@ at::Tensor per_run(const Parameter& parameter, std::int64_t runs) {
   return parameter.own ? value : value.unsqueeze(0).expand({runs, -1, -1});
 }
 
+// sum + x y. A GPU adds while it multiplies, one pass over what is large in place of two; a CPU would add in another order.
+at::Tensor added_to(const at::Tensor& sum, const at::Tensor& x, const at::Tensor& y) {
+  const bool at_once = !sum.is_cpu() && sum.scalar_type() == x.scalar_type();
+  return at_once ? at::baddbmm(sum, x, y) : sum + at::bmm(x, y);
+}
+
 // [C] or own [R, C] as something that broadcasts over x [R, ..., C].
 at::Tensor along_last(const Parameter& parameter, std::int64_t dimensions) {
   if (!parameter.own) return parameter.value;
@@ -57,7 +63,8 @@ at::Tensor linear(const at::Tensor& x, const LinearMap& map, const MapObserver& 
   if (observer) observer(*map.adapter, x, slow);
   const auto scaled = gain.defined() ? slow * gain.unsqueeze(1) : slow;
   if (!a.defined()) return scaled;
-  return scaled + at::bmm(factor(at::bmm(in, factor(a).transpose(1, 2)) * scale.view({-1, 1, 1})), factor(b).transpose(1, 2));
+  const auto low = factor(at::bmm(in, factor(a).transpose(1, 2)) * scale.view({-1, 1, 1})), up = factor(b).transpose(1, 2);
+  return added_to(scaled, low, up);
 }
 
 at::Tensor layer_norm(const at::Tensor& x, const Parameter& weight, const Parameter& bias, double epsilon) {

@@ -102,6 +102,7 @@ at::Tensor FamiliarityTraining::step(const at::Tensor& shown, const at::Tensor& 
   for (auto* rule : {fast_.get(), rest_.get()}) rule->prepare();
   graph_.run([this, step] { compute(step); });
   for (auto* rule : {fast_.get(), rest_.get()}) rule->count();
+  if (!graph_.records()) inputs_ = {};   // what is measured next needs their memory
   return losses_;
 }
 

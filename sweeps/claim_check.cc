@@ -1,6 +1,7 @@
 #include "sweeps/claim_check.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "runtime/words.h"
 #include "sweeps/cells.h"
 #include "sweeps/condition.h"
+#include "sweeps/region.h"
 #include "sweeps/verdict.h"
 
 namespace palimpsest {
@@ -19,6 +21,13 @@ struct Answer {
   std::string mistake, warning;
 };
 
+/// "layer 0, readout cls_input"
+std::string places(const std::map<std::string, std::string>& at) {
+  std::vector<std::string> words;
+  for (const auto& [axis, word] : at) words.push_back(axis + " " + word);
+  return joined(words, ", ");
+}
+
 /// Why a run of these settings has no value for a part.
 Answer why_not(const ClaimPart& part, const Settings& settings, const Study& study) {
   const auto declared = study.declare(settings);
@@ -27,8 +36,13 @@ Answer why_not(const ClaimPart& part, const Settings& settings, const Study& stu
   if (!metric->absent.empty()) return {{}, fmt::format("{} is not measured: {}", part.metric, metric->absent)};
   std::size_t count = 1;
   for (const Axis& axis : metric->axes) count *= axis.labels.size();
+  Measurement made_up{part.metric, metric->axes, std::vector<float>(count, 1)};
   try {
-    run_value(part, settings, {part.metric, metric->axes, std::vector<float>(count, 1)}, study.axis_keys);
+    for (const auto& hole : metric->holes) {
+      for (const std::size_t place : offsets_in(metric->axes, region_of(metric->axes, hole.at, part.metric))) made_up.values[place] = std::nanf("");
+      if (!std::isfinite(run_value(part, settings, made_up, study.axis_keys))) return {{}, fmt::format("{} is not measured at {}: {}", part.metric, places(hole.at), hole.why)};
+    }
+    run_value(part, settings, made_up, study.axis_keys);
   } catch (const InputError& error) {
     return {error.what(), {}};
   }

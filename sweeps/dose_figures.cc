@@ -17,6 +17,7 @@ namespace palimpsest {
 namespace {
 
 constexpr std::size_t kFewest = 3;  // doses of a line, else nothing is seen of its shape
+constexpr std::size_t kHeadlines = 4;  // of a study, where no claim says what is looked for
 constexpr std::size_t kMostPanels = 8, kMostTrends = 4;  // that can be taken in at a glance
 
 /// What a claim reads, whatever it says of it.
@@ -24,6 +25,22 @@ ClaimPart statistic_of(ClaimPart part) {
   part.treatment.clear(), part.baseline.clear();
   part.direction = {}, part.smallest_effect = 0;
   return part;
+}
+
+/// Of the first metrics that a study's figures show: familiar images, where there are others, at the end.
+std::vector<ClaimPart> headlines_of(const std::vector<FigureInfo>& figures, const std::vector<MetricInfo>& metrics) {
+  std::vector<ClaimPart> out;
+  for (const FigureInfo& figure : figures) {
+    const auto metric = std::ranges::find(metrics, figure.metric, &MetricInfo::name);
+    if (metric == metrics.end() || std::ranges::find(out, figure.metric, &ClaimPart::metric) != out.end()) continue;
+    if (out.size() == kHeadlines) break;
+    ClaimPart part;
+    part.metric = figure.metric, part.at = figure.at;
+    for (const auto& [axis, word] : {std::pair{"images", "familiar"}, {"epoch", "last"}})
+      if (std::ranges::find(metric->axes, axis) != metric->axes.end()) part.at.try_emplace(axis, word);
+    out.push_back(std::move(part));
+  }
+  return out;
 }
 
 std::vector<ClaimPart> statistics_of(const Rows& rows) {
@@ -187,8 +204,8 @@ class DoseFigure {
 
 }  // namespace
 
-std::vector<Figure> dose_figures(const Rows& rows, const std::vector<MetricInfo>& metrics) {
-  const auto statistics = statistics_of(rows);
+std::vector<Figure> dose_figures(const Rows& rows, const std::vector<MetricInfo>& metrics, const std::vector<FigureInfo>& of_study) {
+  const auto statistics = rows.claims.empty() ? headlines_of(of_study, metrics) : statistics_of(rows);
   const auto values = read_values(rows, statistics);
   std::vector<Figure> figures;
   for (const auto& axis : rows.axes)

@@ -47,6 +47,12 @@ std::vector<Axis> familiarity_axes(const FamiliarityMetric& file, const MetricIn
   return out;
 }
 
+// Distances to other images are what the manifold's are relative to, and of the class token there are none before the first block: what is left is rounding.
+std::vector<DeclaredMetric::Hole> holes_of(const std::string& metric, const FamiliarityConfig& config, const VitConfig& encoder) {
+  if (!metric.starts_with("manifold.") || metric == "manifold.signal" || std::ranges::count(measured_readouts(config, encoder), "cls_input") == 0) return {};
+  return {{{{"layer", "0"}, {"readout", "cls_input"}}, "the class token that the first block receives is the same for every image"}};
+}
+
 std::vector<Axis> loss_axes(const FamiliarityConfig& config) { return {{"step", counted_labels(1, config.all_steps())}}; }
 
 std::vector<DeclaredMetric> declare_familiarity(const Settings& settings) {
@@ -60,7 +66,7 @@ std::vector<DeclaredMetric> declare_familiarity(const Settings& settings) {
       else if (file->needs.figures && config.start_file.empty() && !shared_images(settings)->has_masks()) absent = "the images have no masks: give images.masks";
       else if (file->needs.heads && !config.heads) absent = "attention.heads is false";
       else if (file->needs.reference && config.reference == 0) absent = "alignment.reference is 0";
-      out.push_back({value.name, familiarity_axes(*file, value, config, slow->config), absent});
+      out.push_back({value.name, familiarity_axes(*file, value, config, slow->config), absent, holes_of(value.name, config, slow->config)});
     }
   return out;
 }

@@ -14,6 +14,7 @@
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/familiarity_pack.h"
 #include "sweeps/kept_networks.h"
+#include "sweeps/region.h"
 
 namespace palimpsest {
 namespace {
@@ -21,6 +22,12 @@ namespace {
 Measurement measurement(const std::string& metric, std::vector<Axis> axes, const at::Tensor& values) {
   const auto flat = values.to(at::kFloat).contiguous();
   return {metric, std::move(axes), {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()}};
+}
+
+Measurement with_holes(Measurement measured, const std::vector<DeclaredMetric::Hole>& holes) {
+  for (const auto& hole : holes)
+    for (const auto place : offsets_in(measured.axes, region_of(measured.axes, hole.at, measured.metric))) measured.values[place] = std::nanf("");
+  return measured;
 }
 
 }  // namespace
@@ -43,7 +50,7 @@ RunResult FamiliarityPack::result(std::size_t run) const {
       const auto& info = *std::ranges::find(file.values, metric, &MetricInfo::name);
       const bool both = info.axes.front() == "images";
       const auto own = both ? at::stack({of_run(kFamiliar), of_run(kNovel)}) : of_run(kFamiliar);
-      out.measurements.push_back(measurement(metric, familiarity_axes(file, info, config, encoder()), own));
+      out.measurements.push_back(with_holes(measurement(metric, familiarity_axes(file, info, config, encoder()), own), holes_of(metric, config, encoder())));
     }
   return out;
 }

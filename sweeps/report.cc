@@ -29,7 +29,7 @@ std::vector<Figure> read_figures(const ReportSource& source, const FigureConditi
   std::vector<Figure> figures;
   for (const FigureInfo& info : source.figures)
     figures.push_back(read_figure(source.rows, conditions, info, source.metrics));
-  for (Figure& figure : dose_figures(source.rows, source.metrics)) figures.push_back(std::move(figure));
+  for (Figure& figure : dose_figures(source.rows, source.metrics, source.figures)) figures.push_back(std::move(figure));
   tell_apart(figures);
   return figures;
 }

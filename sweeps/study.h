@@ -58,6 +58,12 @@ struct DeclaredMetric {
   std::string metric;
   std::vector<Axis> axes;
   std::string absent = {};
+  /// Places that have no value, as NaN, where others have: their words by axis, and why.
+  struct Hole {
+    std::map<std::string, std::string> at;
+    std::string why;
+  };
+  std::vector<Hole> holes = {};
 };
 
 /// Facts of a run's inputs that its identity needs and that only opening them can tell.

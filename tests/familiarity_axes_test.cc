@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -15,6 +16,7 @@
 #include "sweeps/familiarity_axes.h"
 #include "sweeps/kept_networks.h"
 #include "sweeps/plan.h"
+#include "sweeps/region.h"
 #include "tests/small_familiarity.h"
 
 namespace palimpsest {
@@ -118,6 +120,23 @@ TEST_F(FamiliarityAxes, ARunIsTheSameRunAsBeforeThereWasAPrecision) {
   const auto id = [](const Settings& one) { return run_id(familiarity_study(), one, 1, 1, {}); };
   EXPECT_EQ(id(now), id(before));
   EXPECT_NE(id(with({{"training.precision", std::string("bfloat16")}})), id(before));
+}
+
+TEST_F(FamiliarityAxes, PlacesThatAreNoNumbersAreDeclaredWithTheirReason) {
+  const auto all = with({{"evaluation.readouts", std::vector<std::string>{"cls", "mean", "cls_input", "mean_input"}}});
+  const auto result = alone(all);
+  std::size_t holes = 0;
+  for (const auto& declared : familiarity_study().declare(all)) {
+    if (!declared.absent.empty()) continue;
+    const auto& measured = metric(result, declared.metric);
+    std::set<std::size_t> without;
+    for (const auto& hole : declared.holes)
+      for (const auto place : offsets_in(measured.axes, region_of(measured.axes, hole.at, declared.metric))) without.insert(place);
+    for (std::size_t i = 0; i < measured.values.size(); ++i)
+      ASSERT_EQ(std::isfinite(measured.values[i]), !without.contains(i)) << declared.metric << " " << i;
+    holes += declared.holes.size();
+  }
+  EXPECT_EQ(holes, 5u);
 }
 
 TEST_F(FamiliarityAxes, RunsWhoseLossesHaveOtherTermsAreNotComputedTogether) {

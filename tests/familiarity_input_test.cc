@@ -82,6 +82,18 @@ TEST_F(Familiarity, ClaimsAtEpochsThatAreNotMeasuredAreRefusedBeforeTheFirstRun)
   EXPECT_THAT(check("evaluation = { metrics = [\"loss\"] }\n").warnings, ::testing::ElementsAre(HasSubstr("evaluation.metrics does not name it")));
 }
 
+TEST_F(Familiarity, ClaimsAtPlacesThatHaveNoValueAreWarnedOfWithTheReason) {
+  add_network_studies();
+  const auto warnings = [&](const std::string& at) {
+    const auto text = "study = \"familiarity\"\nname = \"x\"\nslow = { weights = \"" + weights().string() + "\" }\nevaluation = { readouts = [\"mean\", \"cls_input\"] }\n" +
+                      "[[claim]]\nname = \"c\"\nmetric = \"manifold.level\"\nat = { " + at + " }\nchange = { epoch = [0, 100] }\ndirection = \"less\"\n";
+    return check_claims(Plan(read_definition_text(text, folder_ / "sweep.toml"))).warnings;
+  };
+  EXPECT_THAT(warnings("readout = \"cls_input\""), ::testing::ElementsAre(HasSubstr("manifold.level is not measured at layer 0, readout cls_input: the class token that the first")));
+  EXPECT_THAT(warnings("readout = \"cls_input\", layer = \"last\""), ::testing::IsEmpty());
+  EXPECT_THAT(warnings("layer = \"first\""), ::testing::IsEmpty()) << "read from the mean of the patches";
+}
+
 TEST_F(Familiarity, SaysHowManyImagesAreNeeded) {
   auto s = settings();
   s.set("images.total", std::int64_t{11});

@@ -1,5 +1,6 @@
 #include "sweeps/report.h"
 
+#include <cmath>
 #include <filesystem>
 #include <regex>
 
@@ -241,6 +242,22 @@ TEST_F(ReportTest, DrawsWhatClaimsReadOverEveryNumberThatWasSweptUnitByUnit) {
   const std::string seen = visible(page());
   ASSERT_TRUE(std::regex_search(seen, name, std::regex("tables/(figure-dose-[a-z0-9-]+)\\.csv")));
   EXPECT_THAT(table(name.str(1) + "-means"), HasSubstr("full,,,3e-4,13,"));
+}
+
+TEST_F(ReportTest, DrawsDosesOfWhatTheStudysFiguresShowWhereNothingIsClaimed) {
+  made_up_.sweep = by_rate(made_up_.sweep);
+  made_up_.sweep.claims.clear();
+  auto source = made_up_.source();
+  source.metrics = {{"manifold.level", {"epoch", "layer", "images"}, "relative", ""}};
+  source.figures = {{"Level", "manifold.level", "epoch", "", {}, {}, "images", ""}, {"Level over layers", "manifold.level", "layer", "", {}, {}, "images", ""}};
+  write(source);
+  const auto figures = nlohmann::json::parse(data_of(page()))["figures"];
+  ASSERT_EQ(figures.size(), 3u) << "one of a metric, however many figures show it";
+  EXPECT_EQ(figures[2]["data"]["x"], nlohmann::json({3e-5, 1e-4, 3e-4}));
+  for (const auto& series : figures[2]["data"]["series"]) {   // of familiar images at the end, over two layers
+    const double last = series["mean"][2].get<double>();
+    EXPECT_LT(std::min(std::abs(last - 3.6 / 2), std::abs(last - 6.6 / 2)), 1e-3) << last;
+  }
 }
 
 TEST_F(ReportTest, DrawsDosesOfAnAblationWhereNothingElseIsChanged) {

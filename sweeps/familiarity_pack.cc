@@ -75,6 +75,7 @@ void FamiliarityPack::train(std::int64_t epoch) {
 void FamiliarityPack::learn(FamiliarityTraining& training, Set set, std::int64_t epoch, at::Tensor* losses) {
   const auto shown = learned(set, epoch), target = clean(set), chosen = batches(epoch);
   for (std::int64_t batch = 0; batch < config_.steps_per_epoch; ++batch) {
+    if (batch > 0 && should_stop()) throw Interrupted("stopped within an epoch; it is made again");   // a recorded step asks nobody
     const auto step = (epoch - 1) * config_.steps_per_epoch + batch + 1;
     const auto part = [&](const at::Tensor& images) { return chosen.defined() ? images_at(images, chosen.select(1, batch)) : images; };
     const auto loss = training.step(part(shown), part(target), step).to(at::kCPU);   // one copy for all runs

@@ -173,6 +173,7 @@ void train_familiarity_again(const RunSpec& run, const std::filesystem::path& fi
   at::set_num_threads(1);
   keep_freed_memory();
   FamiliarityPack pack({run});
+  pack.should_stop = context.should_stop;
   StopBetweenBlocks between(context.should_stop);
   const BlockRunnerScope scope(&between);
   for (std::int64_t epoch = 1; epoch <= pack.epochs(); ++epoch) {

@@ -8,7 +8,6 @@ namespace palimpsest {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kBeatInterval{1};      // between two signs of life of a worker
 constexpr std::chrono::microseconds kGather{500};     // letters that come within it are taken together: one commit, one message
 constexpr std::chrono::milliseconds kStopLimit{9000}; // from a stop signal to the end of the process, come what may
 
@@ -16,6 +15,13 @@ constexpr std::chrono::milliseconds kStopLimit{9000}; // from a stop signal to t
 inline std::chrono::seconds silence_limit() {
   static const char* const given = std::getenv("PALIMPSEST_SILENCE");
   return std::chrono::seconds(given ? std::atoi(given) : 30);
+}
+
+/// Between two signs of life of a worker: a second, and longer where more than 2,000 of them would come in one; several always fit into the limit.
+inline std::chrono::milliseconds beat_interval(int world_size) {
+  constexpr std::chrono::milliseconds second{1000};
+  const std::chrono::milliseconds longest = silence_limit() / 6;
+  return std::max(second, std::min(std::chrono::milliseconds(world_size / 2), longest));
 }
 
 /// Says yes once in an interval, at the first question: for what walks over all workers, or looks at a folder that may lie far away.

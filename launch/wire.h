@@ -22,7 +22,7 @@ struct Hello {
 };
 struct RunReports { PackId pack; std::vector<RunResult> results; };   // of runs that were through within a moment
 struct Left { PackId pack; Leaving leaving = Leaving::kEnded; };
-struct Beat { PackId pack; double share = 0; };   // every second; pack 0: waiting
+struct Beat { PackId pack; double share = 0; };   // from time to time (peer_clock.h); pack 0: waiting
 struct AskStop { std::string reason; };           // the worker was told to stop, or cannot go on
 struct Bye {};                                    // its last message
 using FromWorker = std::variant<Hello, RunReports, Left, Beat, AskStop, Bye>;

@@ -122,7 +122,7 @@ class WorkerLoop {
     const auto now = SteadyClock::now();
     if (std::ranges::count(mail_.take_lost(), 0)) _exit(3);
     if (welcomed_ && now - heard_ > silence_limit()) _exit(3);   // the coordinator's host is gone, or cut off: it gave us up, too
-    if (!welcomed_ || now - beaten_ < kBeatInterval) return;
+    if (!welcomed_ || now - beaten_ < beat_interval(mail_.world_size())) return;
     beaten_ = now;
     tell(runner_->beat());
   }

@@ -14,6 +14,7 @@
 #include "launch/link_trial.h"
 #include "launch/mpirun_command.h"
 #include "launch/pair_rounds.h"
+#include "launch/peer_clock.h"
 #include "launch/rank_lines.h"
 #include "launch/world_process.h"
 #include "runtime/durable_file.h"
@@ -191,6 +192,12 @@ TEST(RankLines, ReadTheLabelsOfSrun) {
 }
 
 // Losses.
+
+TEST(SignsOfLife, OfManyWorkersAreTwoThousandASecondAndSeveralFitIntoTheLimit) {
+  EXPECT_EQ(beat_interval(2), std::chrono::seconds(1));
+  EXPECT_EQ(beat_interval(4000), std::min<std::chrono::milliseconds>(std::chrono::seconds(2), silence_limit() / 6));
+  EXPECT_LE(5 * beat_interval(1'000'000), silence_limit());
+}
 
 TEST(Losses, AHostThatAnswersAgainIsTakenBackTwice) {
   const std::vector<Host> all = {{"a", 1}, {"b", 1}};

@@ -1,6 +1,6 @@
 // What a coordinator costs as its workers get more: what tests/bench/simulation.sh prints. The messages are real, decoded and encoded as they come and
 // go; so are the events and the ledger, on disk. The workers and the network are lines in a queue: each computes packs of four runs that take a minute,
-// reports 20 kB a run, and shows each second that it lives. What MPI itself takes for a message comes on top.
+// reports 20 kB a run, and shows that it lives as often as launch/peer_clock.h says. What MPI itself takes for a message comes on top.
 //   coordinator_bench FOLDER WORKERS...      the ledgers are written under FOLDER
 
 #include <array>
@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "launch/peer_clock.h"
 #include "launch/wire.h"
 #include "sweeps/plan.h"
 #include "tests/simulation_world.h"
@@ -139,7 +140,7 @@ class Measuring {
       letters.push_back({one.worker, encode(FromWorker(Left{{one.pack}, Leaving::kEnded}))});
       ++packs_;
     }
-    for (int w = pass % kPassesASecond; w < workers_; w += kPassesASecond)
+    for (int w = pass % beat_passes_; w < workers_; w += beat_passes_)
       if (const auto& pack = coordinator_.workers.at({w}).pack) letters.push_back({w, encode(FromWorker(Beat{*pack, draws_.uniform()}))});
     return letters;
   }
@@ -190,6 +191,7 @@ class Measuring {
   }
 
   const int workers_;
+  const int beat_passes_ = static_cast<int>(beat_interval(workers_).count()) * kPassesASecond / 1000;
   const double seconds_;
   const Plan plan_;
   RunMaker maker_{plan_}, names_{plan_};

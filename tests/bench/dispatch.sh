@@ -7,12 +7,12 @@
 # A run is one step of the study `planted` and leaves two measurements. The peers' tasks leave nothing but that they are done.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-runs=${1:-200000} large=${2:-1000000}
+runs=${1:-200000} large=${2:-2000000}
 program=$root/build/palimpsest
 "$root/launch/build.sh" palimpsest >/dev/null
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
 export OMP_NUM_THREADS=1
-echo "load: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores"
+echo "load: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc --all) cores"
 
 definition() { # NAME RUNS PACK SIZE
   cat >"$scratch/$1.toml" <<TOML
@@ -46,24 +46,26 @@ done
 definition rows "$(( runs / 20 ))" 64 100
 measured "$program" launch -n 2 sweep "$scratch/rows.toml" --out "$scratch/out-rows"
 seconds=$(ledger_seconds "$scratch/out-rows")
-printf 'measurements             %8d rows  %7.0f rows/s of 600 numbers and 1, synchronous = FULL\n' "$(( runs / 10 ))" "$(per_second "$(( runs / 10 ))")"
+printf 'measurements             %8d      %7.0f measurements/s of 600 numbers and 1, synchronous = FULL\n' "$(( runs / 10 ))" "$(per_second "$(( runs / 10 ))")"
 
 definition large "$large" 64 1
 measured "$program" plan "$scratch/large.toml"
 printf 'plan                     %8d runs  %7.2f s\n' "$large" "$seconds"
-# Seconds from the command to the first pack that is in the ledger; then it is stopped, with some thousands of runs done, and resumed.
+# Seconds from the command to the first pack that is in the ledger; then it is stopped within four, with a part of the runs done, and resumed.
 for session in 1 2; do
   start=$(date +%s.%N)
-  timeout --signal=TERM --kill-after=60 8 "$program" sweep "$scratch/large.toml" --out "$scratch/out-large" >"$scratch/said" 2>&1 || true
+  timeout --signal=TERM --kill-after=60 4 "$program" sweep "$scratch/large.toml" --out "$scratch/out-large" >"$scratch/said" 2>&1 || true
   python3 - "$scratch/out-large/ledger.sqlite" "$start" "$large" <<'PY'
 import sqlite3, sys
 ledger = sqlite3.connect(sys.argv[1])
 epoch = ledger.execute("SELECT max(epoch) FROM sessions").fetchone()[0]
 first, = ledger.execute("SELECT min(started) FROM every_attempt WHERE epoch = ?", (epoch,)).fetchone()
 rows, = ledger.execute("SELECT count(*) FROM runs").fetchone()
+if first is None:
+    sys.exit("the large sweep was through before it was stopped: name more runs for it")
 print(f"{'begun' if epoch == 1 else 'resumed':24} {int(sys.argv[3]):8} runs  {first - float(sys.argv[2]):7.2f} s to the first pack ({rows} rows when it was stopped)")
 PY
 done
 
 environment=$("$root/launch/environment.sh" dispatch "$root/tests/bench/dispatch_requirements.txt") || { echo "skipped the peers: their environment cannot be made"; exit 0; }
-for peer in sqlite ray hyperqueue; do "$environment/bin/python" "$root/tests/bench/dispatch_peer.py" "$peer" "$runs" "$environment"; done
+for peer in sqlite ray hyperqueue; do "$environment/bin/python" "$root/tests/bench/dispatch_peer.py" "$peer" "$runs"; done

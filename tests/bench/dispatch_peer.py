@@ -1,13 +1,12 @@
-"""Tasks that do nothing, a second, on two workers: dispatch_peer.py sqlite|ray|hyperqueue TASKS ENVIRONMENT
+"""Tasks that do nothing, a second, on two workers: dispatch_peer.py sqlite|ray|hyperqueue TASKS
 
 sqlite      one process, one loop: a row a task, a transaction for 64 tasks, synchronous = FULL; nothing is sent to anybody
 ray         tasks of 64 no-ops each on two CPUs; results in memory
-hyperqueue  one process a task (it runs commands): fewer of them
+hyperqueue  one process a task (it runs commands), so fewer of them; its server and worker are in this process, and keep no journal
 """
 import os
 import pathlib
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -49,41 +48,30 @@ def by_ray(tasks):
     ray.shutdown()
 
 
-def by_hyperqueue(tasks, environment):
-    hq = environment / "bin" / "hq"
-    tasks = min(tasks, 2000)
-    with tempfile.TemporaryDirectory() as folder:
-        def run(*words, **more):
-            return subprocess.run([hq, "--server-dir", folder, *words], check=True, capture_output=True, text=True, cwd=folder, **more)
+def by_hyperqueue(tasks):
+    os.environ["TQDM_DISABLE"] = "1"
+    import hyperqueue
+    from hyperqueue.cluster import LocalCluster, WorkerConfig
 
-        server = subprocess.Popen([hq, "--server-dir", folder, "server", "start", "--journal", f"{folder}/journal"],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        worker = None
-        try:
-            for _ in range(100):
-                try:
-                    run("server", "info")
-                    break
-                except subprocess.CalledProcessError:
-                    time.sleep(0.1)
-            worker = subprocess.Popen([hq, "--server-dir", folder, "worker", "start", "--cpus", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            run("submit", "--wait", "--stdout=none", "--stderr=none", "true")
-            start = time.time()
-            run("submit", "--wait", "--array", f"1-{tasks}", "--stdout=none", "--stderr=none", "true")
-            say("hyperqueue", tasks, time.time() - start, "a process a task, with its journal")
-        finally:
-            for process in (worker, server):
-                if process:
-                    process.terminate()
-                    process.wait()
+    tasks = min(tasks, 2000)
+
+    def job(size):
+        made = hyperqueue.Job()
+        for _ in range(size):
+            made.program(["true"], stdout=None, stderr=None)
+        return made
+
+    with tempfile.TemporaryDirectory() as folder, LocalCluster(server_dir=folder, worker_config=WorkerConfig(cores=2)) as cluster:
+        client = cluster.client()
+        client.wait_for_jobs([client.submit(job(1))])
+        start = time.time()
+        client.wait_for_jobs([client.submit(job(tasks))])
+        say("hyperqueue", tasks, time.time() - start, "a process a task, without a journal")
 
 
 if __name__ == "__main__":
     wanted, count = sys.argv[1], int(sys.argv[2])
     try:
-        if wanted == "hyperqueue":
-            by_hyperqueue(count, pathlib.Path(sys.argv[3]))
-        else:
-            {"sqlite": by_sqlite, "ray": by_ray}[wanted](count)
+        {"sqlite": by_sqlite, "ray": by_ray, "hyperqueue": by_hyperqueue}[wanted](count)
     except Exception as error:  # a peer that does not run here is no reason to stop
         print(f"{wanted:<24} did not run: {str(error).splitlines()[0] if str(error) else error!r}", flush=True)

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <sstream>
 
+#include <sqlite3.h>
+
 #include "sweeps/ledger.h"
 #include "sweeps/ledger_json.h"
 #include "sweeps/ledger_schema.h"
@@ -207,9 +209,17 @@ std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
   });
 }
 
+// A report asks every run of a sweep that kept no picture.
+bool Ledger::State::any_attachment() const {
+  const int changes = sqlite3_total_changes(db.getHandle());
+  if (!attachments_after || attachments_after->first != changes) attachments_after = {changes, db.execAndGet("SELECT EXISTS (SELECT 1 FROM attachments)").getInt() != 0};
+  return attachments_after->second;
+}
+
 std::vector<Attachment> Ledger::attachments(const RunId& run) const {
   return guarded(state_->file, [&] {
     std::vector<Attachment> attachments;
+    if (!state_->any_attachment()) return attachments;
     SQLite::Statement row(state_->db,
                           "SELECT name, media_type, bytes, attachments.seal = seal(run, name, media_type, bytes) FROM attachments WHERE run = ? ORDER BY name");
     row.bind(1, state_->row_of(run).value_or(0));

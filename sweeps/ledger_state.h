@@ -23,8 +23,10 @@ struct Ledger::State {
   void lay_out_fresh_packs();                       // ledger.cc; within a transaction
   std::optional<std::int64_t> row_of(const RunId&) const;
   const std::vector<std::int64_t>& rows_by_id() const;   // of all runs that have one, sorted by id
+  bool any_attachment() const;                      // ledger_read.cc
   mutable std::vector<std::int64_t> sorted_rows = {};    // what rows_by_id gave,
   mutable std::optional<int> sorted_after = {};          // after so many changes by this connection
+  mutable std::optional<std::pair<int, bool>> attachments_after = {};   // the same of any_attachment
 };
 
 constexpr int kInQuarantine = 3;   // state of a run in its row, beside those of RunState

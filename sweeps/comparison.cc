@@ -37,7 +37,7 @@ const Axis& axis_of(const Measurement& measurement, const std::string& name) {
 
 std::optional<Measurement> any_measurement(const Rows& rows, const std::string& metric) {
   std::optional<Measurement> found;
-  rows.for_each_measurement(metric, [&](const RunId&, const Measurement& measurement) {
+  rows.for_each_measurement({metric}, [&](const RunId&, const Measurement& measurement) {
     if (!found) found = measurement;
   });
   return found;
@@ -75,7 +75,7 @@ std::vector<std::vector<double>> units_of(const Rows& rows, const ClaimPart& par
   std::map<RunId, const LedgerRun*> runs;
   for (const auto& run : rows.runs) runs[run.spec.id] = &run;
   std::vector<RunValues> values(levels.size());
-  rows.for_each_measurement(part.metric, [&](const RunId& id, const Measurement& measurement) {
+  rows.for_each_measurement({part.metric}, [&](const RunId& id, const Measurement& measurement) {
     const auto run = runs.find(id);
     if (run == runs.end()) return;
     for (std::size_t level = 0; level < levels.size(); ++level) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <map>
 #include <set>
@@ -146,25 +147,19 @@ std::size_t index_in(const std::vector<Condition>& conditions, const Settings& s
   return static_cast<std::size_t>(found - conditions.begin());
 }
 
-UnitSums sum_by_unit(const Rows& rows, const FigureConditions& conditions, Figure& figure) {
-  struct Where {
-    const LedgerRun* run;
-    std::size_t colour, other;
-  };
+/// A run that is done, and the conditions it is under.
+struct Where {
+  const LedgerRun* run;
+  std::size_t colour, other;
+};
+
+std::unordered_map<RunId, Where> places_of_runs(const Rows& rows, const FigureConditions& conditions) {
   std::unordered_map<RunId, Where> runs;
   for (const LedgerRun& run : rows.runs)
     if (run.state == RunState::kDone)
       runs[run.spec.id] = {&run, index_in(conditions.colours, run.spec.settings),
                            index_in(conditions.others, run.spec.settings)};
-  UnitSums sums;
-  Reader reader(rows, figure);
-  rows.for_each_measurement(figure.info.metric, [&](const RunId& id, const Measurement& measurement) {
-    const auto where = runs.find(id);
-    if (where == runs.end()) return;
-    const auto& [run, colour, other] = where->second;
-    sums[{colour, other, unit_of(rows, *run)}].add(reader.numbers(*run, measurement));
-  });
-  return sums;
+  return runs;
 }
 
 std::vector<FigureSeries> series_of(const UnitSums& sums, const Figure& figure) {
@@ -186,6 +181,40 @@ std::vector<FigureSeries> series_of(const UnitSums& sums, const Figure& figure) 
   }
   return out;
 }
+
+/// A figure while measurements are gone through.
+class Drawing {
+ public:
+  Drawing(const Rows& rows, const FigureInfo& info, const std::vector<MetricInfo>& metrics) : rows_(rows) {
+    figure_.info = info;
+    figure_.slug = slug(info.title);
+    for (const MetricInfo& metric : metrics)
+      if (metric.name == info.metric) figure_.unit_of_values = metric.unit, figure_.meaning = metric.meaning;
+  }
+  Drawing(const Drawing&) = delete;   // the reader knows where the figure is
+  Drawing& operator=(const Drawing&) = delete;
+
+  void take(const Where& where, const Measurement& measurement) {
+    if (measurement.metric != figure_.info.metric || !figure_.problem.empty()) return;
+    try {
+      sums_[{where.colour, where.other, unit_of(rows_, *where.run)}].add(reader_.numbers(*where.run, measurement));
+    } catch (const InputError& error) {
+      figure_.problem = "It cannot be drawn: " + std::string(error.what());
+    }
+  }
+
+  Figure drawn() {
+    if (figure_.problem.empty()) figure_.series = series_of(sums_, figure_);
+    if (figure_.problem.empty() && sums_.empty()) figure_.problem = "No run has measured " + figure_.info.metric + " yet.";
+    return std::move(figure_);
+  }
+
+ private:
+  const Rows& rows_;
+  Figure figure_;
+  Reader reader_{rows_, figure_};
+  UnitSums sums_;
+};
 
 }  // namespace
 
@@ -224,21 +253,19 @@ FigureConditions figure_conditions(const Rows& rows) {
   return out;
 }
 
-Figure read_figure(const Rows& rows, const FigureConditions& conditions, const FigureInfo& info,
-                   const std::vector<MetricInfo>& metrics) {
-  Figure figure;
-  figure.info = info;
-  figure.slug = slug(info.title);
-  for (const MetricInfo& metric : metrics)
-    if (metric.name == info.metric) figure.unit_of_values = metric.unit, figure.meaning = metric.meaning;
-  try {
-    const UnitSums sums = sum_by_unit(rows, conditions, figure);
-    figure.series = series_of(sums, figure);
-    if (sums.empty()) figure.problem = "No run has measured " + info.metric + " yet.";
-  } catch (const InputError& error) {
-    figure.problem = "It cannot be drawn: " + std::string(error.what());
-  }
-  return figure;
+std::vector<Figure> read_figures(const Rows& rows, const FigureConditions& conditions, const std::vector<FigureInfo>& infos,
+                                 const std::vector<MetricInfo>& metrics) {
+  std::deque<Drawing> drawings;
+  std::set<std::string> wanted;
+  for (const FigureInfo& info : infos) drawings.emplace_back(rows, info, metrics), wanted.insert(info.metric);
+  const auto runs = places_of_runs(rows, conditions);
+  rows.for_each_measurement(wanted, [&](const RunId& id, const Measurement& measurement) {
+    if (const auto where = runs.find(id); where != runs.end())
+      for (Drawing& drawing : drawings) drawing.take(where->second, measurement);
+  });
+  std::vector<Figure> figures;
+  for (Drawing& drawing : drawings) figures.push_back(drawing.drawn());
+  return figures;
 }
 
 }  // namespace palimpsest

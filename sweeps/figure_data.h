@@ -45,6 +45,7 @@ void summarise(FigureSeries&, std::size_t places);
 /// What tells its lines apart: what all figures have, or its own.
 inline const FigureConditions& conditions_of(const Figure& figure, const FigureConditions& of_all) { return figure.by_dose ? *figure.by_dose : of_all; }
 
-Figure read_figure(const Rows&, const FigureConditions&, const FigureInfo&, const std::vector<MetricInfo>&);
+/// A figure for each; measurements are gone through once.
+std::vector<Figure> read_figures(const Rows&, const FigureConditions&, const std::vector<FigureInfo>&, const std::vector<MetricInfo>&);
 
 }  // namespace palimpsest

@@ -147,6 +147,8 @@ class Ledger {
   RunSet never_handed_out() const;                            // those of them that have no row: at most, they are in flight for the first time
   std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
+  /// Of several metrics: run after run, in the order of the plan. The file holds them about so, and is gone through once.
+  void for_each_measurement_of(const std::set<std::string>& metrics, const std::function<void(const RunId&, const Measurement&)>&) const;
   std::vector<Measurement> measurements_of(const RunId&) const;   // by metric; also of a run no longer asked for
   std::vector<Attachment> attachments(const RunId&) const;
   std::vector<Attempt> in_flight() const;                     // handed out in the last session, without an outcome

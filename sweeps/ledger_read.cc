@@ -141,15 +141,13 @@ std::map<std::int64_t, Shape> shapes_of(SQLite::Database& db) {
   return shapes;
 }
 
-std::vector<float> numbers_at(const char* bytes, std::size_t count) {
-  std::vector<float> values(count);
-  for (std::size_t i = 0; i < count; ++i) {
+void put_numbers(const char* bytes, std::vector<float>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint32_t bits;
     std::memcpy(&bits, bytes + i * sizeof bits, sizeof bits);
     if constexpr (std::endian::native == std::endian::big) bits = __builtin_bswap32(bits);
     values[i] = std::bit_cast<float>(bits);
   }
-  return values;
 }
 
 /// Finds what a run measured, within the rows that runs share.
@@ -159,26 +157,29 @@ class Measured {
       : shapes_(shapes_of(db)),
         row_(db, "SELECT run, runs, shape, numbers, seal = seal(metric, run, runs, shape, numbers) FROM measurements WHERE metric = ?1 AND run <= ?2 ORDER BY run DESC LIMIT 1") {}
 
-  /// Nothing where it has none of this metric.
-  std::optional<Measurement> of(std::int64_t run, std::int64_t metric, const std::string& name) {
+  /// Null where it has none of this metric; good until the next one of the same metric.
+  const Measurement* of(std::int64_t run, std::int64_t metric, const std::string& name) {
     row_.reset();
     row_.bind(1, metric);
     row_.bind(2, run);
-    if (!row_.executeStep()) return std::nullopt;
+    if (!row_.executeStep()) return nullptr;
     const std::int64_t place = run - row_.getColumn(0).getInt64(), runs = row_.getColumn(1).getInt64();
-    if (place >= runs) return std::nullopt;
+    if (place >= runs) return nullptr;
     check_seal(row_, "a row of measurements of " + name);
     const Shape& shape = found_in(shapes_, row_.getColumn(2).getInt64(), "shapes");
     const SQLite::Column numbers = row_.getColumn(3);
     if (static_cast<std::size_t>(numbers.getBytes()) != shape.places * sizeof(float) * static_cast<std::size_t>(runs))
       throw FormatError("is damaged: a row of " + name + " has not as many numbers as its axes.");
-    const char* bytes = static_cast<const char*>(numbers.getBlob());
-    return Measurement{name, shape.axes, numbers_at(bytes + static_cast<std::size_t>(place) * shape.places * sizeof(float), shape.places)};
+    Measurement& made = made_[{metric, row_.getColumn(2).getInt64()}];
+    if (made.metric.empty()) made = {name, shape.axes, std::vector<float>(shape.places)};
+    put_numbers(static_cast<const char*>(numbers.getBlob()) + static_cast<std::size_t>(place) * shape.places * sizeof(float), made.values);
+    return &made;
   }
 
  private:
   std::map<std::int64_t, Shape> shapes_;
   SQLite::Statement row_;
+  std::map<std::pair<std::int64_t, std::int64_t>, Measurement> made_;   // by metric and shape: names of places are copied once, not for each run
 };
 
 }  // namespace
@@ -193,7 +194,23 @@ void Ledger::for_each_measurement(const std::string& metric, const std::function
       run.reset();
       run.bind(1, row);
       if (!run.executeStep()) continue;
-      if (const auto found = measured.of(row, name.getColumn(0).getInt64(), metric)) visit(run.getColumn(0).getString(), *found);
+      if (const Measurement* found = measured.of(row, name.getColumn(0).getInt64(), metric)) visit(run.getColumn(0).getString(), *found);
+    }
+  });
+}
+
+void Ledger::for_each_measurement_of(const std::set<std::string>& metrics, const std::function<void(const RunId&, const Measurement&)>& visit) const {
+  guarded(state_->file, [&] {
+    std::vector<std::pair<std::int64_t, std::string>> wanted;
+    SQLite::Statement metric(state_->db, "SELECT id, name FROM metrics ORDER BY name");
+    while (metric.executeStep())
+      if (metrics.contains(metric.getColumn(1).getString())) wanted.emplace_back(metric.getColumn(0).getInt64(), metric.getColumn(1).getString());
+    Measured measured(state_->db);
+    SQLite::Statement run(state_->db, "SELECT row, id FROM runs WHERE asked > 0 ORDER BY asked");
+    while (run.executeStep()) {
+      const RunId id = run.getColumn(1).getString();
+      for (const auto& [number, name] : wanted)
+        if (const Measurement* found = measured.of(run.getColumn(0).getInt64(), number, name)) visit(id, *found);
     }
   });
 }
@@ -204,7 +221,7 @@ std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
     Measured measured(state_->db);
     SQLite::Statement metric(state_->db, "SELECT id, name FROM metrics ORDER BY name");
     while (metric.executeStep())
-      if (auto found = measured.of(state_->row_of(run).value_or(0), metric.getColumn(0).getInt64(), metric.getColumn(1).getString())) measurements.push_back(std::move(*found));
+      if (const Measurement* found = measured.of(state_->row_of(run).value_or(0), metric.getColumn(0).getInt64(), metric.getColumn(1).getString())) measurements.push_back(*found);
     return measurements;
   });
 }

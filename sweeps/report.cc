@@ -25,10 +25,8 @@ void tell_apart(std::vector<Figure>& figures) {
   }
 }
 
-std::vector<Figure> read_figures(const ReportSource& source, const FigureConditions& conditions) {
-  std::vector<Figure> figures;
-  for (const FigureInfo& info : source.figures)
-    figures.push_back(read_figure(source.rows, conditions, info, source.metrics));
+std::vector<Figure> figures_of(const ReportSource& source, const FigureConditions& conditions) {
+  std::vector<Figure> figures = read_figures(source.rows, conditions, source.figures, source.metrics);
   for (Figure& figure : dose_figures(source.rows, source.metrics, source.figures)) figures.push_back(std::move(figure));
   tell_apart(figures);
   return figures;
@@ -54,7 +52,7 @@ void write_tables(const std::map<std::string, Table>& tables, const std::filesys
 Report write_report(const ReportSource& source, const std::filesystem::path& folder, SvgFiles svg) {
   prepare_folder(folder);
   const FigureConditions conditions = figure_conditions(source.rows);
-  const auto figures = read_figures(source, conditions);
+  const auto figures = figures_of(source, conditions);
   Report report;
   report.claims = judge(source.rows);
   report.page = folder / "report.html";
@@ -70,7 +68,7 @@ std::string report_page(const ReportSource& source) {
   Report report;
   report.claims = judge(source.rows);
   report.no_svg = "this page is made anew whenever it is asked for";
-  return page(source, report, read_figures(source, conditions), conditions);
+  return page(source, report, figures_of(source, conditions), conditions);
 }
 
 }  // namespace palimpsest

@@ -28,8 +28,8 @@ Rows rows_of(const Ledger& ledger, const Study& study) {
           ledger.runs_with(keys_read(ledger, study)),
           ledger.claims(),
           replication_in(ledger.definition_text()),
-          [&ledger](const std::string& metric, const Rows::TakeMeasurement& take) {
-            ledger.for_each_measurement(metric, take);
+          [&ledger](const std::set<std::string>& metrics, const Rows::TakeMeasurement& take) {
+            ledger.for_each_measurement_of(metrics, take);
           },
           whens_in(ledger.definition_text()),
           ledger.slices(),

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct Rows {
   std::vector<LedgerRun> runs;                   // those asked for, in whatever state
   std::vector<LedgerClaim> claims;
   std::optional<Replication> replication;        // units are added until claims are decided: verdicts stand up to looking
-  std::function<void(const std::string& metric, const TakeMeasurement&)> for_each_measurement;
+  std::function<void(const std::set<std::string>& metrics, const TakeMeasurement&)> for_each_measurement;   // run after run, in the order of the plan
   Whens when = {};                               // where axes exist that do not everywhere
   std::vector<Slice> slices = {{}};              // of the sweep that are here
   std::vector<std::int64_t> units_asked = {};    // Ledger::units_asked

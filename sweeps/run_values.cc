@@ -1,6 +1,7 @@
 #include "sweeps/run_values.h"
 
 #include <map>
+#include <set>
 
 #include "runtime/error.h"
 #include "sweeps/part_reader.h"
@@ -9,7 +10,7 @@
 namespace palimpsest {
 namespace {
 
-/// Reads all parts of one metric, run by run.
+/// Reads all parts of one metric.
 class MetricReader {
  public:
   MetricReader(const Rows& rows, const std::vector<ClaimPart>& parts, const std::vector<std::size_t>& members,
@@ -60,12 +61,15 @@ std::vector<PartValues> read_values(const Rows& rows, const std::vector<ClaimPar
   for (std::size_t i = 0; i < parts.size(); ++i) by_metric[parts[i].metric].push_back(i);
 
   std::vector<PartValues> out(parts.size());
+  std::map<std::string, MetricReader> readers;
+  std::set<std::string> metrics;
   for (const auto& [metric, members] : by_metric) {
-    MetricReader reader(rows, parts, members, out);
-    rows.for_each_measurement(metric, [&](const RunId& id, const Measurement& measurement) {
-      if (const auto run = runs.find(id); run != runs.end()) reader.read(*run->second, measurement);
-    });
+    readers.try_emplace(metric, rows, parts, members, out);
+    metrics.insert(metric);
   }
+  rows.for_each_measurement(metrics, [&](const RunId& id, const Measurement& measurement) {
+    if (const auto run = runs.find(id); run != runs.end()) readers.at(measurement.metric).read(*run->second, measurement);
+  });
   return out;
 }
 

@@ -15,7 +15,7 @@ struct PartValues {
   std::string problem;  // why it cannot be read; empty where it can
 };
 
-/// The value of every run for each part, each metric being read once.
+/// The value of every run for each part; measurements are gone through once.
 std::vector<PartValues> read_values(const Rows&, const std::vector<ClaimPart>&);
 
 }  // namespace palimpsest

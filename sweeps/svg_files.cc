@@ -15,6 +15,8 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/durable_file.h"
+#include "runtime/host_cores.h"
+#include "runtime/log.h"
 #include "runtime/scratch_folder.h"
 
 extern char** environ;
@@ -24,21 +26,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// argv: specifications (a JSON object by name), folder.
+// argv: specifications (a JSON object by name), folder, names.
 constexpr const char* kConvert = R"(
 import json, os, sys
 import vl_convert
 with open(sys.argv[1], encoding="utf-8") as file:
     specifications = json.load(file)
-for name, spec in specifications.items():
+for name in sys.argv[3:]:
+    svg = vl_convert.vegalite_to_svg(specifications[name], vl_version="6.4")
     with open(os.path.join(sys.argv[2], name + ".svg"), "w", encoding="utf-8") as out:
-        out.write(vl_convert.vegalite_to_svg(spec, vl_version="6.4"))
+        out.write(svg)
     with open(os.path.join(sys.argv[2], name + ".pdf"), "wb") as out:
-        out.write(vl_convert.vegalite_to_pdf(spec, vl_version="6.4"))
+        out.write(vl_convert.svg_to_pdf(svg))
 )";
 
-/// Runs a program to its end, what it says going to `log`. Its exit status; 127 where it could not be started.
-int run(const std::vector<std::string>& arguments, const fs::path& log) {
+/// Starts a program, what it says going to `log`; nothing where it could not be started.
+std::optional<pid_t> start(const std::vector<std::string>& arguments, const fs::path& log) {
   std::vector<char*> argv;
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -49,11 +52,14 @@ int run(const std::vector<std::string>& arguments, const fs::path& log) {
   pid_t process = 0;
   const int error = posix_spawnp(&process, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return 127;
+  return error == 0 ? std::optional(process) : std::nullopt;
+}
+
+bool went_well(std::optional<pid_t> process) {
   int status = 0;
-  while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
+  while (process && ::waitpid(*process, &status, 0) < 0 && errno == EINTR) {
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  return process && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 std::string last_line(const fs::path& file) {
@@ -66,8 +72,25 @@ std::string last_line(const fs::path& file) {
 
 std::optional<std::string> python_with_vl_convert(const fs::path& log) {
   for (const std::string python : {PALIMPSEST_BUILD_PYTHON, "python3"})
-    if (run({python, "-c", "import vl_convert"}, log) == 0) return python;
+    if (went_well(start({python, "-c", "import vl_convert"}, log))) return python;
   return std::nullopt;
+}
+
+/// The figures dealt out to a process for each core: it takes seconds for one of many conditions. What went wrong; empty where nothing did.
+std::string convert(const std::string& python, const std::map<std::string, nlohmann::json>& specifications, const fs::path& input, const fs::path& folder) {
+  const std::size_t parts = std::min<std::size_t>(specifications.size(), static_cast<std::size_t>(host_cores().usable()));
+  std::vector<std::vector<std::string>> commands(parts, {python, "-c", kConvert, input.string(), folder.string()});
+  std::size_t next = 0;
+  for (const auto& [name, spec] : specifications) commands[next++ % parts].push_back(name);
+  std::vector<std::pair<std::optional<pid_t>, fs::path>> begun;
+  for (const auto& command : commands) {
+    const fs::path log = folder / ("log" + std::to_string(begun.size()));
+    begun.emplace_back(start(command, log), log);
+  }
+  std::string mistake;
+  for (const auto& [process, log] : begun)
+    if (!went_well(process)) mistake = last_line(log);
+  return mistake;
 }
 
 }  // namespace
@@ -77,13 +100,13 @@ std::string write_svg_files(const std::map<std::string, nlohmann::json>& specifi
   const ScratchFolder room("palimpsest-figures");
   if (room.path().empty())
     return "no folder for temporary files could be made in " + fs::temp_directory_path().string();
-  const fs::path input = room.path() / "specifications.json", log = room.path() / "log";
-  const auto python = python_with_vl_convert(log);
+  const fs::path input = room.path() / "specifications.json";
+  const auto python = python_with_vl_convert(room.path() / "log");
   if (!python)
     return "no Python with the package vl-convert-python was found (tried " PALIMPSEST_BUILD_PYTHON " and python3)";
   std::ofstream(input) << nlohmann::json(specifications).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  if (run({*python, "-c", kConvert, input.string(), room.path().string()}, log) != 0)
-    return "vl-convert failed: " + last_line(log);
+  log().info("drawing {} figures as SVG and PDF (--no-svg leaves them out)", specifications.size());
+  if (const std::string mistake = convert(*python, specifications, input, room.path()); !mistake.empty()) return "vl-convert failed: " + mistake;
   for (const auto& [name, spec] : specifications)
     for (const std::string& file : {name + ".svg", name + ".pdf"})
       write_durably(folder / file, read_file(room.path() / file));

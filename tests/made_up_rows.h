@@ -34,9 +34,10 @@ struct MadeUpSweep {
       for (std::int64_t set = 0; set < image_sets; ++set)
         for (std::int64_t seed = 0; seed < seeds; ++seed) out.runs.push_back(run(cell, set, seed, out.runs.size()));
     const auto runs = std::make_shared<std::vector<LedgerRun>>(out.runs);
-    out.for_each_measurement = [runs, measure = measure, measured = measured](const std::string& metric, const Rows::TakeMeasurement& take) {
+    out.for_each_measurement = [runs, measure = measure, measured = measured](const std::set<std::string>& metrics, const Rows::TakeMeasurement& take) {
       for (const LedgerRun& run : *runs)
-        if (run.state == RunState::kDone && measured(run, metric)) take(run.spec.id, measure(run, metric));
+        for (const std::string& metric : metrics)
+          if (run.state == RunState::kDone && measured(run, metric)) take(run.spec.id, measure(run, metric));
     };
     return out;
   }

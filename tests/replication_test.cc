@@ -109,10 +109,10 @@ struct Planted {
       run.state = done(run.spec) ? RunState::kDone : RunState::kWaiting;
       out.runs.push_back(run);
     }
-    out.for_each_measurement = [this](const std::string& metric, const Rows::TakeMeasurement& take) {
+    out.for_each_measurement = [this](const std::set<std::string>& metrics, const Rows::TakeMeasurement& take) {
       for (const RunResult& result : results)
         for (const Measurement& one : result.measurements)
-          if (one.metric == metric) take(result.id, one);
+          if (metrics.contains(one.metric)) take(result.id, one);
     };
     return out;
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <deque>
 #include <sstream>
 
 #include <sqlite3.h>
@@ -150,36 +151,56 @@ void put_numbers(const char* bytes, std::vector<float>& values) {
   }
 }
 
-/// Finds what a run measured, within the rows that runs share.
+/// What runs measured of one metric, within the rows that they share. Runs are best asked for as their rows lie: it steps from one to the next then.
 class Measured {
  public:
-  explicit Measured(SQLite::Database& db)
-      : shapes_(shapes_of(db)),
-        row_(db, "SELECT run, runs, shape, numbers, seal = seal(metric, run, runs, shape, numbers) FROM measurements WHERE metric = ?1 AND run <= ?2 ORDER BY run DESC LIMIT 1") {}
+  Measured(SQLite::Database& db, const std::map<std::int64_t, Shape>& shapes, std::int64_t metric, std::string name)
+      : shapes_(shapes),
+        name_(std::move(name)),
+        rows_(db, "SELECT run, runs, shape, numbers, seal = seal(metric, run, runs, shape, numbers) FROM measurements WHERE metric = ?1 AND "
+                  "run >= (SELECT coalesce(max(run), 0) FROM measurements WHERE metric = ?1 AND run <= ?2) ORDER BY run") {
+    rows_.bind(1, metric);
+  }
 
-  /// Null where it has none of this metric; good until the next one of the same metric.
-  const Measurement* of(std::int64_t run, std::int64_t metric, const std::string& name) {
-    row_.reset();
-    row_.bind(1, metric);
-    row_.bind(2, run);
-    if (!row_.executeStep()) return nullptr;
-    const std::int64_t place = run - row_.getColumn(0).getInt64(), runs = row_.getColumn(1).getInt64();
-    if (place >= runs) return nullptr;
-    check_seal(row_, "a row of measurements of " + name);
-    const Shape& shape = found_in(shapes_, row_.getColumn(2).getInt64(), "shapes");
-    const SQLite::Column numbers = row_.getColumn(3);
-    if (static_cast<std::size_t>(numbers.getBytes()) != shape.places * sizeof(float) * static_cast<std::size_t>(runs))
-      throw FormatError("is damaged: a row of " + name + " has not as many numbers as its axes.");
-    Measurement& made = made_[{metric, row_.getColumn(2).getInt64()}];
-    if (made.metric.empty()) made = {name, shape.axes, std::vector<float>(shape.places)};
-    put_numbers(static_cast<const char*>(numbers.getBlob()) + static_cast<std::size_t>(place) * shape.places * sizeof(float), made.values);
-    return &made;
+  /// Null where it has none of this metric; good until the next one is asked for.
+  const Measurement* of(std::int64_t run) {
+    if (run == end_) step();
+    if (!holds(run)) seek(run);
+    if (!holds(run)) return nullptr;
+    const auto bytes = static_cast<std::size_t>(run - first_) * measurement_->values.size() * sizeof(float);
+    put_numbers(static_cast<const char*>(rows_.getColumn(3).getBlob()) + bytes, measurement_->values);
+    return measurement_;
   }
 
  private:
-  std::map<std::int64_t, Shape> shapes_;
-  SQLite::Statement row_;
-  std::map<std::pair<std::int64_t, std::int64_t>, Measurement> made_;   // by metric and shape: names of places are copied once, not for each run
+  bool holds(std::int64_t run) const { return first_ <= run && run < end_; }
+
+  void seek(std::int64_t run) {
+    rows_.reset();
+    rows_.bind(2, run);
+    step();
+  }
+
+  void step() {
+    first_ = end_ = 0;
+    if (rows_.isDone() || !rows_.executeStep()) return;
+    check_seal(rows_, "a row of measurements of " + name_);
+    first_ = rows_.getColumn(0).getInt64();
+    end_ = first_ + rows_.getColumn(1).getInt64();
+    const std::int64_t number = rows_.getColumn(2).getInt64();
+    const Shape& shape = found_in(shapes_, number, "shapes");
+    measurement_ = &by_shape_[number];
+    if (measurement_->metric.empty()) *measurement_ = {name_, shape.axes, std::vector<float>(shape.places)};   // names of places are copied once
+    if (static_cast<std::size_t>(rows_.getColumn(3).getBytes()) != shape.places * sizeof(float) * static_cast<std::size_t>(end_ - first_))
+      throw FormatError("is damaged: a row of " + name_ + " has not as many numbers as its axes.");
+  }
+
+  const std::map<std::int64_t, Shape>& shapes_;
+  std::string name_;
+  SQLite::Statement rows_;
+  std::int64_t first_ = 0, end_ = 0;       // runs of the row at hand; none where these are equal
+  std::map<std::int64_t, Measurement> by_shape_;
+  Measurement* measurement_ = nullptr;
 };
 
 }  // namespace
@@ -189,28 +210,29 @@ void Ledger::for_each_measurement(const std::string& metric, const std::function
     SQLite::Statement name(state_->db, "SELECT id FROM metrics WHERE name = ?"), run(state_->db, "SELECT id FROM runs WHERE row = ? AND asked > 0");
     name.bind(1, metric);
     if (!name.executeStep()) return;
-    Measured measured(state_->db);
+    const auto shapes = shapes_of(state_->db);
+    Measured measured(state_->db, shapes, name.getColumn(0).getInt64(), metric);
     for (const std::int64_t row : state_->rows_by_id()) {
       run.reset();
       run.bind(1, row);
       if (!run.executeStep()) continue;
-      if (const Measurement* found = measured.of(row, name.getColumn(0).getInt64(), metric)) visit(run.getColumn(0).getString(), *found);
+      if (const Measurement* found = measured.of(row)) visit(run.getColumn(0).getString(), *found);
     }
   });
 }
 
 void Ledger::for_each_measurement_of(const std::set<std::string>& metrics, const std::function<void(const RunId&, const Measurement&)>& visit) const {
   guarded(state_->file, [&] {
-    std::vector<std::pair<std::int64_t, std::string>> wanted;
+    const auto shapes = shapes_of(state_->db);
+    std::deque<Measured> measured;
     SQLite::Statement metric(state_->db, "SELECT id, name FROM metrics ORDER BY name");
     while (metric.executeStep())
-      if (metrics.contains(metric.getColumn(1).getString())) wanted.emplace_back(metric.getColumn(0).getInt64(), metric.getColumn(1).getString());
-    Measured measured(state_->db);
+      if (metrics.contains(metric.getColumn(1).getString())) measured.emplace_back(state_->db, shapes, metric.getColumn(0).getInt64(), metric.getColumn(1).getString());
     SQLite::Statement run(state_->db, "SELECT row, id FROM runs WHERE asked > 0 ORDER BY asked");
     while (run.executeStep()) {
       const RunId id = run.getColumn(1).getString();
-      for (const auto& [number, name] : wanted)
-        if (const Measurement* found = measured.of(run.getColumn(0).getInt64(), number, name)) visit(id, *found);
+      for (Measured& one : measured)
+        if (const Measurement* found = one.of(run.getColumn(0).getInt64())) visit(id, *found);
     }
   });
 }
@@ -218,10 +240,13 @@ void Ledger::for_each_measurement_of(const std::set<std::string>& metrics, const
 std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
   return guarded(state_->file, [&] {
     std::vector<Measurement> measurements;
-    Measured measured(state_->db);
+    const auto shapes = shapes_of(state_->db);
+    const std::int64_t row = state_->row_of(run).value_or(0);
     SQLite::Statement metric(state_->db, "SELECT id, name FROM metrics ORDER BY name");
-    while (metric.executeStep())
-      if (const Measurement* found = measured.of(state_->row_of(run).value_or(0), metric.getColumn(0).getInt64(), metric.getColumn(1).getString())) measurements.push_back(*found);
+    while (metric.executeStep()) {
+      Measured measured(state_->db, shapes, metric.getColumn(0).getInt64(), metric.getColumn(1).getString());
+      if (const Measurement* found = measured.of(row)) measurements.push_back(*found);
+    }
     return measurements;
   });
 }

@@ -30,6 +30,9 @@ needed() {
 
 strip --strip-debug -o "$bundle/bin/palimpsest" "$program"
 while read -r library; do cp -L "$library" "$bundle/lib/"; done < <(needed)
+for library in cuda graph; do   # loaded where there is a GPU
+  [ ! -e "$(dirname "$program")/libpalimpsest_$library.so" ] || cp "$(dirname "$program")/libpalimpsest_$library.so" "$bundle/lib/"
+done
 for library in libstdc++.so.6 libgcc_s.so.1; do cp -L "$(gcc -print-file-name=$library)" "$bundle/fallback/"; done   # for where there are none
 
 # Open MPI as the wheel has it: its parts find each other by where they lie.

@@ -52,6 +52,7 @@ int ranks_to_start(const LaunchRequest& request, const std::vector<Host>& hosts)
 
 bool computes_on_gpus(const std::vector<std::string>& command) {
   if (command.empty() || command[0] != "sweep") return false;
+  if (std::ranges::find(command, "--device=cpu") != command.end()) return false;
   const auto device = std::ranges::find(command, "--device");
   return device == command.end() || device + 1 == command.end() || *(device + 1) != "cpu";
 }

@@ -17,7 +17,7 @@ inline std::chrono::seconds silence_limit() {
   return std::chrono::seconds(given ? std::atoi(given) : 30);
 }
 
-/// Between two signs of life of a worker: a second, and longer where more than 2,000 of them would come in one; several always fit into the limit.
+/// Between two signs of life of a worker: a second, and longer where more than 2,000 of them would come in one; several fit into a limit of more than a few seconds.
 inline std::chrono::milliseconds beat_interval(int world_size) {
   constexpr std::chrono::milliseconds second{1000};
   const std::chrono::milliseconds longest = silence_limit() / 6;

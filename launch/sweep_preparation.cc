@@ -128,30 +128,25 @@ int number_of(const std::string& signature, std::vector<std::string>& signatures
   return static_cast<int>(known - signatures.begin());
 }
 
-// Those that may have killed their worker come first, in halves of what they were in.
-std::vector<Pack> packs_of_suspects(const Plan& plan, Standing& standing, const std::vector<std::vector<std::int64_t>>& suspected, const Signatures& signatures) {
-  std::vector<Pack> packs;
+using RunLists = std::vector<std::vector<std::int64_t>>;
+
+// Of those that may have killed their worker, only those that wait; they wait with no one else any more.
+RunLists set_apart(RunLists suspected, Standing& standing) {
   std::vector<std::int64_t> apart;
-  for (const auto& together : suspected) {
-    std::vector<std::int64_t> runs;
-    std::ranges::copy_if(together, std::back_inserter(runs), [&](std::int64_t run) { return standing.waiting.contains(run); });
-    apart.insert(apart.end(), runs.begin(), runs.end());
-    const auto middle = runs.begin() + static_cast<std::ptrdiff_t>((runs.size() + 1) / 2);
-    for (auto half : {std::vector(runs.begin(), middle), std::vector(middle, runs.end())})
-      if (!half.empty()) {
-        const int signature = number_of(plan.signature_of(half.front()), *signatures);
-        packs.push_back({std::move(half), signature});
-      }
+  for (auto& together : suspected) {
+    std::erase_if(together, [&](std::int64_t run) { return !standing.waiting.contains(run); });
+    apart.insert(apart.end(), together.begin(), together.end());
   }
+  std::erase_if(suspected, [](const auto& together) { return together.empty(); });
   std::ranges::sort(apart);
   standing.waiting = standing.waiting.without(apart);
-  return packs;
+  return suspected;
 }
 
-// They may come from more than was computed at once.
-std::map<int, std::int64_t> sizes_of_suspects(const Plan& plan, const std::vector<Pack>& packs, const RankCount& crew, const PackNotes& notes, const Signatures& signatures) {
+// How many of them are computed at once, by signature: what a worker was given may have been more.
+std::map<int, std::int64_t> sizes_of_suspects(const Plan& plan, const RunLists& suspected, const RankCount& crew, const PackNotes& notes, const Signatures& signatures) {
   std::vector<std::int64_t> runs;
-  for (const Pack& pack : packs) runs.insert(runs.end(), pack.runs.begin(), pack.runs.end());
+  for (const auto& together : suspected) runs.insert(runs.end(), together.begin(), together.end());
   if (runs.empty()) return {};
   std::ranges::sort(runs);
   const PackRoom room = room_for_packs(crew.on_this_host);
@@ -159,6 +154,23 @@ std::map<int, std::int64_t> sizes_of_suspects(const Plan& plan, const std::vecto
   std::map<int, std::int64_t> largest;
   for (const auto& [signature, size] : within_notes(sizes, notes, plan.definition().pack_size == 0)) largest[number_of(signature, *signatures)] = size;
   return largest;
+}
+
+// They come first: those that were computed at once in halves, the rest as it is computed.
+std::vector<Pack> packs_of_suspects(const Plan& plan, const RunLists& suspected, const std::map<int, std::int64_t>& at_once, const Signatures& signatures) {
+  std::vector<Pack> packs;
+  for (const auto& runs : suspected) {
+    const int signature = number_of(plan.signature_of(runs.front()), *signatures);
+    const auto known = at_once.find(signature);
+    const std::int64_t all = std::ssize(runs), size = known == at_once.end() ? all : std::max<std::int64_t>(1, known->second), turn = std::min(size, all);
+    const auto put = [&](std::int64_t begin, std::int64_t end) {
+      if (begin < end) packs.push_back({{runs.begin() + begin, runs.begin() + end}, signature});
+    };
+    put(0, (turn + 1) / 2);
+    put((turn + 1) / 2, turn);
+    for (std::int64_t begin = turn; begin < all; begin += size) put(begin, std::min(begin + size, all));
+  }
+  return packs;
 }
 
 // The others are cut when their turn comes. The plan is the source's own: the sweep's may move.
@@ -233,17 +245,18 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const RankCount& crew) 
   const RunSet asked = asked_runs(plan, request, ledger);
   record(ledger, request, plan, asked, crew);
   Standing standing = standing_of(ledger, plan, asked);
-  const auto suspected = suspects_of(standing, ledger.lost_packs());
+  RunLists suspected = suspects_of(standing, ledger.lost_packs());
   quarantine_the_guilty(ledger, standing, request.out);
   tidy_snapshots(request.out, [&](const RunId& id) { return standing.numbers.contains(id); });
   PackNotes notes = read_pack_notes(request.out);
   const PackNotes known = notes;
   const auto signatures = std::make_shared<std::vector<std::string>>();
-  auto first = packs_of_suspects(plan, standing, suspected, signatures);
+  suspected = set_apart(std::move(suspected), standing);
   const auto cutting = std::make_shared<Cutting>(plan, standing.waiting, crew, notes);
   if (notes != known) write_pack_notes(request.out, notes);
   std::int64_t largest = cutting->cutter.largest();
-  auto suspects_at_once = sizes_of_suspects(plan, first, crew, notes, signatures);
+  auto suspects_at_once = sizes_of_suspects(plan, suspected, crew, notes, signatures);
+  auto first = packs_of_suspects(plan, suspected, suspects_at_once, signatures);
   for (const auto& [signature, size] : suspects_at_once) largest = std::max(largest, size);
   const std::int64_t packs = static_cast<std::int64_t>(first.size()) + cutting->cutter.packs(), next_pack = ledger.highest_pack() + 1;
   Coordinator coordinator = coordinate({ids_of(plan), std::move(first), std::move(standing.tries), next_pack, crew.ranks,

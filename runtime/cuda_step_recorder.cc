@@ -34,6 +34,7 @@ class CudaStepRecorder : public StepRecorder {
   void record(const std::function<void()>& step) override {
     const c10::cuda::CUDAGuard current(device_);
     c10::cuda::device_synchronize();
+    c10::cuda::CUDACachingAllocator::emptyCache();  // what lies idle for other streams cannot be had while recording
     graph_ = std::make_unique<at::cuda::CUDAGraph>();
     pool_ = at::cuda::graph_pool_handle();
     const c10::cuda::CUDAStreamGuard there(stream_);

@@ -19,7 +19,9 @@ Precision precision_named(const std::string&);  // one of these
 void refuse_tf32_on_cpu(const std::string& key, Precision, at::Device);
 
 /// While it lives, the products of run_axis.h take their factors in this precision: the maps', with and without adapters,
-/// and attention's. What adds up, activations, norms and gradients stay float32; so do all tensors that a caller sees.
+/// and attention's. In bfloat16 their results and the gradients of these are rounded to it as well, and so are
+/// attention's weights; what is added to them, norms, activations and what an optimizer keeps are float32, and so are
+/// all tensors that a caller sees.
 /// bfloat16 is this thread's matter and goes into what is differentiated later; tf32 is the whole process's while it
 /// lives.
 class PrecisionScope {

@@ -79,8 +79,8 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   if (factors_in_bfloat16() && q.scalar_type() == at::kFloat)
     return attention(factor(q), factor(k), factor(v), heads, drop, probabilities).to(at::kFloat);
   const auto R = q.size(0), B = q.size(1), T = q.size(2), width = q.size(3), d = width / heads;
-  // bfloat16 is what flash attention is made for. On a GPU its backward may add in another order in each call.
-  if (q.scalar_type() == at::kBFloat16 && !q.is_cpu() && !drop.defined() && !probabilities) {
+  // bfloat16 is what flash attention is made for. On a GPU its backward may add in another order in each call: not for runs, which are repeated to the bit.
+  if (q.scalar_type() == at::kBFloat16 && !q.is_cpu() && !drop.defined() && !probabilities && !factors_in_bfloat16()) {
     const auto by_head = [&](const at::Tensor& x) { return x.reshape({R * B, T, heads, d}).transpose(1, 2); };
     return at::scaled_dot_product_attention(by_head(q), by_head(k), by_head(v)).transpose(1, 2).reshape({R, B, T, width});
   }

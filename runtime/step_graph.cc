@@ -51,7 +51,8 @@ bool StepGraph::record(const std::function<void()>& step) {
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& error) {
-    log().warn("steps cannot be recorded as a CUDA graph, and are computed one operation after the other: {}", first_line(error.what()));
+    static std::string said;   // each pack tries anew
+    if (const std::string why = first_line(error.what()); why != said) log().warn("steps cannot be recorded as a CUDA graph, and are computed one operation after the other: {}", said = why);
     recorder_.reset();
     return false;
   }

@@ -84,8 +84,9 @@ class PackAtWork {
     take_leave(step_ % 2 == 1 ? pack_.finished(epoch) : pack_.failed());
   }
 
-  // Half of them cannot be saved: a pack that leaves here goes back to its last snapshot.
+  // Half of them cannot be saved: a pack that leaves here goes back to its last snapshot, which is of just before where they take long.
   void train_by_many_steps(std::int64_t epoch) {
+    if (context_.snapshots && epoch_seconds_ && *epoch_seconds_ >= kSoonOver) save();
     Stopwatch watch;
     half_way_ = true;
     pack_.train(epoch);
@@ -93,7 +94,7 @@ class PackAtWork {
     epoch_seconds_ = watch.lap();
   }
 
-  // An epoch that is soon over, by the one before, comes to its end and is saved. The first here costs nothing that was not saved.
+  // An epoch that is soon over, by the one before, comes to its end and is saved. Of the first here it is not known.
   bool must_leave() const { return context_.should_stop() && !(half_way_ && epoch_seconds_ && *epoch_seconds_ < kSoonOver); }
 
   void take_leave(const std::vector<std::size_t>& leaving) {

@@ -119,8 +119,8 @@ KeyTable familiarity_keys() {
       {.name = "training.precision",
        .type = KeyType::kString,
        .default_value = std::string("float32"),
-       .meaning = "of the factors of the network's products while it trains; weights, sums, gradients, moments and losses are kept in float32, and what is measured is "
-                  "computed in it. tf32 is for GPUs alone",
+       .meaning = "of the network's products while it trains; weights, gradients, moments and losses are kept in float32, and what is measured is computed in it. "
+                  "tf32 is for GPUs alone",
        .choices = precision_names()},
       {.name = "training.l1",
        .type = KeyType::kNumber,

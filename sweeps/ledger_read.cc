@@ -41,6 +41,14 @@ std::vector<Slice> slices_of(const std::string& text) {
   return slices;
 }
 
+// By name.
+std::vector<std::pair<std::int64_t, std::string>> named_metrics(SQLite::Database& db) {
+  std::vector<std::pair<std::int64_t, std::string>> metrics;
+  SQLite::Statement row(db, "SELECT id, name, seal = seal(id, name) FROM metrics ORDER BY name");
+  while (row.executeStep()) check_seal(row, "the name of a metric"), metrics.emplace_back(row.getColumn(0).getInt64(), row.getColumn(1).getString());
+  return metrics;
+}
+
 }  // namespace
 
 std::string meta(SQLite::Database& db, const std::string& key) {
@@ -117,8 +125,7 @@ std::vector<LedgerClaim> Ledger::claims() const {
 std::vector<std::string> Ledger::metrics() const {
   return guarded(state_->file, [&] {
     std::vector<std::string> names;
-    SQLite::Statement row(state_->db, "SELECT name, seal = seal(id, name) FROM metrics ORDER BY name");
-    while (row.executeStep()) check_seal(row, "the name of a metric"), names.push_back(row.getColumn(0).getString());
+    for (auto& [number, name] : named_metrics(state_->db)) names.push_back(std::move(name));
     return names;
   });
 }
@@ -167,6 +174,7 @@ class Measured {
     if (run == end_) step();
     if (!holds(run)) seek(run);
     if (!holds(run)) return nullptr;
+    if (!measurement_) check();
     const auto bytes = static_cast<std::size_t>(run - first_) * measurement_->values.size() * sizeof(float);
     put_numbers(static_cast<const char*>(rows_.getColumn(3).getBlob()) + bytes, measurement_->values);
     return measurement_;
@@ -183,16 +191,21 @@ class Measured {
 
   void step() {
     first_ = end_ = 0;
+    measurement_ = nullptr;
     if (rows_.isDone() || !rows_.executeStep()) return;
-    check_seal(rows_, "a row of measurements of " + name_);
     first_ = rows_.getColumn(0).getInt64();
     end_ = first_ + rows_.getColumn(1).getInt64();
+  }
+
+  // Once a row, and only of a row that is wanted.
+  void check() {
+    check_seal(rows_, "a row of measurements of " + name_);
     const std::int64_t number = rows_.getColumn(2).getInt64();
     const Shape& shape = found_in(shapes_, number, "shapes");
-    measurement_ = &by_shape_[number];
-    if (measurement_->metric.empty()) *measurement_ = {name_, shape.axes, std::vector<float>(shape.places)};   // names of places are copied once
     if (static_cast<std::size_t>(rows_.getColumn(3).getBytes()) != shape.places * sizeof(float) * static_cast<std::size_t>(end_ - first_))
       throw FormatError("is damaged: a row of " + name_ + " has not as many numbers as its axes.");
+    measurement_ = &by_shape_[number];
+    if (measurement_->metric.empty()) *measurement_ = {name_, shape.axes, std::vector<float>(shape.places)};   // names of places are copied once
   }
 
   const std::map<std::int64_t, Shape>& shapes_;
@@ -200,18 +213,19 @@ class Measured {
   SQLite::Statement rows_;
   std::int64_t first_ = 0, end_ = 0;       // runs of the row at hand; none where these are equal
   std::map<std::int64_t, Measurement> by_shape_;
-  Measurement* measurement_ = nullptr;
+  Measurement* measurement_ = nullptr;     // of the row at hand, once it was checked
 };
 
 }  // namespace
 
 void Ledger::for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>& visit) const {
   guarded(state_->file, [&] {
-    SQLite::Statement name(state_->db, "SELECT id FROM metrics WHERE name = ?"), run(state_->db, "SELECT id FROM runs WHERE row = ? AND asked > 0");
-    name.bind(1, metric);
-    if (!name.executeStep()) return;
+    const auto names = named_metrics(state_->db);
+    const auto named = std::ranges::find(names, metric, &std::pair<std::int64_t, std::string>::second);
+    if (named == names.end()) return;
     const auto shapes = shapes_of(state_->db);
-    Measured measured(state_->db, shapes, name.getColumn(0).getInt64(), metric);
+    Measured measured(state_->db, shapes, named->first, metric);
+    SQLite::Statement run(state_->db, "SELECT id FROM runs WHERE row = ? AND asked > 0");
     for (const std::int64_t row : state_->rows_by_id()) {
       run.reset();
       run.bind(1, row);
@@ -225,9 +239,8 @@ void Ledger::for_each_measurement_of(const std::set<std::string>& metrics, const
   guarded(state_->file, [&] {
     const auto shapes = shapes_of(state_->db);
     std::deque<Measured> measured;
-    SQLite::Statement metric(state_->db, "SELECT id, name FROM metrics ORDER BY name");
-    while (metric.executeStep())
-      if (metrics.contains(metric.getColumn(1).getString())) measured.emplace_back(state_->db, shapes, metric.getColumn(0).getInt64(), metric.getColumn(1).getString());
+    for (const auto& [number, name] : named_metrics(state_->db))
+      if (metrics.contains(name)) measured.emplace_back(state_->db, shapes, number, name);
     SQLite::Statement run(state_->db, "SELECT row, id FROM runs WHERE asked > 0 ORDER BY asked");
     while (run.executeStep()) {
       const RunId id = run.getColumn(1).getString();
@@ -242,9 +255,8 @@ std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
     std::vector<Measurement> measurements;
     const auto shapes = shapes_of(state_->db);
     const std::int64_t row = state_->row_of(run).value_or(0);
-    SQLite::Statement metric(state_->db, "SELECT id, name FROM metrics ORDER BY name");
-    while (metric.executeStep()) {
-      Measured measured(state_->db, shapes, metric.getColumn(0).getInt64(), metric.getColumn(1).getString());
+    for (const auto& [number, name] : named_metrics(state_->db)) {
+      Measured measured(state_->db, shapes, number, name);
       if (const Measurement* found = measured.of(row)) measurements.push_back(*found);
     }
     return measurements;

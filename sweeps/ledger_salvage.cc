@@ -1,4 +1,4 @@
-#include <set>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -22,11 +22,11 @@ struct Table {
 constexpr Table kTables[] = {
     {"meta", "key"},
     {"sessions", "rowid"},
-    {"settings", "rowid"},
-    {"inputs", "rowid"},
+    {"settings", "rowid", "json_valid(json)"},   // a bit that changed in where a table begins shows another table's rows, whole ones
+    {"inputs", "rowid", "json_valid(json)"},
     {"claims", "hash"},
-    {"metrics", "rowid"},
-    {"shapes", "rowid"},
+    {"metrics", "rowid", "NOT json_valid(name)"},
+    {"shapes", "rowid", "json_valid(axes)"},
     {"packs", "rowid"},
     {"runs", "rowid", "settings IN (SELECT id FROM main.settings) AND inputs IN (SELECT id FROM main.inputs)"},
     {"attempts", "run, number", "run IN (SELECT row FROM main.runs)"},
@@ -154,6 +154,18 @@ void ask_for_nothing_without_plan(SQLite::Database& db) {
   if (db.execAndGet("SELECT count(*) FROM main.meta WHERE key IN ('definition', 'inputs')").getInt() < 2) db.exec("DELETE FROM main.meta WHERE key IN ('plan', 'asked')");
 }
 
+// What is told of no longer, and sessions that attempts tell of: of those nothing more is known.
+void put_right_beside(SQLite::Database& db) {
+  db.exec("DELETE FROM main.metrics WHERE id NOT IN (SELECT metric FROM main.measurements);"
+          "INSERT OR IGNORE INTO main.sessions SELECT DISTINCT epoch, 0, '{}' FROM main.every_attempt");
+}
+
+// A pack's run without a row is in flight. Where rows were lost it may be one of theirs, which no worker was lost with.
+void forget_flights(SQLite::Database& db, const Salvage& salvage) {
+  const bool lost = std::ranges::any_of(salvage.tables, [](const Saved& one) { return one.table == "runs" && (one.damaged > 0 || one.cut); });
+  if (lost) db.exec("UPDATE main.packs SET runs = '', seal = seal(pack, epoch, host, device, rank, started, '') WHERE runs <> ''");
+}
+
 void attach(SQLite::Database& db, const std::filesystem::path& file) {
   try {
     SQLite::Statement statement(db, "ATTACH DATABASE ? AS damaged");
@@ -171,9 +183,11 @@ Salvage copy_all(SQLite::Database& db) {
   SQLite::Transaction all(db);
   db.exec("DELETE FROM main.meta");
   for (const Table& table : kTables) salvage.tables.push_back(Copy(db, table).run());
+  forget_flights(db, salvage);
   ask_for_nothing_without_plan(db);
   db.exec("UPDATE main.runs SET first = 0, seal = " + seal_of_run({{"first", "0"}}) + " WHERE first NOT IN (SELECT row FROM main.packs) AND first <> 0");   // its pack is lost
   salvage.run_again = wait_again(db);
+  put_right_beside(db);
   salvage.runs = db.execAndGet("SELECT count(*) FROM main.runs").getInt64();
   salvage.done = db.execAndGet("SELECT count(*) FROM main.runs WHERE state = 1").getInt64();
   all.commit();

@@ -24,7 +24,7 @@ namespace {
 //   settings      every key of a run; runs that differ in seed and image set alone share a row
 //   inputs        hashes of what a run reads (slow weights, images), by name
 //   packs         one row for the runs of a pack that were handed out for the first time: `runs` are their numbers as in `asked`, in the plan that is
-//                 recorded; none where a later session gave those a row that had none. Runs without an outcome have a place here and no other
+//                 recorded; none where a later session gave those a row that had none. Those of them that have no row have a place here and no other
 //   runs          those of which more is known than that; one that is asked for and has no row waits, and all of it follows from the plan. id: the hash of all a run resolves to, the version of the study's method among it; state 0 waiting, 1 done, 2 failed, 3 failed and
 //                 in quarantine; asked: 1 + its place in the plan as it is now, which no other has, 0: not asked for; attempts: highest number given out; reason: of the last failure;
 //                 host ... seconds: of the attempt that counts; results: how many measurements it has; first: the row of packs that it was handed out

@@ -47,7 +47,7 @@ constexpr std::size_t kNumbersOfBlock = 900;   // a row of so many is read as fa
 
 }  // namespace
 
-/// What the row of a run says that is handed out for the first time, from its number in the plan.
+/// What the row of a run says that has none yet, from its number in the plan.
 class NewRuns {
  public:
   struct Fields { std::int64_t settings, inputs, seed, image_set, method; };

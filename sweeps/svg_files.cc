@@ -89,7 +89,10 @@ std::string convert(const std::string& python, const std::map<std::string, nlohm
   }
   std::string mistake;
   for (const auto& [process, log] : begun)
-    if (!went_well(process)) mistake = last_line(log);
+    if (!went_well(process) && mistake.empty()) {
+      mistake = last_line(log);
+      if (mistake.empty()) mistake = "a process of it ended without a word, as one does that was given no more memory";
+    }
   return mistake;
 }
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/process_identity.h"
+#include "runtime/clock.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
@@ -155,7 +156,7 @@ HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::
   facts.name = host_name();
   facts.version = PALIMPSEST_VERSION;
   facts.program = hash_or_nothing(program.string());
-  facts.time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  facts.time = unix_time();
   facts.cores = cores.usable();
   facts.threads = cores.allowed;
   facts.memories = cores.memories;

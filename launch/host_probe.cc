@@ -9,6 +9,7 @@
 
 #include "launch/conversation.h"
 #include "launch/process_identity.h"
+#include "runtime/clock.h"
 #include "runtime/error.h"
 #include "runtime/host_name.h"
 
@@ -19,10 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kFactsLimit = 30s, kTimeLimit = 3s, kLinksLimit = 20s;
 constexpr int kNoSuchCommand = 127, kSshFailed = 255;
-
-double clock_here() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 // The light program beside ours; the bundle's script has none.
 std::vector<std::string> peer_command(const ProbeRequest& request) {
@@ -76,11 +73,11 @@ class Probe {
 
   void compare_clocks() {
     if (!report.facts) return;
-    const double before = clock_here();
+    const double before = unix_time();
     if (!talk_.say("time")) return;
     const auto line = talk_.hear(kTimeLimit);
     if (!line) return;
-    const double after = clock_here();
+    const double after = unix_time();
     report.clock_doubt = (after - before) / 2;
     report.clock_ahead = std::atof(line->c_str()) - (before + after) / 2;
   }

@@ -10,12 +10,10 @@
 #include "runtime/crash_point.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
-
-// The first line: LibTorch puts a stack trace behind it.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 bool says_any(const std::string& text, std::initializer_list<const char*> words) {
   return std::ranges::any_of(words, [&](const char* one) { return text.find(one) != std::string::npos; });

@@ -2,18 +2,14 @@
 
 #include <fmt/core.h>
 
-#include <chrono>
 #include <iostream>
 
 #include "launch/host_facts.h"
 #include "launch/link_trial.h"
+#include "runtime/clock.h"
 
 namespace palimpsest {
 namespace {
-
-double clock_here() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 void say(const std::string& line) { std::cout << line << "\n" << std::flush; }
 
@@ -26,7 +22,7 @@ int answer_launch(const std::vector<std::string>& inputs, const std::string& fol
   facts.token = listener.token();
   say(encode(facts));
   for (std::string line; std::getline(std::cin, line);) {
-    if (line == "time") say(fmt::format("{:.6f}", clock_here()));
+    if (line == "time") say(fmt::format("{:.6f}", unix_time()));
     if (line.starts_with("links ")) say(encode(try_links(targets_in(line.substr(6)))));
   }
   return 0;

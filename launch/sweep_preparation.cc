@@ -111,10 +111,14 @@ void record(Ledger& ledger, const SweepRequest& request, const Plan& plan, const
   write_durably(request.out / "resolved.toml", resolved_toml(plan.definition()));
 }
 
+std::map<std::string, std::int64_t> sizes_in_memory(const WaitingRuns& waiting, const RankCount& crew) {
+  const PackRoom room = room_for_packs(crew.on_this_host);
+  return pack_sizes(waiting, room.bytes, room.largest);
+}
+
 // As memory and what was found out about packs allow. Where there is much to do it is found out now how fast packs are.
 std::map<std::string, std::int64_t> sizes_of(const WaitingRuns& waiting, const RankCount& crew, PackNotes& notes) {
-  const PackRoom room = room_for_packs(crew.on_this_host);
-  auto sizes = pack_sizes(waiting, room.bytes, room.largest);
+  auto sizes = sizes_in_memory(waiting, crew);
   const bool free = waiting.plan().definition().pack_size == 0;
   if (free) measure_packs(waiting, sizes, seconds_to_measure(waiting, crew.ranks), notes);
   return within_notes(std::move(sizes), notes, free);
@@ -149,8 +153,7 @@ std::map<int, std::int64_t> sizes_of_suspects(const Plan& plan, const RunLists& 
   for (const auto& together : suspected) runs.insert(runs.end(), together.begin(), together.end());
   if (runs.empty()) return {};
   std::ranges::sort(runs);
-  const PackRoom room = room_for_packs(crew.on_this_host);
-  const auto sizes = pack_sizes(WaitingRuns(plan, RunSet(runs)), room.bytes, room.largest);
+  const auto sizes = sizes_in_memory(WaitingRuns(plan, RunSet(runs)), crew);
   std::map<int, std::int64_t> largest;
   for (const auto& [signature, size] : within_notes(sizes, notes, plan.definition().pack_size == 0)) largest[number_of(signature, *signatures)] = size;
   return largest;

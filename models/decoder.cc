@@ -106,22 +106,19 @@ at::Tensor Decoder::embed(const at::Tensor& tokens) const {
   return linear(tokens.reshape({R, B * n, -1}), embed_weight_, embed_bias_).view({R, B, n, config_.width});
 }
 
-at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomStream>& runs) const {
+at::Tensor Decoder::through_blocks(const at::Tensor& embedded, const DropoutOf& drop) const {
   auto x = embedded + position_.value;   // own: [R, 1, T, D]; shared: [1, T, D]
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
-    x = run_block({"decoder", static_cast<std::int64_t>(layer)}, x, [this, layer, runs](const at::Tensor& x) {
-      return transformer_block(x, blocks_[layer], dropout_of(layer, runs, x.size(0), x.size(1), x.device()));
-    });
+    x = run_block({"decoder", static_cast<std::int64_t>(layer)}, x, [this, layer, drop](const at::Tensor& x) { return transformer_block(x, blocks_[layer], drop(layer, x)); });
   return x;
 }
 
+at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomStream>& runs) const {
+  return through_blocks(embedded, [this, runs](std::size_t layer, const at::Tensor& x) { return dropout_of(layer, runs, x.size(0), x.size(1), x.device()); });
+}
+
 at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<BlockDropout>& drawn) const {
-  auto x = embedded + position_.value;
-  for (std::size_t layer = 0; layer < blocks_.size(); ++layer)
-    x = run_block({"decoder", static_cast<std::int64_t>(layer)}, x, [this, layer, drop = drawn.empty() ? BlockDropout{} : drawn[layer]](const at::Tensor& x) {
-      return transformer_block(x, blocks_[layer], drop);
-    });
-  return x;
+  return through_blocks(embedded, [drawn](std::size_t layer, const at::Tensor&) { return drawn.empty() ? BlockDropout{} : drawn[layer]; });
 }
 
 BlockDropout Decoder::dropout_of(std::size_t layer, const std::vector<RandomStream>& runs, std::int64_t R, std::int64_t B, at::Device device) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ class Decoder {
   const Parameter& mask_token() const { return mask_token_; }   // [width] or own [R, width]; undefined where there is none
 
  private:
+  using DropoutOf = std::function<BlockDropout(std::size_t layer, const at::Tensor& x)>;   // when the block is computed, and computed again
+  at::Tensor through_blocks(const at::Tensor& embedded, const DropoutOf&) const;
   BlockDropout dropout_of(std::size_t layer, const std::vector<RandomStream>& drop, std::int64_t R, std::int64_t B, at::Device device) const;
   DecoderConfig config_;
   Parameter embed_weight_, embed_bias_, position_, norm_weight_, norm_bias_, pixels_weight_, pixels_bias_, mask_token_;

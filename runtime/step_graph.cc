@@ -6,6 +6,7 @@
 
 #include "runtime/error.h"
 #include "runtime/log.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -13,9 +14,6 @@ namespace {
 constexpr int kDoneFirst = 2;  // libraries choose their kernels and take their memory at the first calls
 
 bool wanted = false;  // of this process
-
-// The first line: LibTorch puts a stack trace behind it.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 using MakeRecorder = StepRecorder*(int device);
 

@@ -16,6 +16,9 @@ inline std::string counted(int count, std::string_view noun) { return counted(st
 std::string joined(const std::vector<std::string>& words, std::string_view between = ", ");
 std::string listed(const std::vector<std::string>& words);   // "a, b and c"
 
+/// LibTorch puts a stack trace behind the first line of what went wrong.
+inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 /// In double quotes, with what JSON escapes: YAML reads it, too.
 std::string in_quotes(std::string_view text);
 

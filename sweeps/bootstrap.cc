@@ -48,7 +48,8 @@ double largest_away(std::span<const double> x, double centre) {
 
 Rounded rounded(std::span<const double> x) {
   Rounded out;
-  const double n = static_cast<double>(x.size()), centre = mean(x), away = largest_away(x, centre), scale = away > 0 ? std::min(kLargest / away, std::numeric_limits<double>::max()) : 0;
+  const double n = static_cast<double>(x.size()), centre = mean(x), away = largest_away(x, centre);
+  const double scale = away > 0 ? std::min(kLargest / away, std::numeric_limits<double>::max()) : 0;
   double worst = 0, squares = 0, cubes = 0;
   for (double v : x) {
     const double exact = (v - centre) * scale, near = std::round(exact);

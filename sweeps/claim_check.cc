@@ -39,7 +39,7 @@ Answer why_not(const ClaimPart& part, const Settings& settings, const Study& stu
   Measurement made_up{part.metric, metric->axes, std::vector<float>(count, 1)};
   try {
     for (const auto& hole : metric->holes) {
-      for (const std::size_t place : offsets_in(metric->axes, region_of(metric->axes, hole.at, part.metric))) made_up.values[place] = std::nanf("");
+      leave_out(made_up, hole.at);
       if (!std::isfinite(run_value(part, settings, made_up, study.axis_keys))) return {{}, fmt::format("{} is not measured at {}: {}", part.metric, places(hole.at), hole.why)};
     }
     run_value(part, settings, made_up, study.axis_keys);

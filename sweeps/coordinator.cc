@@ -333,10 +333,9 @@ std::string quarantine_reason(const std::string& last_words) {
 Coordinator coordinate(Backlog backlog) {
   Coordinator coordinator;
   coordinator.id_of = std::move(backlog.id_of);
-  coordinator.largest = std::move(backlog.largest);
-  const auto given = coordinator.largest;
+  coordinator.largest = backlog.largest;
   for (const Pack& pack : backlog.packs) {
-    if (!given.contains(pack.signature)) keep_largest(coordinator, pack);
+    if (!backlog.largest.contains(pack.signature)) keep_largest(coordinator, pack);
     coordinator.runs_waiting += static_cast<std::int64_t>(pack.runs.size());
   }
   coordinator.waiting.assign(std::make_move_iterator(backlog.packs.begin()), std::make_move_iterator(backlog.packs.end()));

@@ -10,7 +10,7 @@
 namespace palimpsest {
 namespace {
 
-// [4, R] on the device.
+// [4, R] on the device, in the order of LossInputs::Weight.
 at::Tensor weights_of(const std::vector<LossConfig>& runs, at::Device device) {
   std::vector<float> out;
   for (const auto weight : {&LossConfig::pixels, &LossConfig::masked, &LossConfig::features, &LossConfig::l1})
@@ -82,26 +82,26 @@ FamiliarityLoss::FamiliarityLoss(const SlowWeights& slow, const std::vector<std:
 
 at::Tensor FamiliarityLoss::operator()(const FastNetwork& network, const LossConfig& common, const at::Tensor& shown, const at::Tensor& target,
                                        const LossInputs& inputs) const {
-  const auto l1 = inputs.weights[3];
+  const auto l1 = inputs.weights[LossInputs::kL1];
   const auto pixels = pixel_patches(target, network.encoder.config().patch);
   const auto wanted = network.normalised_pixels ? PatchScale(pixels).normalised(pixels) : pixels;
   const auto as_wanted = [&](const at::Tensor& output) { return network.normalised_pixels ? output : at::sigmoid(output); };
   at::Tensor sum;
-  const auto add = [&](std::int64_t weight, const at::Tensor& term) {
+  const auto add = [&](LossInputs::Weight weight, const at::Tensor& term) {
     const auto weighted = inputs.weights[weight] * term;
     sum = sum.defined() ? sum + weighted : weighted;
   };
   if (common.whole()) {
     const auto guess = as_wanted(decoded(network, encoded(network, shown), inputs.drop));
-    if (common.pixels > 0) add(0, error(guess, wanted, l1));
+    if (common.pixels > 0) add(LossInputs::kPixels, error(guess, wanted, l1));
     if (common.features > 0) {
       const auto in_pixels = network.normalised_pixels ? PatchScale(pixels).restored(guess) : guess;
-      add(2, features(unpatchify(in_pixels, network.encoder.config().patch), target));
+      add(LossInputs::kFeatures, features(unpatchify(in_pixels, network.encoder.config().patch), target));
     }
   }
   if (common.masked > 0) {
     const auto guess = as_wanted(from_the_seen(network, shown, inputs.mask, inputs.masked_drop));
-    add(1, error(chosen_tokens(guess, inputs.mask.masked), chosen_tokens(wanted, inputs.mask.masked), l1));
+    add(LossInputs::kMasked, error(chosen_tokens(guess, inputs.mask.masked), chosen_tokens(wanted, inputs.mask.masked), l1));
   }
   return sum;
 }

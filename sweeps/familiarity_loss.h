@@ -28,7 +28,8 @@ struct LossStreams {
 
 /// What a step's loss takes from the host, on the device: all else of it is the same work at each step.
 struct LossInputs {
-  at::Tensor weights;                             // [4, R] of pixels, masked, features and l1
+  enum Weight { kPixels, kMasked, kFeatures, kL1 };
+  at::Tensor weights;                             // [4, R], by Weight
   std::vector<BlockDropout> drop, masked_drop;    // of each layer of the decoder, in the passes of whole images and of masked ones
   PatchMask mask;                                 // of R I images
 

@@ -25,8 +25,7 @@ Measurement measurement(const std::string& metric, std::vector<Axis> axes, const
 }
 
 Measurement with_holes(Measurement measured, const std::vector<DeclaredMetric::Hole>& holes) {
-  for (const auto& hole : holes)
-    for (const auto place : offsets_in(measured.axes, region_of(measured.axes, hole.at, measured.metric))) measured.values[place] = std::nanf("");
+  for (const auto& hole : holes) leave_out(measured, hole.at);
   return measured;
 }
 

@@ -195,7 +195,7 @@ class Drawing {
   Drawing& operator=(const Drawing&) = delete;
 
   void take(const Where& where, const Measurement& measurement) {
-    if (measurement.metric != figure_.info.metric || !figure_.problem.empty()) return;
+    if (!figure_.problem.empty()) return;
     try {
       sums_[{where.colour, where.other, unit_of(rows_, *where.run)}].add(reader_.numbers(*where.run, measurement));
     } catch (const InputError& error) {
@@ -257,11 +257,12 @@ std::vector<Figure> read_figures(const Rows& rows, const FigureConditions& condi
                                  const std::vector<MetricInfo>& metrics) {
   std::deque<Drawing> drawings;
   std::set<std::string> wanted;
-  for (const FigureInfo& info : infos) drawings.emplace_back(rows, info, metrics), wanted.insert(info.metric);
+  std::map<std::string, std::vector<Drawing*>> by_metric;
+  for (const FigureInfo& info : infos) by_metric[info.metric].push_back(&drawings.emplace_back(rows, info, metrics)), wanted.insert(info.metric);
   const auto runs = places_of_runs(rows, conditions);
   rows.for_each_measurement(wanted, [&](const RunId& id, const Measurement& measurement) {
     if (const auto where = runs.find(id); where != runs.end())
-      for (Drawing& drawing : drawings) drawing.take(where->second, measurement);
+      for (Drawing* drawing : by_metric.at(measurement.metric)) drawing->take(where->second, measurement);
   });
   std::vector<Figure> figures;
   for (Drawing& drawing : drawings) figures.push_back(drawing.drawn());

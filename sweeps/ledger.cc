@@ -93,14 +93,9 @@ void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t 
 // Rows of settings under the paths of the plan as it is now: what lies there is the same, and a report groups runs by them.
 class MovedSettings {
  public:
-  MovedSettings(SQLite::Database& db, const Plan& plan) : plan_(plan), json_(db, "SELECT json FROM settings WHERE id = ?"), row_of_(db, "settings", "json") {}
+  MovedSettings(SQLite::Database& db, const Plan& plan) : plan_(plan), rows_(db), row_of_(db, "settings", "json") {}
 
-  Settings at(std::int64_t row) {
-    json_.reset();
-    json_.bind(1, row);
-    if (!json_.executeStep()) throw FormatError("is damaged: a row of settings that others name is not there. See `palimpsest ledger check`.");
-    return settings_of_json(json_.getColumn(0).getString());
-  }
+  Settings at(std::int64_t row) { return rows_.at(row); }
 
   std::int64_t moved(std::int64_t row, std::int64_t number) {
     const auto [known, is_new] = known_.try_emplace({row, plan_.cell_of(number)}, row);
@@ -118,7 +113,7 @@ class MovedSettings {
   }
 
   const Plan& plan_;
-  SQLite::Statement json_;
+  SettingsRows rows_;
   Lookup row_of_;
   std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> known_;   // by row and cell
 };
@@ -184,7 +179,7 @@ void Ledger::State::lay_out_fresh_packs() {
     } catch (const InputError& error) {
       log().warn("what became of runs that were handed out before is not known: {}", error.what());
     }
-  db.exec("UPDATE packs SET runs = '', seal = seal(pack, epoch, host, device, rank, started, '') WHERE runs <> ''");
+  forget_flights(db);
   plan.reset();
 }
 

@@ -106,6 +106,13 @@ RunSet asked_of(SQLite::Database& db) {
 
 }  // namespace
 
+Settings SettingsRows::at(std::int64_t row) {
+  json_.reset();
+  json_.bind(1, row);
+  if (!json_.executeStep()) throw FormatError("is damaged: a row of settings that others name is not there. See `palimpsest ledger check`.");
+  return settings_of_json(json_.getColumn(0).getString());
+}
+
 std::vector<std::int64_t> numbers_of_rows(SQLite::Database& db) {
   std::vector<std::int64_t> numbers;
   SQLite::Statement row(db, "SELECT asked - 1 FROM runs WHERE asked > 0");
@@ -117,8 +124,8 @@ std::vector<std::int64_t> numbers_of_rows(SQLite::Database& db) {
 std::vector<FreshPack> fresh_packs(SQLite::Database& db, bool last) {
   std::vector<FreshPack> packs;
   std::vector<std::int64_t> known;
-  SQLite::Statement row(db, "SELECT pack, host, device, rank, started, epoch, runs, seal = seal(pack, epoch, host, device, rank, started, runs) FROM packs WHERE runs <> ''" +
-                                std::string(last ? " AND epoch = (SELECT max(epoch) FROM sessions)" : "") + " ORDER BY pack");
+  SQLite::Statement row(db, "SELECT pack, host, device, rank, started, epoch, runs, seal = " + seal_of_pack() +
+                                " FROM packs WHERE runs <> ''" + std::string(last ? " AND epoch = (SELECT max(epoch) FROM sessions)" : "") + " ORDER BY pack");
   while (row.executeStep()) {
     check_seal(row, "the row of pack " + row.getColumn(0).getString());
     if (packs.empty() && known.empty()) known = numbers_of_rows(db);
@@ -129,6 +136,10 @@ std::vector<FreshPack> fresh_packs(SQLite::Database& db, bool last) {
     if (!pack.numbers.empty()) packs.push_back(std::move(pack));
   }
   return packs;
+}
+
+void forget_flights(SQLite::Database& db) {
+  db.exec("UPDATE main.packs SET runs = '', seal = " + seal_of_pack({{"runs", "''"}}) + " WHERE runs <> ''");
 }
 
 const std::vector<std::int64_t>& Ledger::State::rows_by_id() const {
@@ -196,7 +207,7 @@ void Ledger::for_each_row(const Plan& plan, const std::function<void(const RunRo
   const bool same = state_->plan.get() == &plan || guarded(state_->file, [&] { return meta_where_known(state_->db, "plan") == plan.fingerprint(); });
   guarded(state_->file, [&] {
     RunFinder finder(plan);
-    SQLite::Statement json(state_->db, "SELECT json FROM settings WHERE id = ?");
+    SettingsRows settings(state_->db);
     SQLite::Statement row(state_->db, "SELECT id, asked, state, attempts, seconds, settings, image_set, seed, seal = " + seal_of_run() + " FROM runs");
     while (row.executeStep()) {
       check_seal(row, "the row of run " + row.getColumn(0).getString());
@@ -204,13 +215,7 @@ void Ledger::for_each_row(const Plan& plan, const std::function<void(const RunRo
       RunRow run{row.getColumn(0).getString(), row.getColumn(1).getInt64() - 1, row.getColumn(1).getInt64() > 0, static_cast<RunState>(std::min(state, kInQuarantine - 1)), state == kInQuarantine,
                  row.getColumn(3).getInt(), row.getColumn(4).getDouble()};
       if (!same || run.number < 0) {
-        const auto settings = [&] {
-          json.reset();
-          json.bind(1, row.getColumn(5).getInt64());
-          if (!json.executeStep()) throw FormatError("is damaged: a row of settings that others name is not there. See `palimpsest ledger check`.");
-          return settings_of_json(json.getColumn(0).getString());
-        };
-        run.number = finder.number_of(run.id, row.getColumn(5).getInt64(), settings, row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
+        run.number = finder.number_of(run.id, row.getColumn(5).getInt64(), [&] { return settings.at(row.getColumn(5).getInt64()); }, row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
       }
       visit(run);
     }

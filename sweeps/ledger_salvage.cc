@@ -6,6 +6,7 @@
 #include "sweeps/ledger_check.h"
 #include "sweeps/ledger_lock.h"
 #include "sweeps/ledger_schema.h"
+#include "sweeps/ledger_state.h"
 #include "sweeps/seal.h"
 
 namespace palimpsest {
@@ -160,12 +161,6 @@ void put_right_beside(SQLite::Database& db) {
           "INSERT OR IGNORE INTO main.sessions SELECT DISTINCT epoch, 0, '{}' FROM main.every_attempt");
 }
 
-// A pack's run without a row is in flight. Where rows were lost it may be one of theirs, which no worker was lost with.
-void forget_flights(SQLite::Database& db, const Salvage& salvage) {
-  const bool lost = std::ranges::any_of(salvage.tables, [](const Saved& one) { return one.table == "runs" && (one.damaged > 0 || one.cut); });
-  if (lost) db.exec("UPDATE main.packs SET runs = '', seal = seal(pack, epoch, host, device, rank, started, '') WHERE runs <> ''");
-}
-
 void attach(SQLite::Database& db, const std::filesystem::path& file) {
   try {
     SQLite::Statement statement(db, "ATTACH DATABASE ? AS damaged");
@@ -183,7 +178,8 @@ Salvage copy_all(SQLite::Database& db) {
   SQLite::Transaction all(db);
   db.exec("DELETE FROM main.meta");
   for (const Table& table : kTables) salvage.tables.push_back(Copy(db, table).run());
-  forget_flights(db, salvage);
+  // A pack's run without a row is in flight. Where rows were lost it may be one of theirs, which no worker was lost with.
+  if (std::ranges::any_of(salvage.tables, [](const Saved& one) { return one.table == "runs" && (one.damaged > 0 || one.cut); })) forget_flights(db);
   ask_for_nothing_without_plan(db);
   db.exec("UPDATE main.runs SET first = 0, seal = " + seal_of_run({{"first", "0"}}) + " WHERE first NOT IN (SELECT row FROM main.packs) AND first <> 0");   // its pack is lost
   salvage.run_again = wait_again(db);

@@ -47,10 +47,22 @@ const auto& found_in(const std::map<std::int64_t, Found>& rows, std::int64_t num
   return row->second;
 }
 
+/// Rows of settings, one by one.
+class SettingsRows {
+ public:
+  explicit SettingsRows(SQLite::Database& db) : json_(db, "SELECT json FROM settings WHERE id = ?") {}
+  Settings at(std::int64_t row);   // throws FormatError where it is not there
+
+ private:
+  SQLite::Statement json_;
+};
+
 /// Numbers of the plan whose runs have a row, ascending.
 std::vector<std::int64_t> numbers_of_rows(SQLite::Database&);
 /// Packs of which some runs have no row yet; `last`: those of the last session alone.
 std::vector<FreshPack> fresh_packs(SQLite::Database&, bool last);
+/// What packs say of runs that have no row is no longer so.
+void forget_flights(SQLite::Database&);
 
 /// Rows of runs; `keys`: of their settings, all where it is none; `only`: the run of this id, sorted by id else.
 std::vector<LedgerRun> rows_of_runs(SQLite::Database&, bool all, const std::set<std::string>* keys = nullptr, const RunId* only = nullptr);

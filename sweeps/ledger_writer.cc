@@ -86,8 +86,7 @@ struct LedgerWriter::State {
         next_row_(db.execAndGet("SELECT coalesce(max(row), 0) + 1 FROM runs").getInt64()),
         plan_(std::move(plan)),
         new_(db, plan_),
-        row_of_number_(db, "SELECT row, state, first FROM runs WHERE asked = ? AND asked > 0"),
-        row_of_id_(db, "SELECT row, state, first FROM runs WHERE id = ?"),
+        row_there_(db, "SELECT row, state, first FROM runs WHERE asked = ? AND asked > 0"),
         make_(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, state, reason, host, device, started, finished, seconds, results, first, seal, attempts) "
                   "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,seal(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17),?18) ON CONFLICT DO NOTHING"),
         hand_out_(db, "INSERT INTO packs (pack, epoch, host, device, rank, started, runs, seal) VALUES (?1,?2,?3,?4,?5,?6,?7,seal(?1,?2,?3,?4,?5,?6,?7))"),
@@ -153,13 +152,11 @@ struct LedgerWriter::State {
   }
 
   std::optional<Row> row_there(const Attempt& one) {
-    SQLite::Statement& rows = one.place < 0 ? row_of_id_ : row_of_number_;
-    if (one.place < 0) rows.bind(1, one.run);
-    else rows.bind(1, one.place + 1);
+    row_there_.bind(1, one.place + 1);
     std::optional<Row> row;
     std::int64_t first = 0;
-    if (rows.executeStep()) row = Row{rows.getColumn(0).getInt64(), static_cast<RunState>(rows.getColumn(1).getInt())}, first = rows.getColumn(2).getInt64();
-    rows.reset();
+    if (row_there_.executeStep()) row = Row{row_there_.getColumn(0).getInt64(), static_cast<RunState>(row_there_.getColumn(1).getInt())}, first = row_there_.getColumn(2).getInt64();
+    row_there_.reset();
     if (first > 0) run(tell_first_, row->number), run(first_told_, row->number);   // there will be more to tell
     return row;
   }
@@ -290,7 +287,7 @@ struct LedgerWriter::State {
   std::int64_t epoch_, next_row_;
   std::function<const Plan&()> plan_;
   NewRuns new_;
-  SQLite::Statement row_of_number_, row_of_id_, make_, hand_out_, attempt_, tell_first_, first_told_, count_, end_, settle_, measure_, attach_;
+  SQLite::Statement row_there_, make_, hand_out_, attempt_, tell_first_, first_told_, count_, end_, settle_, measure_, attach_;
   Lookup metric_, shape_;
   std::unordered_map<std::int64_t, std::shared_ptr<const Handed>> fresh_;   // runs that have no row yet, by number
   std::map<std::string, Block> blocks_;   // the last of each metric

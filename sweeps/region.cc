@@ -1,6 +1,7 @@
 #include "sweeps/region.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "runtime/error.h"
@@ -15,6 +16,10 @@ std::string quoted_list(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+void leave_out(Measurement& measurement, const Selection& at) {
+  for (const std::size_t place : offsets_in(measurement.axes, region_of(measurement.axes, at, measurement.metric))) measurement.values[place] = std::nanf("");
+}
 
 bool names_axis(const std::string& word, const std::string& axis) { return word == axis || word == axis + "s"; }
 

@@ -25,6 +25,9 @@ Region region_of(const std::vector<Axis>& axes, const Selection& at, const std::
 /// Where the values of a region lie in the array, row-major.
 std::vector<std::size_t> offsets_in(const std::vector<Axis>& axes, const Region& region);
 
+/// The values of a region are none from here on: NaN.
+void leave_out(Measurement&, const Selection& at);
+
 bool names_axis(const std::string& word, const std::string& axis);
 
 }  // namespace palimpsest

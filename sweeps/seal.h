@@ -15,7 +15,8 @@ void know_seals(SQLite::Database&);
 
 /// "seal(id, settings, ...)": the seal of a row of `runs`; columns that the same statement changes are given by their new values, {"asked", "0"}.
 std::string seal_of_run(const std::map<std::string_view, std::string_view>& changed = {});
-/// The same of a claim.
+/// The same of a pack, and of a claim.
+std::string seal_of_pack(const std::map<std::string_view, std::string_view>& changed = {});
 std::string seal_of_claim(const std::map<std::string_view, std::string_view>& changed = {});
 
 /// A table whose rows are sealed, and the seal of a row.

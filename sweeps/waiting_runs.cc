@@ -28,7 +28,7 @@ WaitingRuns::WaitingRuns(const Plan& plan, RunSet waiting) : plan_(&plan), runs_
 
 void WaitingRuns::find_axes() {
   const Product& product = plan_->product();
-  exact_ = plan_->kept().size() <= kFewCells && plan_->product().cells() <= kFewPlaces;
+  exact_ = plan_->kept().size() <= kFewCells && product.cells() <= kFewPlaces;
   for (std::size_t axis = 0; axis < product.axes(); ++axis)
     if (product.count(axis) > 1 && (exact_ || changes_signature(axis))) axes_.push_back(axis);
   block_ = axes_.empty() ? product.cells() : product.stride(axes_.back());

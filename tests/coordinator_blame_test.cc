@@ -96,11 +96,7 @@ TEST_F(Coordinating, WritesDownThatRunsWhoseTurnHadNotComeWereNotLost) {
   Backlog backlog{id_of, {{{0, 1, 2, 3}}}, {}, 1, 1};
   backlog.largest = {{0, 1}};
   auto coordinator = coordinate(std::move(backlog));
-  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  on_run_finished(coordinator, kAnn, PackId{1}, well(0), 1, outbox);
-  take(outbox);
-  on_worker_lost(coordinator, kAnn, "", 2, outbox);
-  on_worker_ready(coordinator, kBob, anyone, 3, outbox);
+  lose_ann_after_run_0(coordinator);
   EXPECT_EQ(take(outbox), "ledger: run 1 attempt 1 lost\n"
                           "ledger: run 2 attempt 1 run 3 attempt 1 stopped\n"
                           "ledger: pack 2 of run 1 attempt 2\n"

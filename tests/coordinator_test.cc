@@ -55,11 +55,7 @@ TEST_F(Coordinating, EntersResultsBeforeTheNextAssignment) {
 
 TEST_F(Coordinating, GivesTheOpenRunsOfALostWorkerToTheNext) {
   auto coordinator = sweep_of_packs({2, 1});
-  on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
-  on_run_finished(coordinator, kAnn, PackId{1}, well(0), 1, outbox);
-  take(outbox);
-  on_worker_lost(coordinator, kAnn, "", 2, outbox);
-  on_worker_ready(coordinator, kBob, anyone, 3, outbox);
+  lose_ann_after_run_0(coordinator);
   EXPECT_EQ(take(outbox), "ledger: run 1 attempt 1 lost\n"
                           "ledger: pack 2 of run 1 attempt 2\n"
                           "pack 2 -> bob\n");

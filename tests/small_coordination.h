@@ -75,6 +75,15 @@ inline RunResult well(std::int64_t run) { return badly(run, ""); }
 struct Coordinating : testing::Test {
   Outbox outbox;
   const Worker anyone{"node1", "cpu", 0, {}};
+
+  // Ann is lost when run 0 of her pack is through; then Bob is ready.
+  void lose_ann_after_run_0(Coordinator& coordinator) {
+    on_worker_ready(coordinator, kAnn, anyone, 0, outbox);
+    on_run_finished(coordinator, kAnn, PackId{1}, well(0), 1, outbox);
+    take(outbox);
+    on_worker_lost(coordinator, kAnn, "", 2, outbox);
+    on_worker_ready(coordinator, kBob, anyone, 3, outbox);
+  }
 };
 
 inline const Assignment& last_order(const Outbox& outbox) { return std::get<Assignment>(outbox.effects.back()); }

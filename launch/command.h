@@ -19,8 +19,13 @@ using AddCommand = Run (*)(CommandLine& command);
 /// Who runs a command that was started under mpirun.
 enum class Ranks { kFirst, kAll };
 
+/// What `launch` must know of a definition before it starts ranks.
+struct DefinitionNeeds {
+  bool gpus = false;   // it is computed on GPUs where there are any
+};
+
 /// Reads the definition that a command over all ranks is given; throws InputError.
-using CheckDefinition = void (*)(const DefinitionArgument&);
+using CheckDefinition = DefinitionNeeds (*)(const DefinitionArgument&);
 
 struct Command {
   const char* name;

@@ -84,7 +84,7 @@ void refuse_missing_weights(const DefinitionArgument& given, const LaunchRequest
 }
 
 // Mistakes are told here and once, before any host is asked and any rank started.
-void check_words(const Command& command, const LaunchRequest& request) {
+void check_words(const Command& command, LaunchRequest& request) {
   CommandLine line(command.help, command.name);
   const Run unused = command.add(line);
   if (const auto unparsed = line.parse({request.command.begin() + 1, request.command.end()})) {
@@ -92,12 +92,14 @@ void check_words(const Command& command, const LaunchRequest& request) {
     throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, unparsed->what, command.name));
   }
   const DefinitionArgument given = definition_argument_of(line);
-  command.check(given);
+  const DefinitionNeeds needs = command.check(given);
+  const std::string device = line.values("--device").empty() ? "auto" : line.values("--device").front();
+  if (needs.gpus && device != "cpu") request.gpus = device;
   for (const std::string& out : line.values("--out")) refuse_impossible_folder(out);
   if (std::string_view(command.name) == "sweep") refuse_missing_weights(given, request);
 }
 
-void check_command(const LaunchRequest& request) {
+void check_command(LaunchRequest& request) {
   const std::vector<std::string>& words = request.command;
   std::string names;
   for (const Command& command : commands()) {
@@ -110,7 +112,7 @@ void check_command(const LaunchRequest& request) {
                   words.empty() ? "no command is given" : "\"" + words[0] + "\" is none that runs over ranks", names));
 }
 
-void check(const LaunchRequest& request) {
+void check(LaunchRequest& request) {
   if (MpiWorld::started_by_launcher() && !std::getenv("SLURM_JOB_ID"))
     throw InputError("launch starts mpirun itself. Run it outside of mpirun, or leave the word launch away.");
   if (request.ranks && *request.ranks < 1)
@@ -284,7 +286,7 @@ int run_with_restarts(const LaunchRequest& request, WorldHosts& hosts, const Exi
   }
 }
 
-int launch(const LaunchRequest& request) {
+int launch(LaunchRequest& request) {
   check(request);
   announce_terminal();
   catch_stop_signals();
@@ -303,7 +305,8 @@ Run add_launch(CommandLine& command) {
   if (const char* prefix = std::getenv("PALIMPSEST_PREFIX")) request->prefix = prefix;  // the bundle's own
   command
       .add_option("-n", request->ranks,
-                  "ranks; without it one for each core (or slot, or task of the Slurm allocation)")
+                  "ranks; without it one for each GPU where the command computes on some, else for each core (or slot, or task of the "
+                  "Slurm allocation)")
       ->type_name("N");
   command
       .add_option("--hosts", request->hosts,
@@ -312,7 +315,7 @@ Run add_launch(CommandLine& command) {
       ->type_name("FILE");
   command
       .add_option("--ranks-per-gpu", request->ranks_per_gpu,
-                  "for a sweep on GPUs, where slots are not said: so many ranks share each GPU and its memory")
+                  "on GPUs, where neither -n nor slots are said: so many ranks share each GPU and its memory")
       ->type_name("N")
       ->between(1, 64);
   command.add_flag("--check", request->check, "look at the hosts, tell what is found, and end");

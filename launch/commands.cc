@@ -6,8 +6,12 @@
 namespace palimpsest {
 namespace {
 
-void check_pretraining(const DefinitionArgument& given) { read_pretraining(given.file, given.overrides()); }
-void check_sweep(const DefinitionArgument& given) { read_sweep(given.file, given.overrides()); }
+DefinitionNeeds check_pretraining(const DefinitionArgument& given) {
+  read_pretraining(given.file, given.overrides());
+  return {.gpus = true};
+}
+
+DefinitionNeeds check_sweep(const DefinitionArgument& given) { return {.gpus = read_sweep(given.file, given.overrides()).study->on_gpu}; }
 
 }  // namespace
 

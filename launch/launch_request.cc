@@ -42,7 +42,7 @@ int ranks_to_start(const LaunchRequest& request, const std::vector<Host>& hosts)
   const int slots = slots_of(hosts), ranks = request.ranks.value_or(slots);
   if (ranks < 1) throw InputError(fmt::format("-n {}: there must be at least 1 rank.", ranks));
   if (ranks <= slots || request.oversubscribe) return ranks;
-  const std::string there = hosts.size() == 1 ? "this host has " + counted(slots, "core")
+  const std::string there = hosts.size() == 1 ? "this host has " + counted(slots, request.ranks_per_gpu ? "place" : "core")
                                               : fmt::format("the hosts have {} ({})", counted(slots, "core"), each_with_slots(hosts));
   throw InputError(
       fmt::format("-n {}: {} to give to ranks, and more ranks than that slow each other down. Write -n {}, or "
@@ -50,19 +50,23 @@ int ranks_to_start(const LaunchRequest& request, const std::vector<Host>& hosts)
                   ranks, there, slots));
 }
 
-bool computes_on_gpus(const std::vector<std::string>& command) {
-  if (command.empty() || command[0] != "sweep") return false;
-  if (std::ranges::find(command, "--device=cpu") != command.end()) return false;
-  const auto device = std::ranges::find(command, "--device");
-  return device == command.end() || device + 1 == command.end() || *(device + 1) != "cpu";
+int gpus_used(const LaunchRequest& request, int gpus) {
+  if (request.gpus.empty()) return 0;
+  return request.gpus.starts_with("cuda:") ? std::min(gpus, 1) : gpus;
 }
 
 int ranks_of_host(const LaunchRequest& request, const std::string& host, int cores, int gpus) {
-  const bool on_gpus = gpus > 0 && computes_on_gpus(request.command);
-  if (request.ranks_per_gpu && !on_gpus)
+  const int used = gpus_used(request, gpus);
+  if (request.ranks_per_gpu && used == 0)
     throw InputError(fmt::format("--ranks-per-gpu {}: {}. Leave it out.", *request.ranks_per_gpu,
-                                 gpus > 0 ? "this command computes on no GPU" : host + " shows no GPU"));
-  return on_gpus ? gpus * request.ranks_per_gpu.value_or(1) : cores;
+                                 request.gpus.empty() ? "this command computes on no GPU" : host + " shows no GPU"));
+  return used > 0 ? used * request.ranks_per_gpu.value_or(1) : cores;
+}
+
+std::string ranks_by_gpus(const LaunchRequest& request, int gpus) {
+  const int used = gpus_used(request, gpus), each = request.ranks_per_gpu.value_or(1);
+  return fmt::format("{} {}, so {}, {} for each GPU; -n N starts others", counted(used, "GPU"), used < gpus ? "is asked for" : "here",
+                     counted(used * each, "rank"), each == 1 ? "one" : std::to_string(each));
 }
 
 std::vector<std::string> inputs_of(const std::vector<std::string>& command) {

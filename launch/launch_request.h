@@ -11,7 +11,7 @@ namespace palimpsest {
 
 /// What `launch` was asked for.
 struct LaunchRequest {
-  std::optional<int> ranks;     // without it as many as the hosts have slots, or this host has cores
+  std::optional<int> ranks;     // without it as many as the hosts have slots, or this host has GPUs to compute on, or cores
   std::filesystem::path hosts;  // a hostfile; empty: the allocation this process is in, or this host
   int restarts = 3;
   std::optional<int> ranks_per_gpu;   // where ranks take GPUs; several keep one busy where packs are small
@@ -22,18 +22,22 @@ struct LaunchRequest {
   std::string network, bind = "auto";
   bool check = false, no_check = false;  // look at the hosts and end; do not look
   std::vector<std::string> command;      // of ours, with its arguments
+  std::string gpus;                      // what its ranks compute on where there are GPUs: "" none of them, else its --device
 };
 
 /// How many ranks to start on these hosts, each of which says its slots. Throws InputError where that is more than they
 /// have and nobody asked for it.
 int ranks_to_start(const LaunchRequest&, const std::vector<Host>&);
 
-/// Whether a rank of this command takes a GPU where there is one.
-bool computes_on_gpus(const std::vector<std::string>& command);
+/// GPUs that its ranks share out on a host which has so many: all of them, or the one that --device names.
+int gpus_used(const LaunchRequest&, int gpus);
 
 /// How many ranks a host takes that does not say its slots: one for each core, or, where the command computes on GPUs and it
 /// has some, so many for each of those. Throws InputError where ranks_per_gpu is asked for and there is nothing to take it.
 int ranks_of_host(const LaunchRequest&, const std::string& host, int cores, int gpus);
+
+/// What is said where nobody asked for that number: "2 GPUs here, so 2 ranks, one for each GPU; -n N starts others".
+std::string ranks_by_gpus(const LaunchRequest&, int gpus);
 
 /// Files that the command reads: its arguments that are files, values of KEY=FILE among them, and what definitions
 /// (TOML) name. Absolute, each once.

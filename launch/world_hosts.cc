@@ -9,6 +9,7 @@
 #include "launch/host_check.h"
 #include "launch/host_probe.h"
 #include "launch/process_identity.h"
+#include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
 #include "runtime/host_name.h"
@@ -32,10 +33,18 @@ std::vector<std::string> shell_for(const LaunchRequest& request) {
   return {"ssh"};
 }
 
+// GPUs that LibTorch can use: ranks would find no others.
+int gpus_here(const LaunchRequest& request) {
+  std::string why_none;
+  return request.gpus.empty() || gpus_of_host() == 0 ? 0 : gpu_count(why_none);
+}
+
 // Cores that a container shares are counted by time, and two hardware threads of a core may both be wanted.
 int slots_here(const LaunchRequest& request) {
-  const int cores = request.ranks ? std::max(host_cores().usable(), host_cores().allowed) : host_cores().usable();
-  return request.ranks_per_gpu ? ranks_of_host(request, "this host", cores, gpus_of_host()) : cores;
+  if (request.ranks && !request.ranks_per_gpu) return std::max(host_cores().usable(), host_cores().allowed);
+  const int gpus = gpus_here(request), slots = ranks_of_host(request, "this host", host_cores().usable(), gpus);
+  if (gpus > 0 && !request.ranks) fmt::print(stderr, "palimpsest: {}.\n", ranks_by_gpus(request, gpus));
+  return slots;
 }
 
 }  // namespace

@@ -96,14 +96,23 @@ TEST(AFolderForResults, ThatCannotBeMadeIsRefusedAndNothingIsMade) {
 
 TEST(Ranks, AreOneForEachCoreOrSoManyForEachGpuThatTheCommandComputesOn) {
   LaunchRequest request;
-  request.command = {"sweep", "a.toml", "--out", "a"};
+  request.gpus = "auto";
   EXPECT_EQ(ranks_of_host(request, "a", 16, 0), 16);
   EXPECT_EQ(ranks_of_host(request, "a", 16, 2), 2);
   request.ranks_per_gpu = 3;
   EXPECT_EQ(ranks_of_host(request, "a", 16, 2), 6);
   EXPECT_THAT(error_of([&] { ranks_of_host(request, "a", 16, 0); }), HasSubstr("--ranks-per-gpu 3: a shows no GPU"));
-  request.command = {"sweep", "a.toml", "--device", "cpu"};
+  request.gpus.clear();
   EXPECT_THAT(error_of([&] { ranks_of_host(request, "a", 16, 2); }), HasSubstr("this command computes on no GPU"));
+}
+
+TEST(Ranks, OnOneNamedGpuAreNotForTheOthers) {
+  LaunchRequest request;
+  request.gpus = "cuda:1";
+  EXPECT_EQ(ranks_of_host(request, "a", 16, 4), 1);
+  EXPECT_EQ(ranks_by_gpus(request, 4), "1 GPU is asked for, so 1 rank, one for each GPU; -n N starts others");
+  request.gpus = "auto", request.ranks_per_gpu = 3;
+  EXPECT_EQ(ranks_by_gpus(request, 2), "2 GPUs here, so 6 ranks, 3 for each GPU; -n N starts others");
 }
 
 TEST(Inputs, AreWhatTheCommandAndItsDefinitionName) {

@@ -25,8 +25,14 @@ constexpr const char* kCopy[] = {
     "ON CONFLICT (id) DO UPDATE SET asked = max(asked, excluded.asked), state = excluded.state, attempts = excluded.attempts, reason = excluded.reason, "
     "host = excluded.host, device = excluded.device, started = excluded.started, finished = excluded.finished, seconds = excluded.seconds, "
     "results = excluded.results WHERE state <> 1 AND excluded.state <> 0",
-    "INSERT OR IGNORE INTO attempts SELECT mr.row, number, pack, epoch + (SELECT epochs FROM before), x.host, x.device, rank, x.started, x.finished, outcome, x.reason "
-    "FROM slice.every_attempt x JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id",
+    // Those of a run that is in both are numbered on, and a second result came second; but a copy of a ledger has no attempts of its own.
+    "INSERT INTO attempts SELECT mr.row, number + coalesce((SELECT max(a.number) FROM main.attempts a WHERE a.run = mr.row), 0), pack, "
+    "epoch + (SELECT epochs FROM before), x.host, x.device, rank, x.started, x.finished, "
+    "CASE WHEN outcome = 1 AND EXISTS (SELECT 1 FROM main.attempts a WHERE a.run = mr.row AND a.outcome = 1) THEN 3 ELSE outcome END, x.reason "
+    "FROM slice.every_attempt x JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id "
+    "WHERE NOT EXISTS (SELECT 1 FROM main.attempts a WHERE a.run = mr.row AND a.host = x.host AND a.device = x.device AND a.rank = x.rank AND a.pack = x.pack AND a.started = x.started)",
+    "UPDATE main.runs SET attempts = max(attempts, coalesce((SELECT max(number) FROM main.attempts a WHERE a.run = main.runs.row), 0)) "
+    "WHERE id IN (SELECT id FROM slice.runs)",
     "INSERT OR IGNORE INTO measurements SELECT mm.id, mr.row, 1, ms.id, substr(numbers, 1 + (xr.row - x.run) * (length(numbers) / x.runs), length(numbers) / x.runs), 0 "
     "FROM slice.measurements x "
     "JOIN slice.metrics xm ON xm.id = x.metric JOIN main.metrics mm ON mm.name = xm.name "

@@ -92,4 +92,12 @@ void run_familiarity_pack(const std::vector<RunSpec>&, const PackContext&);
 void train_familiarity_again(const RunSpec&, const std::filesystem::path& file, const PackContext&);
 std::uint64_t probe_familiarity_memory(const RunSpec&);
 
+/// The most memory that was taken at the stations of that probe, in bytes.
+struct ProbedMemory {
+  std::uint64_t base = 0, built = 0, trained = 0, evaluated = 0;   // before, with the pack made, after its training, after its evaluation
+  int recorded_steps = 0;   // steps that are recorded, one for each network that learns
+};
+/// What a run takes. A recorded step keeps the memory it works in, each its own, and the evaluation's comes beside it; else one comes after the other.
+std::uint64_t memory_of_run(const ProbedMemory&);
+
 }  // namespace palimpsest

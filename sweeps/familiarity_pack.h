@@ -32,6 +32,7 @@ class FamiliarityPack {
 
   /// Whether training keeps the memory of a step from one to the next.
   bool records_steps() const { return training_.records_steps(); }
+  int networks() const { return other_ ? 2 : 1; }   // that learn
 
   /// Asked often while it trains and evaluates; where it says so, Interrupted is thrown and nothing has changed but by whole steps of an epoch.
   std::function<bool()> should_stop = [] { return false; };

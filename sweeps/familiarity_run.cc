@@ -186,6 +186,12 @@ void train_familiarity_again(const RunSpec& run, const std::filesystem::path& fi
   pack.write_network(0, file);
 }
 
+std::uint64_t memory_of_run(const ProbedMemory& seen) {
+  std::uint64_t kept = 0;
+  if (seen.recorded_steps > 0) kept = seen.trained - seen.base + static_cast<std::uint64_t>(seen.recorded_steps - 1) * (seen.trained - seen.built);
+  return std::max<std::uint64_t>(kept + seen.evaluated - seen.base, std::uint64_t{1} << 20);
+}
+
 std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   at::set_num_threads(1);
   keep_freed_memory();
@@ -196,19 +202,20 @@ std::uint64_t probe_familiarity_memory(const RunSpec& run) {
     forget_peak_memory();
   else
     forget_peak(device);
-  const auto base = peak();
-  std::uint64_t kept = 0;
+  ProbedMemory seen{.base = peak()};
   {
     const std::vector<RunSpec> alone = {run};
     FamiliarityPack pack(alone);
+    seen.recorded_steps = pack.records_steps() ? pack.networks() : 0;
+    if (seen.recorded_steps > 0) forget_peak(device);
+    seen.built = peak();
     pack.train(1);
-    if (pack.records_steps()) {   // the evaluation's comes beside it
-      kept = peak() - base;
-      forget_peak(device);
-    }
+    seen.trained = peak();
+    if (seen.recorded_steps > 0) forget_peak(device);
     pack.evaluate_first();
   }
-  return std::max<std::uint64_t>(kept + peak() - base, std::uint64_t{1} << 20);
+  seen.evaluated = peak();
+  return memory_of_run(seen);
 }
 
 }  // namespace palimpsest

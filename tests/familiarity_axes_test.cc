@@ -110,6 +110,17 @@ TEST_F(FamiliarityAxes, Tf32IsRefusedOnACpu) {
   EXPECT_THAT([&] { familiarity_study().probe_memory({"alone", with({{"training.precision", std::string("tf32")}}), 0, 0, 4}); }, Throws<InputError>()) << "before the first run";
 }
 
+// A step that is recorded keeps what it works in, and two networks have two of them at once.
+TEST(TheMemoryOfARun, CountsTheRecordedStepOfEachNetwork) {
+  ProbedMemory seen{.base = 100'000'000, .built = 110'000'000, .trained = 150'000'000, .evaluated = 120'000'000};
+  seen.recorded_steps = 1;
+  EXPECT_EQ(memory_of_run(seen), 70'000'000u) << "a step beside the evaluation";
+  seen.recorded_steps = 2;
+  EXPECT_EQ(memory_of_run(seen), 110'000'000u) << "40 MB more, as the step of the first";
+  seen.recorded_steps = 0, seen.evaluated = seen.trained;
+  EXPECT_EQ(memory_of_run(seen), 50'000'000u) << "one after the other";
+}
+
 TEST_F(FamiliarityAxes, ARunIsTheSameRunAsBeforeThereWasAPrecision) {
   auto keys = familiarity_study().keys;
   std::erase_if(keys, [](const Key& key) { return key.name == "training.precision"; });

@@ -7,6 +7,7 @@
 #include "launch/kind_of_definition.h"
 #include "launch/pack_room.h"
 #include "launch/shared_options.h"
+#include "runtime/step_graph.h"
 #include "sweeps/claim_check.h"
 #include "sweeps/outline.h"
 
@@ -18,16 +19,19 @@ struct Options {
   std::filesystem::path out;
   std::string device = "auto";
   int ranks = 1;
-  bool json = false;
+  bool json = false, cuda_graphs = false;
   double probe = 0;
 };
 
 int plan(const Options& options) {
   const Plan plan(read_sweep(options.definition->file, options.definition->overrides()));
   const auto warnings = warnings_of_claims(plan);
+  record_steps_on_gpus(options.cuda_graphs);
   use_device_for(*plan.definition().study, options.device);
   const PackRoom room = room_for_packs(options.ranks);
-  Outline seen = outline(plan, options.ranks, room.bytes, options.out.empty() ? std::nullopt : progressed_in(options.out, plan), options.probe, room.largest);
+  auto progressed = options.out.empty() ? std::nullopt : progressed_in(options.out, plan);
+  if (progressed) progressed->notes = read_pack_notes(options.out, machine_of_packs());
+  Outline seen = outline(plan, options.ranks, room.bytes, std::move(progressed), options.probe, room.largest);
   seen.warnings.insert(seen.warnings.end(), warnings.begin(), warnings.end());
   const std::string said = options.json ? outline_json(plan, seen).dump(2) + "\n" : outline_text(plan, seen);
   std::fputs(said.c_str(), stdout);
@@ -41,6 +45,7 @@ Run add_plan(CommandLine& command) {
   options->definition = add_definition_argument(command, "the sweep's definition");
   command.add_option("--ranks", options->ranks, "workers the sweep would have")->between(1, 100000)->capture_default_str();
   add_device(command, options->device, "what its packs would be computed on, all of them here");
+  add_cuda_graphs(command, options->cuda_graphs);
   add_out(command, options->out, "results folder: show what is done there already");
   command.add_option("--probe", options->probe, "measure for so long how fast packs of 1, 2, 4, ... runs are")->above_zero()->type_name("SECONDS");
   command.add_flag("--json", options->json, "the same as JSON");

@@ -6,6 +6,7 @@
 #include "launch/commands.h"
 #include "launch/coordinator_loop.h"
 #include "launch/kept_snapshots.h"
+#include "launch/pack_room.h"
 #include "launch/shared_options.h"
 #include "launch/sweep_outcome.h"
 #include "launch/sweep_preparation.h"
@@ -77,7 +78,7 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
                      const std::string& signature = sweep.signatures->at(static_cast<std::size_t>(shrinkage.signature));
                      log().warn("a pack of {} runs ran out of memory; packs of at most {} from here on", signature, shrinkage.size);
                      sweep.notes[signature].most = shrinkage.size;
-                     write_pack_notes(request.out, sweep.notes);
+                     write_pack_notes(request.out, machine_of_packs(), sweep.notes);
                    },
                    [&] { return limits.reached(); },
                    [&] {
@@ -154,8 +155,7 @@ Run add_sweep(CommandLine& command) {
   command.add_option("--slice", options->slice, "run a part of the sweep, with a ledger of its own: 3/16 is the third of 16; `report` and `export` read all their folders as one")
       ->type_name("I/N");
   add_device(command, options->request.device, "what packs are computed on");
-  command.add_flag("--cuda-graphs", options->cuda_graphs,
-                   "on GPUs, record a training step as a CUDA graph and do it again from that; what cannot be recorded is computed as without it, and said");
+  add_cuda_graphs(command, options->cuda_graphs);
   command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->above_zero()->type_name("H");
   command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->above_zero()->type_name("MONEY");
   command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->above_zero()->type_name("GB");

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "launch/device_text.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/step_graph.h"
 #include "sweeps/packs.h"
 
 namespace palimpsest {
@@ -19,6 +21,11 @@ void use_device_for(const Study& study, const std::string& choice) {
   if (!study.on_gpu && choice.starts_with("cuda"))
     throw InputError(fmt::format("--device {}: the study {} computes on the CPU alone. Leave --device out.", choice, study.name));
   use_device(study.on_gpu || choice != "auto" ? choice : "cpu", /*local_rank=*/0);
+}
+
+std::string machine_of_packs() {
+  const std::string device = without_number(device_text(compute_device()));
+  return records_steps(compute_device()) ? device + ", steps recorded" : device;
 }
 
 PackRoom room_for_packs(int ranks_here) {

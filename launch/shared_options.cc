@@ -31,4 +31,9 @@ Option* add_device(CommandLine& command, std::string& device, const std::string&
       ->capture_default_str();
 }
 
+void add_cuda_graphs(CommandLine& command, bool& on) {
+  command.add_flag("--cuda-graphs", on,
+                   "on GPUs, record a training step as a CUDA graph and do it again from that; what cannot be recorded is computed as without it, and said");
+}
+
 }  // namespace palimpsest

@@ -28,4 +28,7 @@ Option* add_out(CommandLine& command, std::filesystem::path& out, const std::str
 /// --device auto|cpu|cuda|cuda:N (runtime/device.h).
 Option* add_device(CommandLine& command, std::string& device, const std::string& what);
 
+/// --cuda-graphs (runtime/step_graph.h).
+void add_cuda_graphs(CommandLine& command, bool& on);
+
 }  // namespace palimpsest

@@ -251,12 +251,13 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const RankCount& crew) 
   RunLists suspected = suspects_of(standing, ledger.lost_packs());
   quarantine_the_guilty(ledger, standing, request.out);
   tidy_snapshots(request.out, [&](const RunId& id) { return standing.numbers.contains(id); });
-  PackNotes notes = read_pack_notes(request.out);
+  const std::string machine = machine_of_packs();
+  PackNotes notes = read_pack_notes(request.out, machine);
   const PackNotes known = notes;
   const auto signatures = std::make_shared<std::vector<std::string>>();
   suspected = set_apart(std::move(suspected), standing);
   const auto cutting = std::make_shared<Cutting>(plan, standing.waiting, crew, notes);
-  if (notes != known) write_pack_notes(request.out, notes);
+  if (notes != known) write_pack_notes(request.out, machine, notes);
   std::int64_t largest = cutting->cutter.largest();
   auto suspects_at_once = sizes_of_suspects(plan, suspected, crew, notes, signatures);
   auto first = packs_of_suspects(plan, suspected, suspects_at_once, signatures);

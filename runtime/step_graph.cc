@@ -64,8 +64,10 @@ void StepGraph::forget() {
 
 void record_steps_on_gpus(bool on) { wanted = on; }
 
+bool records_steps(c10::Device device) { return wanted && device.is_cuda() && loaded(); }
+
 std::unique_ptr<StepRecorder> step_recorder(c10::Device device) {
-  if (!wanted || !device.is_cuda() || !loaded()) return nullptr;
+  if (!records_steps(device)) return nullptr;
   return std::unique_ptr<StepRecorder>(loaded()(device.index()));
 }
 

@@ -42,7 +42,9 @@ class StepGraph {
 
 /// Whether this process is to record steps on GPUs; not, before it is said.
 void record_steps_on_gpus(bool);
-/// Nothing where that is not wanted, or the device is no GPU, or libpalimpsest_graph.so is not there (a line of the log).
+/// Whether they are: not where that is not wanted, or the device is no GPU, or libpalimpsest_graph.so is not there (a line of the log).
+bool records_steps(c10::Device);
+/// Nothing where they are not.
 std::unique_ptr<StepRecorder> step_recorder(c10::Device);
 
 }  // namespace palimpsest

@@ -19,7 +19,7 @@ struct Progressed {
   std::int64_t quarantined = 0;               // of those that failed
   std::int64_t not_asked = 0;                 // runs of earlier definitions that were handed out, and all others of the last
   std::int64_t is_new = 0;                    // runs that no earlier definition asked for
-  PackNotes notes;
+  PackNotes notes;                            // of the machine that is planned for; the caller's to read
   RunSet waiting;                             // by number of the plan; failed ones are not among them
   double seconds_per_run = 0;                 // of those done; 0: none is
 };

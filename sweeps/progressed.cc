@@ -52,7 +52,6 @@ std::optional<Progressed> progressed_in(const std::filesystem::path& folder, con
   const std::int64_t common = same ? left.size() : count_common(ledger, left, plan);
   found.not_asked += left.size() - common;
   found.is_new = plan.size() - known - common;
-  found.notes = read_pack_notes(folder);
   if (timed) found.seconds_per_run = seconds / static_cast<double>(timed);
   return found;
 }

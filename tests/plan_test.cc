@@ -8,6 +8,7 @@
 
 #include "runtime/durable_file.h"
 #include "runtime/key_error.h"
+#include "tests/temporary_folder.h"
 
 namespace palimpsest {
 namespace {
@@ -359,6 +360,26 @@ TEST(Design, IsWarnedAboutWhereTooFewUnitsCanDecideAClaim) {
   EXPECT_EQ(design_warnings(toy_definition("[sweep]\nimage_sets = 7\n" + claims(4))).size(), 4u);
   EXPECT_EQ(design_warnings(toy_definition("[sweep]\nimage_sets = 8\n" + claims(4))).size(), 0u);
   EXPECT_THAT(design_warnings(toy_definition("[sweep]\nimage_sets = 6\n" + claims(1, "alpha = 0.01"))), ElementsAre(HasSubstr("at least 8 are needed")));
+}
+
+TEST(PackNotes, OfOneMachineAreNotTakenForAnother) {
+  const TemporaryFolder folder;
+  const PackNotes on_cpu = {{"rank 8", {.most = 4, .speeds = {{1, 120.5}, {2, 210}}}}}, recorded = {{"rank 8", {.most = 512, .speeds = {}}}};
+  write_pack_notes(folder.path(), "cpu, AVX2", on_cpu);
+  EXPECT_TRUE(read_pack_notes(folder.path(), "cuda, H200").empty());
+  write_pack_notes(folder.path(), "cuda, H200, steps recorded", recorded);
+  EXPECT_EQ(read_pack_notes(folder.path(), "cpu, AVX2"), on_cpu);
+  EXPECT_EQ(read_pack_notes(folder.path(), "cuda, H200, steps recorded"), recorded);
+  EXPECT_TRUE(read_pack_notes(folder.path(), "cuda, H200").empty());
+}
+
+TEST(PackNotes, ThatAreDamagedOrOfAnEarlierFormatAreNone) {
+  const TemporaryFolder folder;
+  for (const char* text : {"", "{", "[]", R"({"format": 1, "signatures": {"rank 8": {"most": 4, "speeds": []}}})", R"({"format": 2, "with": {"cpu": {"rank 8": {"speeds": [[1]]}}}})",
+                           R"({"format": 2, "with": {"cpu": {"rank 8": 7}}})"}) {
+    write_durably(folder / "packs.json", text);
+    EXPECT_TRUE(read_pack_notes(folder.path(), "cpu").empty()) << text;
+  }
 }
 
 }  // namespace

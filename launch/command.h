@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "launch/command_line.h"
+#include "launch/definition_needs.h"
 
 namespace palimpsest {
 
@@ -19,20 +20,15 @@ using AddCommand = Run (*)(CommandLine& command);
 /// Who runs a command that was started under mpirun.
 enum class Ranks { kFirst, kAll };
 
-/// What `launch` must know of a definition before it starts ranks.
-struct DefinitionNeeds {
-  bool gpus = false;   // it is computed on GPUs where there are any
-};
-
 /// Reads the definition that a command over all ranks is given; throws InputError.
-using CheckDefinition = DefinitionNeeds (*)(const DefinitionArgument&);
+using NeedsOfDefinition = DefinitionNeeds (*)(const DefinitionArgument&);
 
 struct Command {
   const char* name;
   const char* help;
   AddCommand add;
   Ranks ranks;
-  CheckDefinition check = nullptr;   // of a command over all ranks: what `launch` looks at before it starts them
+  NeedsOfDefinition needs = nullptr;   // of a command over all ranks: what `launch` looks at before it starts them
 };
 
 /// The commands of the program, in the order of --help (commands.cc: the one list).

@@ -9,7 +9,6 @@
 
 #include "launch/commands.h"
 #include "launch/exit_code.h"
-#include "launch/kind_of_definition.h"
 #include "launch/launch_request.h"
 #include "launch/mpi_pairs.h"
 #include "launch/mpirun_command.h"
@@ -64,23 +63,9 @@ class ExitFile {
   std::string shared_;
 };
 
-// What every run of a sweep reads, whatever its conditions; images may be made by the program.
-std::vector<std::string> slow_files(const Definition& definition) {
-  std::vector<std::string> files;
-  for (const Key& key : definition.study->keys) {
-    if (!key.name.starts_with("slow.") || key.type != KeyType::kPath) continue;
-    const SweepAxis* axis = axis_of(definition, key.name);
-    for (const Value& value : axis ? axis->values : std::vector{definition.base.at(key.name)}) files.push_back(std::get<std::string>(value));
-  }
-  return files;
-}
-
-// Ranks would say it late. A host that starts ranks elsewhere need not have the files; what those of --hosts have is asked of them.
-void refuse_missing_weights(const DefinitionArgument& given, const LaunchRequest& request) {
-  if (request.hosts.empty() ? std::getenv("SLURM_JOB_ID") != nullptr : std::ranges::none_of(read_hostfile(request.hosts), is_this_host)) return;
-  for (const std::string& file : slow_files(read_sweep(given.file, given.overrides())))
-    if (!file.empty() && !std::filesystem::exists(file))
-      throw InputError(fmt::format("{}: there is no such file on {}. Make it with `palimpsest pretrain`, copy it there, or name another: --set slow.weights=FILE.", file, host_name()));
+// A host that starts ranks elsewhere need not have what they read; what those of --hosts have is asked of them.
+bool ranks_are_here(const LaunchRequest& request) {
+  return request.hosts.empty() ? std::getenv("SLURM_JOB_ID") == nullptr : std::ranges::any_of(read_hostfile(request.hosts), is_this_host);
 }
 
 // Mistakes are told here and once, before any host is asked and any rank started.
@@ -92,18 +77,19 @@ void check_words(const Command& command, LaunchRequest& request) {
     throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, unparsed->what, command.name));
   }
   const DefinitionArgument given = definition_argument_of(line);
-  const DefinitionNeeds needs = command.check(given);
+  const DefinitionNeeds needs = command.needs(given);
   const std::string device = line.values("--device").empty() ? "auto" : line.values("--device").front();
   if (needs.gpus && device != "cpu") request.gpus = device;
   for (const std::string& out : line.values("--out")) refuse_impossible_folder(out);
-  if (std::string_view(command.name) == "sweep") refuse_missing_weights(given, request);
+  if (ranks_are_here(request)) refuse_what_is_missing(needs);
+  request.images = needs.images;
 }
 
 void check_command(LaunchRequest& request) {
   const std::vector<std::string>& words = request.command;
   std::string names;
   for (const Command& command : commands()) {
-    if (command.ranks != Ranks::kAll || !command.check) continue;
+    if (command.ranks != Ranks::kAll || !command.needs) continue;
     if (!words.empty() && words[0] == command.name) return check_words(command, request);
     names += (names.empty() ? "" : ", ") + std::string(command.name);
   }

@@ -6,15 +6,12 @@
 namespace palimpsest {
 
 Run add_peer(CommandLine& command) {
-  struct Options {
-    std::vector<std::string> inputs;
-    std::string folder_token;
-  };
-  auto options = std::make_shared<Options>();
+  auto questions = std::make_shared<HostQuestions>();
   command.hide();  // for launch, not for people
-  command.add_option("--input", options->inputs, "a file whose content all hosts must share")->allow_extra_args(false);
-  command.add_option("--folder-token", options->folder_token, "a file that is there where hosts share the folder");
-  return [options](MpiWorld&) { return answer_launch(options->inputs, options->folder_token, "/proc/self/exe"); };
+  command.add_option("--input", questions->inputs, "a file whose content all hosts must share")->allow_extra_args(false);
+  command.add_option("--images", questions->images, "a place of images, as JSON, that every host must have")->allow_extra_args(false);
+  command.add_option("--folder-token", questions->folder_token, "a file that is there where hosts share the folder");
+  return [questions](MpiWorld&) { return answer_launch(*questions, "/proc/self/exe"); };
 }
 
 }  // namespace palimpsest

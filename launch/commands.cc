@@ -1,25 +1,12 @@
 #include "launch/commands.h"
 
-#include "launch/kind_of_definition.h"
-#include "launch/shared_options.h"
 
 namespace palimpsest {
-namespace {
-
-DefinitionNeeds check_pretraining(const DefinitionArgument& given) {
-  read_pretraining(given.file, given.overrides());
-  return {.gpus = true};
-}
-
-DefinitionNeeds check_sweep(const DefinitionArgument& given) { return {.gpus = read_sweep(given.file, given.overrides()).study->on_gpu}; }
-
-}  // namespace
-
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
       {"plan", "show what a sweep would run: axes, runs, packs, time", add_plan, Ranks::kFirst},
-      {"pretrain", "train slow weights, or go on from the last checkpoint", add_pretrain, Ranks::kAll, check_pretraining},
-      {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll, check_sweep},
+      {"pretrain", "train slow weights, or go on from the last checkpoint", add_pretrain, Ranks::kAll, needs_of_pretraining},
+      {"sweep", "run a sweep, or what is left or new of it", add_sweep, Ranks::kAll, needs_of_sweep},
       {"images", "pack a folder of images into tar shards", add_images, Ranks::kFirst},
       {"features", "what the blocks of an encoder make of images, as safetensors", add_features, Ranks::kFirst},
       {"evaluate", "how well slow weights tell labelled images apart, by layer; reconstruction error", add_evaluate, Ranks::kFirst},

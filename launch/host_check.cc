@@ -103,6 +103,19 @@ void add_inputs(const Reports& reports, std::vector<Finding>& findings) {
                         {}});
 }
 
+// The same trouble on several hosts is told once.
+void add_images(const Reports& reports, std::vector<Finding>& findings) {
+  std::map<std::string, std::vector<std::string>> hosts_of;
+  for (const HostReport& one : reports)
+    if (one.facts)
+      for (const std::string& complaint : one.facts->images) hosts_of[complaint].push_back(one.name);
+  if (hosts_of.empty()) return;
+  std::vector<std::string> wrong;
+  for (const auto& [complaint, hosts] : hosts_of)
+    wrong.push_back(fmt::format("on {}: {}", some_of(hosts), complaint.substr(0, complaint.find_last_not_of(".\n") + 1)));
+  findings.push_back({"images", Grade::kStops, some_of(wrong, "; "), {}, "Copy the images there, or use a folder that the hosts share"});
+}
+
 Finding folder(const Reports& reports) {
   std::vector<std::string> blind;
   for (const HostReport& one : reports)
@@ -191,6 +204,7 @@ HostCheck check_hosts(const Reports& reports) {
   if (std::ranges::none_of(reports, [](const HostReport& one) { return one.facts.has_value(); })) return check;
   check.findings.insert(check.findings.end(), {program(reports), folder(reports)});
   add_inputs(reports, check.findings);
+  add_images(reports, check.findings);
   check.findings.push_back(clocks(reports));
   check.findings.push_back(network(reports, check.network));
   return check;

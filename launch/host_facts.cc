@@ -66,6 +66,16 @@ std::string hash_or_nothing(const std::string& file) {
   }
 }
 
+std::vector<std::string> complaints_about(const std::vector<std::string>& places) {
+  std::vector<std::string> complaints;
+  for (const std::string& place : places) try {
+      glance_at(image_place_in(place));
+    } catch (const InputError& error) {
+      complaints.push_back(error.what());
+    }
+  return complaints;
+}
+
 Json json_of(const Address& one) {
   return {{"interface", one.interface}, {"address", one.address}, {"network", one.network}};
 }
@@ -84,6 +94,7 @@ std::string encode(const HostFacts& facts) {
                {"free_memory", facts.free_memory},
                {"sees_folder", facts.sees_folder},
                {"inputs", facts.inputs},
+               {"images", facts.images},
                {"addresses", Json::array()},
                {"port", facts.port},
                {"token", facts.token}};
@@ -104,6 +115,7 @@ HostFacts host_facts_in(const std::string& line) {
                     json.at("free_memory"),
                     json.at("sees_folder"),
                     json.at("inputs").get<std::map<std::string, std::string>>(),
+                    json.value("images", std::vector<std::string>{}),   // a host with an earlier program is told of by that
                     {},
                     json.at("port"),
                     json.at("token")};
@@ -144,13 +156,23 @@ std::vector<Target> targets_in(const std::string& line) {
   });
 }
 
+std::string encode(const ImagePlace& place) {
+  return dump({{"source", place.source}, {"path", place.path.string()}, {"masks", place.masks.string()}, {"total", place.total}, {"skip_unreadable", place.skip_unreadable}});
+}
+
+ImagePlace image_place_in(const std::string& line) {
+  return parsed(line, [](const Json& json) {
+    return ImagePlace{json.at("source"), json.at("path").get<std::string>(), json.at("masks").get<std::string>(), json.at("total"), json.at("skip_unreadable")};
+  });
+}
+
 int gpus_of_host() {
   int count = 0;
   while (std::filesystem::exists(fmt::format("/dev/nvidia{}", count))) ++count;
   return count;
 }
 
-HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token, const std::filesystem::path& program) {
+HostFacts facts_of_this_host(const HostQuestions& questions, const std::filesystem::path& program) {
   const HostCores cores = host_cores();
   HostFacts facts;
   facts.name = host_name();
@@ -162,8 +184,9 @@ HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::
   facts.memories = cores.memories;
   facts.devices = gpus_of_host();
   facts.free_memory = static_cast<double>(available_memory());
-  facts.sees_folder = folder_token.empty() || std::filesystem::exists(folder_token);
-  for (const std::string& file : inputs) facts.inputs[file] = hash_or_nothing(file);
+  facts.sees_folder = questions.folder_token.empty() || std::filesystem::exists(questions.folder_token);
+  for (const std::string& file : questions.inputs) facts.inputs[file] = hash_or_nothing(file);
+  facts.images = complaints_about(questions.images);
   facts.addresses = addresses();
   return facts;
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/image_source.h"
+
 namespace palimpsest {
 
 /// One address of a network interface.
@@ -23,6 +25,7 @@ struct HostFacts {
   double free_memory = 0;                     // bytes
   bool sees_folder = false;                   // the folder that all hosts must share
   std::map<std::string, std::string> inputs;  // file to hash; "" where it is not there
+  std::vector<std::string> images;            // what is wrong with the images it was asked to glance at
   std::vector<Address> addresses;
   int port = 0;       // where it listens, on all addresses
   std::string token;  // what it says there, so that no other is taken for it
@@ -59,9 +62,19 @@ struct Target {
 std::string encode(const std::vector<Target>&);
 std::vector<Target> targets_in(const std::string& line);  // throws InputError
 
+std::string encode(const ImagePlace&);
+ImagePlace image_place_in(const std::string& line);  // throws InputError
+
 int gpus_of_host();   // NVIDIA's, by their device files
 
-/// Of this host. `folder_token`: a file that is there where the common folder is; `program`: the one whose content all hosts must share.
-HostFacts facts_of_this_host(const std::vector<std::string>& inputs, const std::string& folder_token, const std::filesystem::path& program);
+/// What a host is asked to look at.
+struct HostQuestions {
+  std::vector<std::string> inputs;   // files whose content all hosts must share
+  std::vector<std::string> images;   // places of images, encoded
+  std::string folder_token;          // a file that is there where the common folder is
+};
+
+/// Of this host. `program`: the one whose content all hosts must share.
+HostFacts facts_of_this_host(const HostQuestions&, const std::filesystem::path& program);
 
 }  // namespace palimpsest

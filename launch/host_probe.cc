@@ -26,8 +26,9 @@ std::vector<std::string> peer_command(const ProbeRequest& request) {
   const auto light = request.program.parent_path() / "palimpsest-peer";
   std::vector<std::string> words = {request.program.string(), "peer"};
   if (std::filesystem::exists(light)) words = {light.string()};
-  for (const std::string& file : request.inputs) words.insert(words.end(), {"--input", file});
-  if (!request.folder_token.empty()) words.insert(words.end(), {"--folder-token", request.folder_token});
+  for (const std::string& file : request.questions.inputs) words.insert(words.end(), {"--input", file});
+  for (const std::string& place : request.questions.images) words.insert(words.end(), {"--images", place});
+  if (!request.questions.folder_token.empty()) words.insert(words.end(), {"--folder-token", request.questions.folder_token});
   return words;
 }
 

@@ -14,8 +14,7 @@ struct ProbeRequest {
   std::vector<Host> hosts;
   std::vector<std::string> shell = {"ssh"};  // reaches a host: its words, then the host's name, then a command line
   std::filesystem::path program;
-  std::vector<std::string> inputs;  // files whose content all hosts must share
-  std::string folder_token;         // a file that is there where hosts share the folder
+  HostQuestions questions;
   bool links = true;                // try the network between each two of them
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "launch/host_list.h"
+#include "runtime/image_source.h"
 
 namespace palimpsest {
 
@@ -22,6 +23,7 @@ struct LaunchRequest {
   std::string network, bind = "auto";
   bool check = false, no_check = false;  // look at the hosts and end; do not look
   std::vector<std::string> command;      // of ours, with its arguments
+  std::vector<ImagePlace> images;        // that the command reads
   std::string gpus;                      // what its ranks compute on where there are GPUs: "" none of them, else its --device
 };
 

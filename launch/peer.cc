@@ -28,18 +28,18 @@ std::vector<std::string> libraries_missed_by(const std::filesystem::path& progra
 }
 
 int answer(const std::vector<std::string>& words) {
-  std::vector<std::string> inputs;
-  std::string folder_token;
+  HostQuestions questions;
   for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
-    if (words[i] == "--input") inputs.push_back(words[i + 1]);
-    if (words[i] == "--folder-token") folder_token = words[i + 1];
+    if (words[i] == "--input") questions.inputs.push_back(words[i + 1]);
+    if (words[i] == "--images") questions.images.push_back(words[i + 1]);
+    if (words[i] == "--folder-token") questions.folder_token = words[i + 1];
   }
   const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "palimpsest";
   if (const auto missed = libraries_missed_by(program); !missed.empty()) {
     fmt::print(stderr, "{} finds no {}. Install on every host what was there where it was built\n", program.string(), fmt::join(missed, ", "));
     return 1;
   }
-  return answer_launch(inputs, folder_token, program);
+  return answer_launch(questions, program);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <iostream>
 
-#include "launch/host_facts.h"
 #include "launch/link_trial.h"
 #include "runtime/clock.h"
 
@@ -15,9 +14,9 @@ void say(const std::string& line) { std::cout << line << "\n" << std::flush; }
 
 }  // namespace
 
-int answer_launch(const std::vector<std::string>& inputs, const std::string& folder_token, const std::filesystem::path& program) {
+int answer_launch(const HostQuestions& questions, const std::filesystem::path& program) {
   const LinkListener listener;
-  HostFacts facts = facts_of_this_host(inputs, folder_token, program);
+  HostFacts facts = facts_of_this_host(questions, program);
   facts.port = listener.port();
   facts.token = listener.token();
   say(encode(facts));

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
-#include <vector>
+
+#include "launch/host_facts.h"
 
 namespace palimpsest {
 
 /// What `launch` asks a host with before it starts ranks there: says a line of facts, and then answers lines, "time" with its clock, "links TARGETS"
 /// with how the connections went. It ends with its input. `program`: the file that all hosts must share.
-int answer_launch(const std::vector<std::string>& inputs, const std::string& folder_token, const std::filesystem::path& program);
+int answer_launch(const HostQuestions& questions, const std::filesystem::path& program);
 
 }  // namespace palimpsest

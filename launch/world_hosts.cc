@@ -81,8 +81,12 @@ void WorldHosts::complete_slots() {
 }
 
 std::vector<HostReport> WorldHosts::probe(bool links) const {
-  return probe_hosts({hosts_, shell_, program_, links ? inputs_of(request_.command) : std::vector<std::string>{},
-                      shared_file_, links});
+  HostQuestions questions{.inputs = {}, .images = {}, .folder_token = shared_file_};
+  if (links) {
+    questions.inputs = inputs_of(request_.command);
+    for (const ImagePlace& place : request_.images) questions.images.push_back(encode(place));
+  }
+  return probe_hosts({hosts_, shell_, program_, std::move(questions), links});
 }
 
 void WorldHosts::look_for_lost() {

@@ -86,6 +86,17 @@ bool held_in_memory(const Settings& settings, int side, std::int64_t images) {
   return static_cast<double>(images) * short_side * short_side * kUsualShape * 3 < static_cast<double>(kMostHeldBytes);
 }
 
+std::vector<ImagePlace> places_of_pretraining_images(const Settings& settings) {
+  check_validation(settings);
+  std::vector<ImagePlace> places;
+  const auto add = [&](const Settings& one) {
+    if (auto place = image_place(one)) places.push_back(std::move(*place));
+  };
+  add(settings);
+  if (settings.string("validation.source") != "held-out") add(validation_source(settings));
+  return places;
+}
+
 PretrainingImages open_pretraining_images(const Settings& settings, int side, const std::function<void(const std::string&)>& warn) {
   check_validation(settings);
   const HoldOptions options = hold_options(settings, side, warn);

@@ -17,6 +17,9 @@ struct PretrainingImages {
 /// settings and the number of images alone, as the pixels of crops differ in their last bits between the two.
 bool held_in_memory(const Settings&, int side, std::int64_t images);
 
+/// Where [images] and [validation] read images from; nothing where they are made. Throws InputError where a folder is not named.
+std::vector<ImagePlace> places_of_pretraining_images(const Settings&);
+
 /// What [images] and [validation] name. `side`: what the model sees. Throws InputError: none there, too few, too small, unreadable.
 PretrainingImages open_pretraining_images(const Settings&, int side, const std::function<void(const std::string&)>& warn);
 

@@ -17,6 +17,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kDecodedAtOnce =
     2000;  // some seconds; of a larger folder only the headers are read before the start
 
+constexpr std::int64_t kGlanced = 500;  // headers; a moment even over a network
+
 /// What was found out about a file, kept for the life of the process: a study opens the same folder once for each of
 /// its image sets.
 struct Examined {
@@ -119,10 +121,14 @@ class Folder final : public ImageSource {
     if (names.empty())
       throw InputError(options_.path.string() +
                        ": there is no image in this folder. Put .jpg, .jpeg or .png files there.");
-    const bool decode = options_.skip_unreadable || names.size() <= kDecodedAtOnce;
+    const bool decode = !options_.glance && (options_.skip_unreadable || names.size() <= kDecodedAtOnce);
     std::vector<std::string> unsound;
     for (std::string& name : names) {
       if (enough()) break;
+      if (unlooked(count() + std::ssize(unsound))) {
+        names_.push_back(std::move(name));
+        continue;
+      }
       const Examined examined = examinations().of(options_.path / name, decode);
       if (examined.unsound.empty())
         names_.push_back(std::move(name));
@@ -138,6 +144,7 @@ class Folder final : public ImageSource {
                        std::to_string(options_.total) + ". Add images or ask for fewer.");
   }
 
+  bool unlooked(std::int64_t place) const { return options_.glance && place >= kGlanced; }
   bool enough() const { return options_.total > 0 && count() == options_.total; }
 
   void refuse(const std::vector<std::string>& unsound) const {
@@ -155,7 +162,7 @@ class Folder final : public ImageSource {
     for (std::int64_t index = 0; index < count(); ++index) {
       const auto found = by_stem.find(stem(names_[index]));
       if (found == by_stem.end()) continue;
-      check_mask(index, found->second);
+      if (!unlooked(index)) check_mask(index, found->second);
       masks_.emplace(index, found->second);
     }
     if (masks_.empty())

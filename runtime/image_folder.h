@@ -16,6 +16,7 @@ struct ImageFolder {
   std::int64_t total = 0;            // the first so many, 0: all
   bool skip_unreadable = false;      // else they are refused
   std::string how_to_skip = "Set images.unreadable = \"skip\"";
+  bool glance = false;               // only the headers are read, and of the first few hundred files alone: to see what would be refused
 };
 
 /// The JPEG and PNG files of a folder and its subfolders, in the order of their names; masks are found by name without

@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kDecodedAtOnce = 2000;  // some seconds; of more images none is looked at before the start
+constexpr std::int64_t kGlanced = 500;
 constexpr const char* kMaskEnding = "mask.png";
 
 struct Sample {
@@ -57,9 +58,11 @@ class Shards final : public ImageSource {
     if (options.path.empty())
       throw InputError("images.path is not given. Name the folder of shards, or set images.source = \"dead-leaves\".");
     files_ = shard_files(options.path);
-    for (std::size_t shard = 0; shard < files_.size(); ++shard)
+    for (std::size_t shard = 0; shard < files_.size(); ++shard) {
+      if (options.glance && count() >= kGlanced) return;
       for (Sample& sample : samples_of(files_[shard], shard)) samples_.push_back(std::move(sample));
-    if (count() <= kDecodedAtOnce) leave_out_damaged(warn);
+    }
+    if (!options.glance && count() <= kDecodedAtOnce) leave_out_damaged(warn);
     if (samples_.empty()) throw InputError(options.path.string() + ": no image of these shards can be read.");
     if (options.total > count())
       throw InputError(options.path.string() + ": " + std::to_string(count()) + " images, but images.total asks for " +

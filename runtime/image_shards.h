@@ -17,6 +17,7 @@ namespace palimpsest {
 struct ImageShards {
   std::filesystem::path path;  // a folder of .tar files, one such file, or several as "train-{000000..000011}.tar"
   std::int64_t total = 0;      // the first so many images, 0: all
+  bool glance = false;         // no image is decoded, and only the first few shards are looked into: to see what would be refused
 };
 
 /// The images in the order of the shards' names and of their members. Of at most 2,000 each is decoded once: a damaged

@@ -59,22 +59,34 @@ const KeyTable& image_keys() {
   return keys;
 }
 
+namespace {
+
+std::unique_ptr<ImageSource> opened(const ImagePlace& place, bool glance, const std::function<void(const std::string&)>& warn) {
+  if (place.source == "folder")
+    return image_folder({.path = place.path, .masks = place.masks, .total = place.total, .skip_unreadable = place.skip_unreadable, .glance = glance}, warn);
+  if (!place.masks.empty())
+    throw InputError("images.masks is for folders. Shards carry their masks: pack them with --masks, and leave images.masks out.");
+  return image_shards({.path = place.path, .total = place.total, .glance = glance}, warn);
+}
+
+}  // namespace
+
+std::optional<ImagePlace> image_place(const Settings& settings) {
+  if (settings.string("images.source") == "dead-leaves") return std::nullopt;
+  return ImagePlace{settings.string("images.source"), settings.string("images.path"), settings.string("images.masks"), settings.integer("images.total"),
+                    settings.string("images.unreadable") == "skip"};
+}
+
+void glance_at(const ImagePlace& place) {
+  opened(place, /*glance=*/true, [](const std::string&) {});   // what is skipped is told by those who skip it
+}
+
 std::unique_ptr<ImageSource> open_images(const Settings& settings,
                                          const std::function<void(const std::string&)>& warn) {
+  if (const auto place = image_place(settings)) return opened(*place, /*glance=*/false, warn);
   const std::int64_t total = settings.integer("images.total");
-  if (settings.string("images.source") == "dead-leaves")
-    return dead_leaves(static_cast<std::uint64_t>(settings.integer("images.seed")), total ? total : 1000,
-                       static_cast<int>(settings.integer("images.side")));
-  if (settings.string("images.source") == "shards") {
-    if (!settings.string("images.masks").empty())
-      throw InputError("images.masks is for folders. Shards carry their masks: pack them with --masks, and leave images.masks out.");
-    return image_shards({.path = settings.string("images.path"), .total = total}, warn);
-  }
-  return image_folder({.path = settings.string("images.path"),
-                       .masks = settings.string("images.masks"),
-                       .total = total,
-                       .skip_unreadable = settings.string("images.unreadable") == "skip"},
-                      warn);
+  return dead_leaves(static_cast<std::uint64_t>(settings.integer("images.seed")), total ? total : 1000,
+                     static_cast<int>(settings.integer("images.side")));
 }
 
 }  // namespace palimpsest

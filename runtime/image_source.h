@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,6 +33,20 @@ const KeyTable& image_keys();
 /// What they name. `warn` is told each unreadable image that is skipped. Throws InputError (no such folder, no image in
 /// it, an unreadable one under "refuse", a mask of another size).
 std::unique_ptr<ImageSource> open_images(const Settings&, const std::function<void(const std::string&)>& warn);
+
+/// A place that images are read from, as far as a glance at it needs.
+struct ImagePlace {
+  std::string source;                  // "folder" or "shards"
+  std::filesystem::path path, masks;
+  std::int64_t total = 0;
+  bool skip_unreadable = false;
+  bool operator==(const ImagePlace&) const = default;
+};
+std::optional<ImagePlace> image_place(const Settings&);   // none where images are made
+
+/// What open_images would refuse and is seen in a moment: no such folder or shards, none in it, files among the first few hundred that are no images.
+/// Throws InputError in its words.
+void glance_at(const ImagePlace&);
 
 /// Dead leaves (Lee, Mumford & Huang 2001): opaque textured discs with power-law radii that occlude each other, the last one in the
 /// middle being the figure, with its exact mask. Image `index` is a function of (seed, index, side) alone.

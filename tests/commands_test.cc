@@ -115,5 +115,19 @@ TEST_F(ACommand, OverRanksIsCheckedByLaunchBeforeAnyRankIsStarted) {
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
+// With an MPI that is not there: no rank can have said it.
+TEST_F(ACommand, OverRanksNeedsItsImagesBeforeAnyRankIsStarted) {
+  const std::string pretraining = file("slow.toml", "[images]\nsource = \"folder\"\npath = \"photos\"\n"),
+                    sweep = file("sweep.toml", "study = \"familiarity\"\nname = \"x\"\n[slow]\nweights = \"slow.toml\"\n[images]\nsource = \"shards\"\npath = \"photos\"\n");
+  const auto launched = [&](const std::string& command, const std::string& definition) {
+    return run({"launch", "--prefix", folder / "no-mpi", "-n", "1", command, definition, "--out", folder / "out"});
+  };
+  EXPECT_EQ(launched("pretrain", pretraining), 2);
+  EXPECT_EQ(said, "palimpsest: " + (folder / "photos").string() + ": there is no such folder. Check the path.\n");
+  EXPECT_EQ(launched("sweep", sweep), 2);
+  EXPECT_EQ(said, "palimpsest: " + (folder / "photos").string() + ": there are no shards. Name a folder of .tar files, one of them, or name-{000000..000009}.tar.\n");
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
 }  // namespace
 }  // namespace palimpsest

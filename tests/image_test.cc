@@ -320,6 +320,30 @@ TEST_F(FolderSource, TellsWhatIsWrongWithAFolder) {
   EXPECT_THAT(refused({{"images.total", std::int64_t{2}}}), HasSubstr("1 images, but images.total asks for 2"));
 }
 
+// What launch asks hosts about before it starts ranks there.
+TEST_F(FolderSource, AGlanceRefusesWhatOpeningRefusesInItsWords) {
+  const auto both_say = [&](const std::string& source, const fs::path& path, std::int64_t total, const std::string& words) {
+    const std::map<std::string, Value> given = {{"images.source", source}, {"images.path", path.string()}, {"images.total", total}};
+    Settings settings = default_settings(image_keys());
+    for (const auto& [key, value] : given) settings.set(key, value);
+    const std::string glanced = refusal([&] { glance_at(*image_place(settings)); });
+    EXPECT_THAT(glanced, HasSubstr(words));
+    EXPECT_EQ(glanced, refused(given));
+  };
+  fs::create_directories(folder_ / "empty");
+  for (const std::string source : {"folder", "shards"}) {
+    both_say(source, "", 0, "images.path is not given");
+    both_say(source, folder_ / "none", 0, source == "folder" ? "there is no such folder" : "there are no shards");
+    both_say(source, folder_ / "empty", 0, source == "folder" ? "there is no image in this folder" : "there is no shard in this folder");
+  }
+  copy("source.png", "a.png");
+  both_say("folder", folder_.path(), 2, "1 images, but images.total asks for 2");
+  both_say("folder", folder_.path(), 0, "");
+  write("b.jpg", "text");
+  both_say("folder", folder_.path(), 0, "b.jpg: this is text");
+  EXPECT_FALSE(image_place(default_settings(image_keys()))) << "dead leaves are made";
+}
+
 TEST_F(FolderSource, MatchesMasksByStem) {
   copy("source.png", "images/a.png");
   copy("source.png", "images/b.png");

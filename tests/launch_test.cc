@@ -285,6 +285,21 @@ TEST(ACheckOfHosts, NamesOtherVersionsFilesAndFolders) {
                           "folder: this folder is not shared with b", "inputs: /f is not the first host's on b"));
 }
 
+TEST(ACheckOfHosts, NamesTheHostsOnWhichThereAreNoImagesInTheWordsOfTheRanks) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "empty");
+  const auto asked = [&](const std::filesystem::path& path) {
+    return facts_of_this_host({.inputs = {}, .images = {encode(ImagePlace{.source = "folder", .path = path, .masks = {}})}, .folder_token = {}}, "").images;
+  };
+  auto hosts = two_hosts();
+  hosts[1].facts->images = asked("/nowhere");
+  EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre("images: on b: /nowhere: there is no such folder. Check the path"));
+  EXPECT_TRUE(stops(check_hosts(hosts).findings));
+  hosts[0].facts->images = hosts[1].facts->images;
+  EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre(HasSubstr("on a, b: /nowhere")));
+  EXPECT_THAT(asked(folder / "empty"), ElementsAre(HasSubstr("there is no image in this folder")));
+}
+
 TEST(ACheckOfHosts, NamesAHostThatCannotBeReached) {
   auto hosts = two_hosts();
   hosts[1] = {"b", "it cannot be reached: Connection refused", {}, 0, 0, {}};
@@ -371,6 +386,7 @@ TEST(Facts, AreReadAsTheyWereWritten) {
   HostFacts facts = *report("a").facts;
   facts.time = 12.5;
   facts.token = "t";
+  facts.images = {"/photos: there is no such folder. Check the path."};
   EXPECT_EQ(encode(host_facts_in(encode(facts))), encode(facts));
   EXPECT_THROW(host_facts_in("Welcome to node1!"), InputError);
 }

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/image_source.h"
+
+namespace palimpsest {
+
+struct DefinitionArgument;
+
+/// What `launch` must know of a definition before it starts ranks.
+struct DefinitionNeeds {
+  bool gpus = false;                  // it is computed on GPUs where there are any
+  std::vector<std::string> weights;   // files of slow weights that its runs read
+  std::vector<ImagePlace> images;
+};
+
+// Each reads the definition; throws InputError.
+DefinitionNeeds needs_of_pretraining(const DefinitionArgument&);
+DefinitionNeeds needs_of_sweep(const DefinitionArgument&);
+
+/// Throws InputError, in the words of the ranks, where something of it is not on this host.
+void refuse_what_is_missing(const DefinitionNeeds&);
+
+}  // namespace palimpsest

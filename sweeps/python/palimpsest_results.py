@@ -39,13 +39,17 @@ class Results:
         if not folders:
             raise ValueError("name the folder of a sweep's results")
         self._ledgers = [_open(Path(folder)) for folder in folders]
+        for folder, ledger in zip(folders[1:], self._ledgers[1:]):
+            for key in ("study", "name", "definition"):
+                if _meta(ledger, key) != _meta(self._ledgers[0], key):
+                    raise ValueError(f"{folders[0]} and {folder} are not slices of one sweep: they differ in their {key}. Read them one by one")
         self.name = self._meta("name")
         self.study = self._meta("study")
         self.swept = json.loads(self._meta("axes"))  # keys that differ between runs
         self.definition = self._meta("definition")  # TOML with every default written out
 
     def _meta(self, key):
-        return self._ledgers[0].execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
+        return _meta(self._ledgers[0], key)
 
     @property
     def metrics(self):
@@ -124,10 +128,22 @@ def _open(folder):
     if not file.exists():
         raise FileNotFoundError(f"{folder}: no sweep's results are here (there is no ledger.sqlite)")
     ledger = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=20)
-    found = [ledger.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-    if found != [_APPLICATION_ID, _VERSION]:
+    try:
+        found = [ledger.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"{file}: is no ledger, or a damaged one: {error}") from None
+    if found[0] != _APPLICATION_ID:
+        raise ValueError(f"{file}: is no ledger of palimpsest")
+    if found[1] != _VERSION:
         raise ValueError(f"{file}: a ledger of version {found[1]}, but this reads version {_VERSION}: take the reader that came with the program")
     return ledger
+
+
+def _meta(ledger, key):
+    row = ledger.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        raise ValueError("the sweep that made this ledger was stopped before it wrote its definition: run it again")
+    return row[0]
 
 
 def _runs(ledger, swept):

@@ -86,6 +86,14 @@ class Reader(unittest.TestCase):
         with self.assertRaisesRegex(KeyError, "planted.score"):
             self.results.array("nothing")
 
+    def test_says_what_cannot_be_read_or_not_together(self):
+        other = self.folder / "other"
+        palimpsest("sweep", self.folder / "sweep.toml", "--out", other, "--set", "name=other")
+        with self.assertRaisesRegex(ValueError, "not slices of one sweep: they differ in their name"):
+            Results(self.folder / "results", other)
+        with self.assertRaisesRegex(ValueError, "sweep.toml: is no ledger"):
+            Results(self.folder / "sweep.toml")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -9,6 +9,7 @@
 #include "launch/stop_signal.h"
 #include "launch/watchdog.h"
 #include "runtime/error.h"
+#include "runtime/host_memory.h"
 #include "runtime/mpi_world.h"
 #include "runtime/settings.h"
 #include "sweeps/study.h"
@@ -137,4 +138,7 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace palimpsest
 
-int main(int argc, char** argv) { return palimpsest::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  palimpsest::share_memory_between_threads();
+  return palimpsest::main_of(argc, argv);
+}

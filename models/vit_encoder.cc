@@ -11,6 +11,7 @@
 #include "models/parameter_lookup.h"
 #include "runtime/block_hook.h"
 #include "runtime/error.h"
+#include "runtime/kernels.h"
 
 namespace palimpsest {
 namespace {
@@ -23,6 +24,20 @@ at::Tensor normalised(const at::Tensor& images, const VitConfig& config) {
     return at::cat(each);
   };
   return (images - channels(config.mean)) / channels(config.sd);
+}
+
+// Patches of normalised images, [R, B, 3, S, S] -> [R, B patches, 3 p p]. On a CPU, where nobody asks for a gradient, in one pass over them as they lie.
+at::Tensor patches_of(const at::Tensor& images, const VitConfig& config) {
+  const std::int64_t R = images.size(0), B = images.size(1), p = config.patch, inputs = 3 * p * p;
+  const bool whole = images[0][0].is_contiguous() && images.size(3) == config.side && images.size(4) == config.side;
+  if (!images.device().is_cpu() || images.scalar_type() != at::kFloat || images.requires_grad() || !whole)
+    return patchify(normalised(images, config), p).reshape({R, -1, inputs});
+  auto out = at::empty({R, B * config.patches(), inputs}, images.options());
+  auto* to = out.mutable_data_ptr<float>();
+  for (std::int64_t run = 0; run < R; ++run)
+    for (std::int64_t image = 0; image < B; ++image, to += config.patches() * inputs)
+      kernels().patches(images.const_data_ptr<float>() + run * images.stride(0) + image * images.stride(1), config.mean.data(), config.sd.data(), config.side, p, to);
+  return out;
 }
 
 std::string block_name(std::int64_t layer) { return fmt::format("encoder.layers.{}.", layer); }
@@ -130,7 +145,7 @@ void VitEncoder::set_double_projection(bool on) {
 
 at::Tensor VitEncoder::embed(const at::Tensor& images) const {
   const std::int64_t R = images.size(0), B = images.size(1), C = config_.width, patches = config_.patches();
-  const auto pixels = patchify(normalised(images, config_), config_.patch).reshape({R, B * patches, -1}).to(patch_.weight.value.scalar_type());
+  const auto pixels = patches_of(images, config_).to(patch_.weight.value.scalar_type());
   const auto& weight = patch_.weight;
   const LinearMap map{{weight.value.flatten(weight.own ? 2 : 1), weight.own}, patch_.bias, patch_.adapter};
   auto x = linear(pixels, map, observer_).view({R, B, patches, C});

@@ -37,6 +37,8 @@ std::uint64_t peak_memory() { return number_in("/proc/self/status", "VmHWM:").va
 
 void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
+void share_memory_between_threads() { mallopt(M_ARENA_MAX, 1); }
+
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);

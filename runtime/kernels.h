@@ -102,6 +102,9 @@ struct Kernels {
   void (*adamw)(float* value, const float* gradient, float* first, float* second, std::int64_t n,
                 const AdamWStep& step);
 
+  // patches [side / patch squared, 3, patch, patch] of an image [3, side, side]: (image - mean) / sd of its channel.
+  void (*patches)(const float* image, const float* mean, const float* sd, std::int64_t side, std::int64_t patch, float* out);
+
   // A circuit of neurons on a grid. Columns are stimuli side by side: 1, or a multiple of 16.
   // y [rows, columns] += w x over `count` active inputs: w[row * stride + active[j] - first], x at row active[j].
   void (*sparse_products)(const float* w, std::int64_t stride, const float* x, const std::int32_t* active,

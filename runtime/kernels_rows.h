@@ -160,4 +160,14 @@ static void adamw(float* __restrict value, const float* __restrict gradient, flo
   }
 }
 
+static void patches(const float* image, const float* mean, const float* sd, std::int64_t side, std::int64_t patch, float* out) {
+  for (std::int64_t y = 0; y + patch <= side; y += patch)
+    for (std::int64_t x = 0; x + patch <= side; x += patch)
+      for (std::int64_t channel = 0; channel < 3; ++channel)
+        for (std::int64_t row = 0; row < patch; ++row, out += patch) {
+          const float* from = image + (channel * side + y + row) * side + x;
+          for (std::int64_t i = 0; i < patch; ++i) out[i] = (from[i] - mean[channel]) / sd[channel];
+        }
+}
+
 }  // namespace palimpsest

@@ -75,7 +75,7 @@ Evoked evoked(const FastNetwork& network, const at::Tensor& images, const Wanted
     auto here = wanted;
     if (wanted.figure.defined()) here.figure = wanted.figure.index_select(1, which);
     const auto clean = network.normalised_pixels ? images.select(1, 0).index_select(1, which) : at::Tensor();
-    parts.push_back(pass(network, flat.slice(1, at, end).contiguous(), clean, here));
+    parts.push_back(pass(network, flat.slice(1, at, end), clean, here));
   }
   const auto joined = [&](at::Tensor Evoked::*member, std::int64_t dimension) {
     std::vector<at::Tensor> all;

@@ -31,6 +31,19 @@ double distance(const at::Tensor& ours, const at::Tensor& theirs) {
 const std::vector<std::array<std::int64_t, 3>> kShapes = {{1, 1, 1},   {5, 7, 3},    {6, 16, 16},
                                                           {13, 24, 9}, {65, 37, 64}, {7, 48, 700}};
 
+TEST(Patches, HaveTheBitsOfImagesThatLibTorchNormalisesAndCuts) {
+  const std::array<float, 3> mean = {0.48f, 0.46f, 0.41f}, sd = {0.27f, 0.26f, 0.28f};
+  for (const auto& [side, patch] : {std::pair{12, 4}, {64, 8}, {15, 5}}) {
+    const std::int64_t grid = side / patch;
+    const auto image = random({3, side, side}).to(at::kFloat);
+    auto ours = at::empty({grid * grid, 3 * patch * patch});
+    kernels().patches(data(image), mean.data(), sd.data(), side, patch, data(ours));
+    const auto by_channel = [](const std::array<float, 3>& v) { return at::tensor(at::ArrayRef<float>(v)).view({3, 1, 1}); };
+    const auto theirs = ((image - by_channel(mean)) / by_channel(sd)).view({3, grid, patch, grid, patch}).permute({1, 3, 0, 2, 4}).reshape_as(ours);
+    EXPECT_TRUE(at::equal(ours, theirs)) << side << " " << patch;
+  }
+}
+
 TEST(Product, EqualsLibTorchInDoubleWhateverTheShapeAndTheLayoutOfItsSides) {
   for (const auto& [M, N, K] : kShapes) {
     const auto a = random({M, K}), b = random({K, N});

@@ -32,7 +32,7 @@ std::string condition_of(const Settings& settings, const std::vector<std::string
   return condition;
 }
 
-// Runs that were never handed out, cell by cell.
+// Runs without a row, cell by cell.
 void count_left(const Plan& plan, const RunSet& left, const std::vector<std::string>& axes, std::map<std::string, RunCounts>& conditions) {
   for (const RunSet::Range& range : left.ranges())
     for (std::int64_t place = range.begin; place < range.end;) {
@@ -111,7 +111,7 @@ nlohmann::ordered_json json_of(const RunCounts& counts) { return {{"done", count
 
 SweepStatus status_of(const Ledger& ledger, bool running, double now) {
   const std::vector<LedgerRun> runs = ledger.runs_handed_out();
-  const RunSet left = ledger.never_handed_out();
+  const RunSet left = ledger.without_row();
   SweepStatus status;
   status.study = ledger.study();
   status.name = ledger.name();

@@ -144,7 +144,7 @@ class Ledger {
   void for_each_row(const Plan&, const std::function<void(const RunRow&)>&) const;
   const Plan& plan() const;                                   // as it was recorded: opens no input
   RunSet asked() const;                                       // numbers of that plan
-  RunSet never_handed_out() const;                            // those of them that have no row: at most, they are in flight for the first time
+  RunSet without_row() const;                                 // those of them that have none: never handed out, or in flight for the first time
   std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
   /// Of several metrics: run after run, in the order of the plan. The file holds them about so, and is gone through once.

@@ -133,7 +133,7 @@ class Check {
   void count() {
     health_.runs = db_.execAndGet("SELECT count(*) FROM runs").getInt64();
     if (db_.execAndGet("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'asked')").getInt() != 0)
-      health_.runs += Ledger::open_for_reading(folder_).never_handed_out().size();
+      health_.runs += Ledger::open_for_reading(folder_).without_row().size();
     health_.done = db_.execAndGet("SELECT count(*) FROM runs WHERE state = 1").getInt64();
     health_.measurements = db_.execAndGet("SELECT coalesce(sum(runs), 0) FROM measurements").getInt64();
   }

@@ -89,7 +89,7 @@ std::map<std::int64_t, Session> sessions_of(SQLite::Database& db, const std::vec
 }  // namespace
 
 RunId Ledger::run_named(const std::string& words) const {
-  const RunSet left = never_handed_out();
+  const RunSet left = without_row();
   return guarded(state_->file, [&] {
     const bool digits = !words.empty() && std::ranges::all_of(words, [](unsigned char c) { return std::isdigit(c) != 0; });
     const bool only_number = words.starts_with('#') || (digits && words.size() < kLeastOfAnId);
@@ -113,7 +113,7 @@ RunId Ledger::run_named(const std::string& words) const {
 
 // Of a run that has no row.
 RunRecord Ledger::record_of_one_left(const RunId& id) const {
-  const auto numbers = ids_left_that_begin_with(never_handed_out(), plan(), id);
+  const auto numbers = ids_left_that_begin_with(without_row(), plan(), id);
   if (numbers.empty()) throw InputError(fmt::format("{}: there is no run {}.", state_->file.string(), id));
   RunRecord record;
   record.run.spec = plan().run_at(numbers.begin()->second);

@@ -183,7 +183,7 @@ RunSet Ledger::asked() const {
   return guarded(state_->file, [&] { return asked_of(state_->db); });
 }
 
-RunSet Ledger::never_handed_out() const {
+RunSet Ledger::without_row() const {
   const RunSet asked = this->asked();
   return guarded(state_->file, [&] { return asked.without(numbers_of_rows(state_->db)); });
 }
@@ -193,12 +193,12 @@ std::vector<LedgerRun> Ledger::runs_handed_out(bool all) const {
 }
 
 std::vector<LedgerRun> Ledger::runs(bool all) const {
-  const RunSet left = never_handed_out();
+  const RunSet left = without_row();
   return left.empty() ? runs_handed_out(all) : with_those_left(runs_handed_out(all), plan(), left, nullptr);
 }
 
 std::vector<LedgerRun> Ledger::runs_with(const std::set<std::string>& keys, bool all) const {
-  const RunSet left = never_handed_out();
+  const RunSet left = without_row();
   auto runs = guarded(state_->file, [&] { return rows_of_runs(state_->db, all, &keys); });
   return left.empty() ? runs : with_those_left(std::move(runs), plan(), left, &keys);
 }

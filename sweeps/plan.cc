@@ -29,6 +29,13 @@ Inputs inspect(const Definition& definition, const Settings& settings, std::int6
   }
 }
 
+// Of the key-th key of an axis of the product.
+const Value& value_at(const Definition& definition, std::size_t axis, std::size_t key, std::size_t place) {
+  if (axis < definition.grid.size()) return definition.grid[axis].values[place];
+  const Bundle& bundle = definition.bundles[axis - definition.grid.size()];
+  return bundle.axes[key].values[bundle.points[place][key]];
+}
+
 }  // namespace
 
 Plan::Plan(const Definition& definition) : definition_(definition), product_(definition), kept_(std::make_shared<KeptCells>(definition, product_)) {
@@ -160,19 +167,6 @@ bool Plan::may_be_at(std::size_t axis, std::int64_t place, const Settings& setti
   return true;
 }
 
-std::vector<std::int64_t> Plan::cells_like(const Settings& settings) const {
-  std::vector<std::int64_t> cells = {0};
-  for (std::size_t axis = 0; axis < product_.axes(); ++axis) {
-    std::vector<std::int64_t> with;
-    for (std::int64_t place = 0; place < product_.count(axis); ++place)
-      if (may_be_at(axis, place, settings))
-        for (const std::int64_t cell : cells) with.push_back(cell + place * product_.stride(axis));
-    cells = std::move(with);
-  }
-  std::erase_if(cells, [&](std::int64_t cell) { return !kept_->contains(cell); });
-  return cells;
-}
-
 void RunMaker::look_at(const RunPlace& place) {
   if (place.cell != cell_) {
     settings_ = plan_.settings_of(place.cell);
@@ -188,13 +182,62 @@ void RunMaker::look_at(const RunPlace& place) {
 RunSpec RunMaker::run_at(std::int64_t number) {
   const RunPlace place = plan_.place_of(number);
   look_at(place);
-  return {run_id(keys_, place.seed, place.image_set, inputs_text_), settings_, place.seed, place.image_set, plan_.definition().image_sets, inputs_.hashes};
+  return {id_of(place), settings_, place.seed, place.image_set, plan_.definition().image_sets, inputs_.hashes};
+}
+
+RunSpec RunMaker::order_at(std::int64_t number, RunId id) {
+  const RunPlace place = plan_.place_of(number);
+  look_at(place);
+  return {std::move(id), settings_, place.seed, place.image_set, plan_.definition().image_sets};
 }
 
 RunId RunMaker::id_at(std::int64_t number) {
   const RunPlace place = plan_.place_of(number);
   look_at(place);
-  return run_id(keys_, place.seed, place.image_set, inputs_text_);
+  return id_of(place);
+}
+
+RunId RunMaker::id_of(const RunPlace& place) { return run_id(keys_, place.seed, place.image_set, inputs_text_, text_); }
+
+// An axis may have very many values, so its places are found by that of one key.
+RunFinder::RunFinder(const Plan& plan) : plan_(plan), maker_(plan) {
+  for (std::size_t axis = 0; axis < plan.product().axes(); ++axis) axes_.push_back(places_of(axis));
+}
+
+RunFinder::Axis RunFinder::places_of(std::size_t axis) const {
+  const Definition& definition = plan_.definition();
+  const std::vector<std::string> keys = keys_of_axis(definition, axis);
+  const auto key = std::ranges::find_if(keys, [&](const std::string& one) { return tells_runs_apart(*definition.study, one); });
+  Axis found;
+  if (key != keys.end()) found.key = *key;
+  for (std::int64_t place = 0; place < plan_.product().count(axis); ++place) {
+    Places& places = key == keys.end() ? found.all : found.with[text(value_at(definition, axis, static_cast<std::size_t>(key - keys.begin()), static_cast<std::size_t>(place)))];
+    places.push_back(place);
+  }
+  const bool may_not_exist = axis < definition.grid.size() && !definition.grid[axis].when.empty();   // then its first value stands for all
+  for (auto& [value, places] : found.with)
+    if (may_not_exist && places.front() != 0) places.insert(places.begin(), 0);
+  return found;
+}
+
+const RunFinder::Places& RunFinder::places_like(const Axis& axis, const Settings& settings) const {
+  static const Places first = {0};
+  if (axis.key.empty()) return axis.all;
+  const auto found = settings.has(axis.key) ? axis.with.find(text(settings.at(axis.key))) : axis.with.end();
+  return found == axis.with.end() ? first : found->second;
+}
+
+RunFinder::Places RunFinder::cells_like(const Settings& settings) const {
+  Places cells = {0};
+  for (std::size_t axis = 0; axis < axes_.size(); ++axis) {
+    Places with;
+    for (const std::int64_t place : places_like(axes_[axis], settings))
+      if (plan_.may_be_at(axis, place, settings))
+        for (const std::int64_t cell : cells) with.push_back(cell + place * plan_.product().stride(axis));
+    cells = std::move(with);
+  }
+  std::erase_if(cells, [&](std::int64_t cell) { return !plan_.kept().contains(cell); });
+  return cells;
 }
 
 std::optional<std::int64_t> RunFinder::number_of(const RunId& id, std::int64_t key, const std::function<Settings()>& settings, std::int64_t image_set,
@@ -204,7 +247,7 @@ std::optional<std::int64_t> RunFinder::number_of(const RunId& id, std::int64_t k
   auto known = cells_.find(key);
   if (known == cells_.end()) {
     if (cells_.size() >= kMostKnown) cells_.clear();
-    known = cells_.emplace(key, plan_.cells_like(settings())).first;
+    known = cells_.emplace(key, cells_like(settings())).first;
     for (std::int64_t& cell : known->second) cell = plan_.kept().place(cell);
   }
   for (const std::int64_t cell : known->second)

@@ -51,8 +51,8 @@ class Plan {
   const RecordedInputs& inputs() const { return *inputs_; }
   /// Equal plans have the same runs under the same numbers.
   std::string fingerprint() const;
-  /// Cells of the product that runs of these settings may be in; their ids tell. An axis of paths is left open, since folders move.
-  std::vector<std::int64_t> cells_like(const Settings&) const;
+  /// Whether a run of these settings may be at this place of an axis; its id tells. An axis of paths is left open, since folders move.
+  bool may_be_at(std::size_t axis, std::int64_t place, const Settings&) const;
 
  private:
   void set_from(std::size_t axis, std::size_t value, Settings&) const;
@@ -63,7 +63,6 @@ class Plan {
   std::size_t inputs_row(std::int64_t cell) const;
   std::int64_t cell_of_row(std::size_t row) const;
   std::size_t rows() const;                                         // points of the input axes
-  bool may_be_at(std::size_t axis, std::int64_t place, const Settings&) const;
   void refuse_twins() const;                                        // two paths of an axis that hold the same content would be the same runs
   std::string same_content(std::size_t row, std::size_t twin) const;
 
@@ -81,9 +80,12 @@ class RunMaker {
   explicit RunMaker(const Plan& plan) : plan_(plan) {}
   RunSpec run_at(std::int64_t number);
   RunId id_at(std::int64_t number);
+  /// As a worker gets it: without inputs. `id`: its own, which is known.
+  RunSpec order_at(std::int64_t number, RunId id);
 
  private:
   void look_at(const RunPlace&);
+  RunId id_of(const RunPlace&);                                     // of what was looked at
 
   const Plan& plan_;
   std::int64_t cell_ = -1;
@@ -92,20 +94,35 @@ class RunMaker {
   std::optional<std::size_t> at_;
   Inputs inputs_;                                                   // at that place
   std::string inputs_text_;
+  std::string text_;                                                // what is hashed of the last run
 };
 
 /// Finds the numbers of runs that were made by another plan, or by this one some other day. For one thread; the plan must outlive it.
 class RunFinder {
  public:
-  explicit RunFinder(const Plan& plan) : plan_(plan), maker_(plan) {}
+  explicit RunFinder(const Plan&);
   /// `key`: equal for equal settings, which are asked for once.
   std::optional<std::int64_t> number_of(const RunId&, std::int64_t key, const std::function<Settings()>& settings, std::int64_t image_set, std::int64_t seed);
 
  private:
+  using Places = std::vector<std::int64_t>;
+  struct Axis {
+    std::string key;                                                // by its value places are found; empty: by none
+    std::unordered_map<std::string, Places> with;                   // by the value's text
+    Places all;                                                     // where it is by none
+  };
+  Axis places_of(std::size_t axis) const;
+  Places cells_like(const Settings&) const;                         // that are kept, and may have these settings
+  const Places& places_like(const Axis&, const Settings&) const;
+
   const Plan& plan_;
   RunMaker maker_;
+  std::vector<Axis> axes_;
   std::unordered_map<std::int64_t, std::vector<std::int64_t>> cells_;   // by key; places among the cells that are kept
 };
+
+/// Whether runs that differ in this key are different runs: not where it says what is kept, or where something lies, which is told by its content.
+bool tells_runs_apart(const Study&, const std::string& key);
 
 /// The hash of everything a run resolves to: study, method version, every key (paths by their content), seed, image set, inputs.
 RunId run_id(const Study&, const Settings&, std::int64_t seed, std::int64_t image_set, const Inputs&);
@@ -113,6 +130,8 @@ RunId run_id(const Study&, const Settings&, std::int64_t seed, std::int64_t imag
 std::string id_text_of_keys(const Study&, const Settings&);
 std::string id_text_of_inputs(const Inputs&);
 RunId run_id(const std::string& keys, std::int64_t seed, std::int64_t image_set, const std::string& inputs);
+/// The same; `text` is room for what is hashed.
+RunId run_id(const std::string& keys, std::int64_t seed, std::int64_t image_set, const std::string& inputs, std::string& text);
 
 /// A warning for each claim the design cannot decide: too few units for the smallest sign-flip p-value under Holm.
 std::vector<std::string> design_warnings(const Definition&);

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string_view>
+
+#include <fmt/compile.h>
 
 #include "runtime/durable_file.h"
 #include "sweeps/plan.h"
@@ -12,13 +15,16 @@ namespace {
 const std::set<std::string_view> kCameLater = {"training.precision"};
 
 bool is_said(const Study& study, const std::string& key, const Value& value) {
-  if (key == "keep" || names_a_place(study, key)) return false;  // what lies there is among the inputs: a folder may move, and one changed pixel makes another run
+  if (!tells_runs_apart(study, key)) return false;
   if (!kCameLater.contains(key)) return true;
   const auto declared = std::ranges::find(study.keys, key, &Key::name);
   return declared == study.keys.end() || declared->default_value != value;
 }
 
 }  // namespace
+
+// What lies at a place is among the inputs: a folder may move, and one changed pixel makes another run.
+bool tells_runs_apart(const Study& study, const std::string& key) { return key != "keep" && !names_a_place(study, key); }
 
 // The text that is hashed, a line each; strings are quoted as in TOML, so no value can look like another line:
 //   study "familiarity"
@@ -40,8 +46,15 @@ std::string id_text_of_inputs(const Inputs& inputs) {
   return all;
 }
 
+RunId run_id(const std::string& keys, std::int64_t seed, std::int64_t image_set, const std::string& inputs, std::string& text) {
+  text.assign(keys);
+  fmt::format_to(std::back_inserter(text), FMT_COMPILE("seed {}\nimage_set {}\n"), seed, image_set);
+  return content_hash(text.append(inputs));
+}
+
 RunId run_id(const std::string& keys, std::int64_t seed, std::int64_t image_set, const std::string& inputs) {
-  return content_hash(keys + "seed " + std::to_string(seed) + "\nimage_set " + std::to_string(image_set) + "\n" + inputs);
+  std::string text;
+  return run_id(keys, seed, image_set, inputs, text);
 }
 
 RunId run_id(const Study& study, const Settings& settings, std::int64_t seed, std::int64_t image_set, const Inputs& inputs) {

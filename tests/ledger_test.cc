@@ -290,7 +290,7 @@ TEST_F(LedgerIn, AFolderHasARowForARunOnceThereIsMoreToSayThanThatItIsInFlight) 
   commit(ledger, AttemptStarted{{attempt(planned.runs[1], 2)}});
   EXPECT_EQ(rows(ledger), 1);
   EXPECT_EQ(text(ledger, planned), "0 waiting\n1 waiting\n2 waiting\n3 waiting\n");
-  EXPECT_EQ(ledger.never_handed_out().size(), 3);
+  EXPECT_EQ(ledger.without_row().size(), 3);
   EXPECT_EQ(ledger.record(planned.runs[1].id).run.attempts, 2);
 }
 
@@ -327,12 +327,12 @@ TEST_F(LedgerIn, TenMillionRunsThatWaitTakeNoRowAndNoRoom) {
   Ledger ledger = Ledger::open_for_writing(folder.path());
   ledger.record_definition(plan, RunSet::below(plan.size()), {});
   EXPECT_EQ(rows(ledger), 0);
-  EXPECT_EQ(ledger.never_handed_out().size(), 10'000'000);
+  EXPECT_EQ(ledger.without_row().size(), 10'000'000);
   Attempt last = attempt(few.runs[0]);
   last.run = plan.run_at(9'999'999).id, last.place = 9'999'999;
   commit(ledger, AttemptStarted{{last}});
   commit(ledger, AttemptsEnded{{last}, Ending::kStopped});
-  EXPECT_EQ(ledger.never_handed_out(), RunSet::below(9'999'999));
+  EXPECT_EQ(ledger.without_row(), RunSet::below(9'999'999));
   EXPECT_EQ(ledger.record(last.run).run.spec.seed, 2'499'999);
   EXPECT_LT(std::filesystem::file_size(folder.path() / "ledger.sqlite"), 1u << 20);
 }

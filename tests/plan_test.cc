@@ -1,5 +1,6 @@
 #include "sweeps/packs.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 
 #include "runtime/durable_file.h"
 #include "runtime/key_error.h"
+#include "sweeps/common_runs.h"
 #include "tests/temporary_folder.h"
 
 namespace palimpsest {
@@ -380,6 +382,46 @@ TEST(PackNotes, ThatAreDamagedOrOfAnEarlierFormatAreNone) {
     write_durably(folder / "packs.json", text);
     EXPECT_TRUE(read_pack_notes(folder.path(), "cpu").empty()) << text;
   }
+}
+
+/// How many of these runs have an id that a run of the other plan has.
+std::int64_t common_by_ids(const Plan& before, const RunSet& left, const Plan& after) {
+  std::set<RunId> ids;
+  for (std::int64_t i = 0; i < after.size(); ++i) ids.insert(after.run_at(i).id);
+  return std::ranges::count_if(left.numbers(), [&](std::int64_t number) { return ids.contains(before.run_at(number).id); });
+}
+
+TEST(Plan, CountsTheRunsItSharesWithAnotherAsTheirIdsTell) {
+  const std::vector<std::string> definitions = {
+      "",
+      "[sweep]\nimage_sets = 3\nseeds = 4\n",
+      "[fast]\nrate = 0.1\n[sweep]\nimage_sets = 2\nseeds = 3\n[sweep.grid]\n\"fast.rank\" = [2, 4, 8]\n",
+      "[sweep]\nimage_sets = 3\nseeds = 2\n[sweep.grid]\n\"fast.rank\" = [8, 4, 16]\n\"fast.rate\" = [0.1, 0.2]\n",
+      "[sweep]\nimage_sets = 3\nseeds = 2\n[sweep.grid]\n\"fast.rate\" = [0.3, 0.2, 0.1]\n\"fast.rank\" = [2, 8, 4]\n",
+      "[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n\"fast.rank\" = [1, 2, 4]\n\"fast.rate\" = { values = [0.2, 0.1], when = { \"fast.rank\" = 4 } }\n",
+      "[fast]\nrate = 0.1\n[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n\"fast.rank\" = [4, 8]\n\"fast.rate\" = { values = [0.1, 0.2, 0.4], when = { \"fast.rank\" = 4 } }\n",
+      "[sweep]\nimage_sets = 3\nseeds = 2\n[[sweep.zip]]\n\"fast.rank\" = [4, 4, 8]\n\"fast.rate\" = [0.1, 0.2, 0.1]\n",
+      "[sweep]\nimage_sets = 2\n[[sweep.exclude]]\n\"fast.rank\" = 4\n\"fast.rate\" = 0.1\n[sweep.grid]\n\"fast.rank\" = [2, 4, 8]\n\"fast.rate\" = [0.1, 0.2]\n",
+      "[sweep]\nimage_sets = 3\nseeds = 2\n[sweep.grid]\n\"images.path\" = [\"/photos\", \"/others\"]\n\"images.count\" = [4, 8]\n\"fast.rate\" = [0.1, 1e-4]\n",
+      "[images]\npath = \"/moved\"\n[sweep]\nimage_sets = 2\n[sweep.grid]\n\"fast.rate\" = [0.1, 1e-4]\n\"fast.rank\" = [8, 4]\n",
+      "[sweep]\nimage_sets = 4\n[sweep.grid]\n\"images.path\" = [\"/others\", \"/moved\"]\n\"fast.rank\" = [8, 4]\n",
+      "[sweep]\nseeds = 5\n[[sweep.zip]]\n\"images.path\" = [\"/others\", \"/moved\"]\n\"fast.rate\" = [1e-4, 0.1]\n[sweep.grid]\n\"fast.rank\" = [8, 4]\n"};
+  std::int64_t some = 0, none = 0;
+  for (const std::string& was : definitions)
+    for (const std::string& is : definitions) {
+      const Plan before(toy_definition(was)), after(toy_definition(is));
+      const std::int64_t size = before.size();
+      std::vector<std::int64_t> gaps;
+      for (std::int64_t i = 0; i < size; ++i)
+        if (i % 7 != 3 && i % 5 != 0) gaps.push_back(i);
+      for (const RunSet& left : {RunSet::below(size), RunSet::below(size, size > 1, 2), RunSet(gaps)}) {
+        const std::int64_t common = common_by_ids(before, left, after);
+        EXPECT_EQ(count_common(before, left, after), common) << was << "then\n" << is << left.text();
+        ++(common > 0 ? some : none);
+      }
+    }
+  EXPECT_GT(some, 200);
+  EXPECT_GT(none, 50);
 }
 
 }  // namespace

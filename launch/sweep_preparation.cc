@@ -159,23 +159,6 @@ std::map<int, std::int64_t> sizes_of_suspects(const Plan& plan, const RunLists& 
   return largest;
 }
 
-// They come first: those that were computed at once in halves, the rest as it is computed.
-std::vector<Pack> packs_of_suspects(const Plan& plan, const RunLists& suspected, const std::map<int, std::int64_t>& at_once, const Signatures& signatures) {
-  std::vector<Pack> packs;
-  for (const auto& runs : suspected) {
-    const int signature = number_of(plan.signature_of(runs.front()), *signatures);
-    const auto known = at_once.find(signature);
-    const std::int64_t all = std::ssize(runs), size = known == at_once.end() ? all : std::max<std::int64_t>(1, known->second), turn = std::min(size, all);
-    const auto put = [&](std::int64_t begin, std::int64_t end) {
-      if (begin < end) packs.push_back({{runs.begin() + begin, runs.begin() + end}, signature});
-    };
-    put(0, (turn + 1) / 2);
-    put((turn + 1) / 2, turn);
-    for (std::int64_t begin = turn; begin < all; begin += size) put(begin, std::min(begin + size, all));
-  }
-  return packs;
-}
-
 // The others are cut when their turn comes. The plan is the source's own: the sweep's may move.
 struct Cutting {
   Plan plan;
@@ -260,7 +243,7 @@ PreparedSweep prepare_sweep(const SweepRequest& request, const RankCount& crew) 
   if (notes != known) write_pack_notes(request.out, machine, notes);
   std::int64_t largest = cutting->cutter.largest();
   auto suspects_at_once = sizes_of_suspects(plan, suspected, crew, notes, signatures);
-  auto first = packs_of_suspects(plan, suspected, suspects_at_once, signatures);
+  auto first = packs_of_suspects(suspected, suspects_at_once, [&](std::int64_t run) { return number_of(plan.signature_of(run), *signatures); });
   for (const auto& [signature, size] : suspects_at_once) largest = std::max(largest, size);
   const std::int64_t packs = static_cast<std::int64_t>(first.size()) + cutting->cutter.packs(), next_pack = ledger.highest_pack() + 1;
   Coordinator coordinator = coordinate({ids_of(plan), std::move(first), std::move(standing.tries), next_pack, crew.ranks,

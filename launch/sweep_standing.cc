@@ -45,6 +45,23 @@ std::vector<std::vector<std::int64_t>> suspects_of(Standing& standing, const std
   return groups;
 }
 
+std::vector<Pack> packs_of_suspects(const std::vector<std::vector<std::int64_t>>& suspected, const std::map<int, std::int64_t>& at_once,
+                                    const std::function<int(std::int64_t)>& signature_of) {
+  std::vector<Pack> packs;
+  for (const auto& runs : suspected) {
+    const int signature = signature_of(runs.front());
+    const auto known = at_once.find(signature);
+    const std::int64_t all = std::ssize(runs), size = known == at_once.end() ? all : std::max<std::int64_t>(1, known->second), turn = std::min(size, all);
+    const auto put = [&](std::int64_t begin, std::int64_t end) {
+      if (begin < end) packs.push_back({{runs.begin() + begin, runs.begin() + end}, signature});
+    };
+    put(0, (turn + 1) / 2);
+    put((turn + 1) / 2, turn);
+    for (std::int64_t begin = turn; begin < all; begin += size) put(begin, std::min(begin + size, all));
+  }
+  return packs;
+}
+
 void quarantine_the_guilty(Ledger& ledger, Standing& standing, const std::filesystem::path& results) {
   std::vector<std::int64_t> guilty;
   std::erase_if(standing.numbers, [&](const auto& run) {

@@ -29,7 +29,7 @@ std::string explain_waiting(const RunRecord& record, const SweepStatus& status, 
     return fmt::format("nobody is at work on this sweep. It is run by\n  {}", last_command(record));
   if (mine != in_flight.end()) {
     const auto open = std::ranges::count(in_flight, mine->pack, &Attempt::pack);
-    return fmt::format("it is being run: in pack {} with {} runs open, on {}, rank {}, for {}.", mine->pack, open, mine->host, mine->rank,
+    return fmt::format("it is being run: in pack {} with {} runs open, on {}, rank {}, for {}.", mine->pack, open, mine->host.str(), mine->rank,
                        duration_text(unix_time() - mine->started));
   }
   const auto flying = static_cast<std::int64_t>(in_flight.size());

@@ -32,8 +32,8 @@ void tell_environment(const RunRecord& record) {
   const auto session = record.sessions.find(counted ? counted->epoch : -1);
   if (session == record.sessions.end()) return;
   auto then = session->second.provenance;
-  then["host"] = counted->attempt.host;
-  then["device"] = without_number(counted->attempt.device);
+  then["host"] = counted->attempt.host.str();
+  then["device"] = without_number(counted->attempt.device.str());
   auto here = provenance(1);
   here["device"] = without_number(device_text(compute_device()));
   const auto lines = differing_environment(then, here);

@@ -1,12 +1,12 @@
 #include "launch/committer.h"
 
+#include <algorithm>
+
 #include "runtime/crash_point.h"
 #include "sweeps/snapshot.h"
 
 namespace palimpsest {
 namespace {
-
-bool is_entry(const Effect& effect) { return std::holds_alternative<LedgerEntry>(effect); }
 
 bool has_result(const std::vector<LedgerEntry>& entries) {
   for (const LedgerEntry& entry : entries)
@@ -30,17 +30,11 @@ void Committer::submit(std::vector<Effect> effects) {
 
 void Committer::work() {
   for (bool open = true, sound = true; open;) {
-    std::vector<Effect> group;
     auto submitted = submitted_.take(std::chrono::seconds(1));
-    std::size_t size = 0;
-    for (const auto& effects : submitted) size += effects.size();
-    group.reserve(size);
-    for (auto& effects : submitted) {
-      if (effects.empty()) open = false;
-      std::move(effects.begin(), effects.end(), std::back_inserter(group));
-    }
-    if (group.empty() || !sound) continue;
-    Cleared cleared = commit(std::move(group));
+    open = std::ranges::none_of(submitted, [](const auto& effects) { return effects.empty(); });
+    std::erase_if(submitted, [](const auto& effects) { return effects.empty(); });
+    if (submitted.empty() || !sound) continue;
+    Cleared cleared = commit(std::move(submitted));
     sound = !cleared.error;
     tell_(std::move(cleared));
   }
@@ -55,17 +49,18 @@ void Committer::forget_snapshots(const std::vector<LedgerEntry>& entries) const 
   }
 }
 
-Committer::Cleared Committer::commit(std::vector<Effect> effects) {
+Committer::Cleared Committer::commit(std::vector<std::vector<Effect>> submitted) {
   Cleared cleared;
-  cleared.effects_taken = static_cast<std::int64_t>(effects.size());
+  for (const auto& effects : submitted) cleared.effects_taken += std::ssize(effects);
   std::vector<LedgerEntry> entries;
-  entries.reserve(effects.size());
-  for (Effect& effect : effects) {
-    if (is_entry(effect))
-      entries.push_back(std::move(std::get<LedgerEntry>(effect)));
-    else
-      cleared.effects.push_back(std::move(effect));
-  }
+  entries.reserve(static_cast<std::size_t>(cleared.effects_taken));
+  for (auto& effects : submitted)
+    for (Effect& effect : effects) {
+      if (auto* entry = std::get_if<LedgerEntry>(&effect))
+        entries.push_back(std::move(*entry));
+      else
+        cleared.effects.push_back(std::move(effect));
+    }
   try {
     if (!entries.empty()) ledger_.commit(entries);
     if (has_result(entries)) crash_point("after-commit");

@@ -29,7 +29,7 @@ class Committer {
 
  private:
   void work();
-  Cleared commit(std::vector<Effect>);
+  Cleared commit(std::vector<std::vector<Effect>>);
 
   void forget_snapshots(const std::vector<LedgerEntry>&) const;   // of runs that are through
 

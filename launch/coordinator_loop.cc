@@ -104,17 +104,18 @@ class CoordinatorLoop {
   }
 
   // What was put on disk lets go of what waited for it.
-  void on(const Committer::Cleared& cleared) {
+  void on(Committer::Cleared& cleared) {
     if (cleared.error) std::rethrow_exception(cleared.error);
-    for (const Effect& effect : cleared.effects) std::visit([this](const auto& one) { perform(one); }, effect);
+    for (Effect& effect : cleared.effects) std::visit([this](auto& one) { perform(one); }, effect);
     in_ledger_ += cleared.effects_taken;
   }
 
-  void perform(const LedgerEntry&) {}
+  void perform(LedgerEntry&) {}
   void perform(const Shrinkage& shrinkage) { sweep_.on_shrinkage(shrinkage); }
-  void perform(const Assignment& assignment) {
+  void perform(Assignment& assignment) {
     PackOrder order{assignment.pack, {}, assignment.together};
-    for (std::int64_t run : assignment.runs) order.runs.push_back(maker_.run_at(run));
+    order.runs.reserve(assignment.runs.size());
+    for (std::size_t i = 0; i < assignment.runs.size(); ++i) order.runs.push_back(maker_.order_at(assignment.runs[i], std::move(assignment.ids[i])));
     crash_point("before-order");
     if (assignment.worker.value == kHere)
       runner_.start(std::move(order));
@@ -239,8 +240,10 @@ class CoordinatorLoop {
   }
 
   void submit() {
-    submitted_ += static_cast<std::int64_t>(outbox_.effects.size());
+    const std::size_t size = outbox_.effects.size();
+    submitted_ += static_cast<std::int64_t>(size);
     committer_.submit(std::exchange(outbox_.effects, {}));
+    outbox_.effects.reserve(size);   // about as many come next: a run's entry is large to move
   }
 
   void tell(WorkerId worker, const FromCoordinator& message) { mail_.send(static_cast<int>(worker.value), encode(message)); }

@@ -29,14 +29,27 @@ bool says_any(const std::string& text, std::initializer_list<const char*> words)
 // The runs of a pack that have no result yet.
 class Open {
  public:
-  explicit Open(const PackOrder& order) {
-    for (const RunSpec& run : order.runs) ids_.insert(run.id);
+  explicit Open(const std::vector<RunSpec>& runs) : runs_(runs), closed_(runs.size()) {}
+
+  // They mostly come in order.
+  void close(const RunId& id) {
+    for (std::size_t seen = 0; seen < runs_.size(); ++seen, next_ = (next_ + 1) % runs_.size()) {
+      if (runs_[next_].id != id) continue;
+      closed_[next_] = true;
+      return;
+    }
   }
-  void close(const RunId& id) { ids_.erase(id); }
-  const std::set<RunId>& ids() const { return ids_; }
+  std::vector<RunId> ids() const {
+    std::vector<RunId> open;
+    for (std::size_t i = 0; i < runs_.size(); ++i)
+      if (!closed_[i]) open.push_back(runs_[i].id);
+    return open;
+  }
 
  private:
-  std::set<RunId> ids_;
+  const std::vector<RunSpec>& runs_;
+  std::vector<bool> closed_;
+  std::size_t next_ = 0;
 };
 
 RunResult failure(const RunId& id, const std::string& reason) {
@@ -124,6 +137,7 @@ void PackRunner::run(PackOrder&& order) {
 }
 
 Leaving PackRunner::run_in_parts(PackOrder&& order) {
+  if (snapshots_) snapshots_->start();
   const std::size_t all = order.runs.size(), size = order.together > 0 ? static_cast<std::size_t>(order.together) : all;
   if (size >= all) return run_guarded(order, 0, 1);
   const auto share = [all](std::size_t runs) { return static_cast<double>(runs) / static_cast<double>(all); };
@@ -138,7 +152,7 @@ Leaving PackRunner::run_in_parts(PackOrder&& order) {
 }
 
 Leaving PackRunner::run_guarded(const PackOrder& order, double before, double part) {
-  Open open(order);
+  Open open(order.runs);
   const auto report = [&](RunResult result) {
     if (const std::string fault = fault_of(result); !fault.empty()) result = failure(result.id, fault);
     open.close(result.id);
@@ -148,7 +162,6 @@ Leaving PackRunner::run_guarded(const PackOrder& order, double before, double pa
     tell_(std::move(reports));
     crash_point("inside-pack");
   };
-  if (snapshots_) snapshots_->start();
   try {
     study_.run_pack(order.runs, {report, [this] { return halted_.load(); }, [&](double share) { share_ = before + part * share; }, keep_pictures_,
                                  snapshots_ ? &*snapshots_ : nullptr});

@@ -54,7 +54,7 @@ const char* word(Outcome outcome) {
   }
 }
 
-std::string where(const Attempt& attempt) { return fmt::format("{}, rank {}, {}", attempt.host, attempt.rank, attempt.device); }
+std::string where(const Attempt& attempt) { return fmt::format("{}, rank {}, {}", attempt.host.str(), attempt.rank, attempt.device.str()); }
 
 std::string state_text(const RunRecord& record) {
   const LedgerRun& run = record.run;
@@ -88,7 +88,7 @@ Json json_of(const Value& value) {
 }
 
 Json json_of(const PastAttempt& one) {
-  return {{"number", one.attempt.number}, {"pack", one.attempt.pack}, {"host", one.attempt.host}, {"device", one.attempt.device}, {"rank", one.attempt.rank},
+  return {{"number", one.attempt.number}, {"pack", one.attempt.pack}, {"host", one.attempt.host.str()}, {"device", one.attempt.device.str()}, {"rank", one.attempt.rank},
           {"started", one.attempt.started}, {"finished", one.attempt.finished}, {"outcome", word(one.outcome)}, {"reason", one.reason}, {"session", one.epoch}};
 }
 

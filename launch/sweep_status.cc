@@ -58,7 +58,7 @@ std::vector<PackInFlight> packs_of(const std::vector<Attempt>& attempts, double 
   std::map<std::int64_t, PackInFlight> packs;
   for (const Attempt& one : attempts) {
     PackInFlight& pack = packs[one.pack];
-    pack = {one.pack, pack.open + 1, one.host, one.rank, now - one.started};
+    pack = {one.pack, pack.open + 1, one.host.str(), one.rank, now - one.started};
   }
   std::vector<PackInFlight> list;
   for (const auto& [id, pack] : packs) list.push_back(pack);

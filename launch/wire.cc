@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <google/protobuf/arena.h>
 
+#include <algorithm>
+
 #include "runtime/error.h"
 #include "sweeps/ledger_json.h"
 #include "wire.pb.h"
@@ -10,7 +12,7 @@
 namespace palimpsest {
 namespace {
 
-constexpr std::uint32_t kWireVersion = 1;
+constexpr std::uint32_t kWireVersion = 2;
 
 void put(wire::Process* out, const ProcessIdentity& in) {
   out->set_host(in.host);
@@ -19,25 +21,87 @@ void put(wire::Process* out, const ProcessIdentity& in) {
 }
 ProcessIdentity process_of(const wire::Process& in) { return {in.host(), in.pid(), in.born()}; }
 
-void put(wire::Measurement* out, const Measurement& in, const Measurement* before) {
-  out->mutable_values()->Add(in.values.begin(), in.values.end());
-  if (before && before->metric == in.metric && before->axes == in.axes) return out->set_same(1);   // runs of a pack mostly measure the same
-  out->set_metric(in.metric);
-  for (const Axis& axis : in.axes) {
+// --- lists with a place for each run
+
+template <class Runs>
+std::string lines_of_ids(const Runs& runs) {
+  std::string lines;
+  for (const auto& run : runs) (lines += run.id) += '\n';
+  return lines;
+}
+
+template <class Run>
+std::vector<Run> runs_with_ids(std::string_view lines) {
+  std::vector<Run> runs;
+  runs.reserve(static_cast<std::size_t>(std::ranges::count(lines, '\n')));
+  for (std::size_t end; !lines.empty(); lines.remove_prefix(end + 1)) {
+    end = lines.find('\n');
+    if (end == std::string_view::npos) throw FormatError("the ids of a message's runs are cut off");
+    runs.emplace_back().id = lines.substr(0, end);
+  }
+  return runs;
+}
+
+template <class Runs, class List>
+void check_size(const Runs& runs, const List& list) {
+  if (static_cast<std::size_t>(list.size()) != runs.size()) throw FormatError("a message says less or more of its runs than there are");
+}
+
+template <class Runs>
+auto& run_at(Runs& runs, std::int64_t place) {
+  if (place < 0 || place >= std::ssize(runs)) throw FormatError("a message speaks of a run that is not in it");
+  return runs[static_cast<std::size_t>(place)];
+}
+
+// Those at this place of two runs differ in their numbers alone: mostly, runs of a pack measure the same.
+bool alike(const Measurement& a, const Measurement& b) { return a.metric == b.metric && a.axes == b.axes && a.values.size() == b.values.size(); }
+
+void put(wire::Measured* out, const std::vector<RunResult>& results, std::size_t place, std::size_t first, std::size_t runs) {
+  const Measurement& shown = results[first].measurements[place];
+  out->set_metric(shown.metric);
+  for (const Axis& axis : shown.axes) {
     auto* to = out->add_axes();
     to->set_name(axis.name);
     for (const std::string& label : axis.labels) to->add_labels(label);
   }
-}
-Measurement measurement_of(const wire::Measurement& in, const Measurement* before) {
-  if (in.same() != 0 && !before) throw FormatError("a measurement is said to be like one before it, and there is none. All ranks must run the same palimpsest.");
-  if (in.same() != 0) return {before->metric, before->axes, {in.values().begin(), in.values().end()}};
-  Measurement out{in.metric(), {}, {in.values().begin(), in.values().end()}};
-  for (const auto& axis : in.axes()) out.axes.push_back({axis.name(), {axis.labels().begin(), axis.labels().end()}});
-  return out;
+  out->set_first(static_cast<std::int64_t>(first));
+  out->set_runs(static_cast<std::int64_t>(runs));
+  out->mutable_values()->Reserve(static_cast<int>(runs * shown.values.size()));
+  for (std::size_t run = first; run < first + runs; ++run) {
+    const auto& values = results[run].measurements[place].values;
+    out->mutable_values()->Add(values.begin(), values.end());
+  }
 }
 
-void put(wire::Attachment* out, const Attachment& in) {
+// The first that each run measured, then the second: so a run's come in its order.
+void put_measurements(wire::Reports& out, const std::vector<RunResult>& results) {
+  std::size_t most = 0;
+  for (const RunResult& result : results) most = std::max(most, result.measurements.size());
+  for (std::size_t place = 0; place < most; ++place)
+    for (std::size_t first = 0, end; first < results.size(); first = end) {
+      const auto measured = [&](std::size_t run) { return place < results[run].measurements.size(); };
+      end = first + 1;
+      if (!measured(first)) continue;
+      while (end < results.size() && measured(end) && alike(results[first].measurements[place], results[end].measurements[place])) ++end;
+      put(out.add_measured(), results, place, first, end - first);
+    }
+}
+
+void take_measurements(const wire::Measured& in, std::vector<RunResult>& results) {
+  run_at(results, in.first());
+  if (in.runs() < 1 || in.runs() > std::ssize(results) - in.first() || in.values_size() % in.runs() != 0)
+    throw FormatError("a message measured something of runs that are not in it, or of a part of one");
+  std::vector<Axis> named;
+  for (const auto& axis : in.axes()) named.push_back({axis.name(), {axis.labels().begin(), axis.labels().end()}});
+  const Axes axes(std::move(named));
+  const auto size = in.values_size() / in.runs();
+  auto from = in.values().begin();
+  for (std::int64_t run = in.first(); run < in.first() + in.runs(); ++run, from += size)
+    run_at(results, run).measurements.push_back({in.metric(), axes, {from, from + size}});
+}
+
+void put(wire::Attachment* out, std::size_t run, const Attachment& in) {
+  out->set_run(static_cast<std::int64_t>(run));
   out->set_name(in.name);
   out->set_media_type(in.media_type);
   out->set_content(in.bytes.data(), in.bytes.size());
@@ -47,14 +111,6 @@ Attachment attachment_of(const wire::Attachment& in) {
   return {in.name(), in.media_type(), {first, first + in.content().size()}};
 }
 
-void put(wire::Run* out, const RunSpec& in) {
-  out->set_id(in.id);
-  out->set_seed(in.seed);
-  out->set_image_set(in.image_set);
-  out->set_image_sets(in.image_sets);
-}
-RunSpec run_of(const wire::Run& in, Settings settings) { return {in.id(), std::move(settings), in.seed(), in.image_set(), in.image_sets()}; }
-
 void put(wire::FromWorker& out, const Hello& in) {
   put(out.mutable_hello()->mutable_process(), in.process);
   out.mutable_hello()->set_device(in.device);
@@ -62,22 +118,22 @@ void put(wire::FromWorker& out, const Hello& in) {
   out.mutable_hello()->set_rank(in.rank);
   out.mutable_hello()->set_program(in.program);
 }
-// The measurement in this place of the result before; none where there is none.
-const Measurement* measured_before(const std::vector<RunResult>& results, std::size_t result, std::size_t place) {
-  return result > 0 && place < results[result - 1].measurements.size() ? &results[result - 1].measurements[place] : nullptr;
-}
-
 void put(wire::FromWorker& out, const RunReports& in) {
-  out.mutable_reports()->set_pack(in.pack.value);
-  for (std::size_t i = 0; i < in.results.size(); ++i) {
-    const RunResult& result = in.results[i];
-    auto* report = out.mutable_reports()->add_reports();
-    report->set_run(result.id);
-    report->set_failure(result.failure);
-    report->set_seconds(result.seconds);
-    for (std::size_t m = 0; m < result.measurements.size(); ++m) put(report->add_measurements(), result.measurements[m], measured_before(in.results, i, m));
-    for (const Attachment& one : result.attachments) put(report->add_attachments(), one);
+  wire::Reports& reports = *out.mutable_reports();
+  reports.set_pack(in.pack.value);
+  reports.set_ids(lines_of_ids(in.results));
+  reports.mutable_seconds()->Reserve(static_cast<int>(in.results.size()));
+  for (std::size_t run = 0; run < in.results.size(); ++run) {
+    const RunResult& result = in.results[run];
+    reports.add_seconds(result.seconds);
+    if (!result.failure.empty()) {
+      auto* failure = reports.add_failures();
+      failure->set_run(static_cast<std::int64_t>(run));
+      failure->set_reason(result.failure);
+    }
+    for (const Attachment& one : result.attachments) put(reports.add_attachments(), run, one);
   }
+  put_measurements(reports, in.results);
 }
 void put(wire::FromWorker& out, const Left& in) {
   out.mutable_left()->set_pack(in.pack.value);
@@ -98,15 +154,17 @@ void put(wire::FromCoordinator& out, const Welcome& in) {
   out.mutable_welcome()->set_snapshot_every(in.snapshot_every);
 }
 void put(wire::FromCoordinator& out, const PackOrder& in) {
-  out.mutable_pack()->set_pack(in.pack.value);
-  out.mutable_pack()->set_together(in.together);
+  wire::Pack& pack = *out.mutable_pack();
+  pack.set_pack(in.pack.value);
+  pack.set_together(in.together);
+  pack.set_ids(lines_of_ids(in.runs));
   for (std::size_t i = 0; i < in.runs.size(); ++i) {
-    auto* run = out.mutable_pack()->add_runs();
-    put(run, in.runs[i]);
-    if (i > 0 && in.runs[i].settings == in.runs[i - 1].settings)   // runs of a pack mostly differ in seed and image set alone
-      run->set_same(1);
-    else
-      run->set_settings(to_json(in.runs[i].settings));
+    pack.add_seeds(in.runs[i].seed);
+    pack.add_places(in.runs[i].image_set);
+    pack.add_image_sets(in.runs[i].image_sets);
+    if (i == 0 || in.runs[i].settings != in.runs[i - 1].settings) pack.add_settings()->set_json(to_json(in.runs[i].settings));   // they mostly have the same
+    auto* settings = pack.mutable_settings(pack.settings_size() - 1);
+    settings->set_runs(settings->runs() + 1);
   }
 }
 void put(wire::FromCoordinator& out, const HaltPack&) { out.mutable_halt(); }
@@ -116,16 +174,12 @@ void put(wire::FromCoordinator& out, const Answer&) { out.mutable_answer(); }
 Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.processor(), in.rank(), in.program()}; }
 
 RunReports reports_of(const wire::Reports& in) {
-  RunReports out{PackId{in.pack()}, {}};
-  out.results.reserve(static_cast<std::size_t>(in.reports_size()));
-  for (const auto& report : in.reports()) {
-    RunResult& result = out.results.emplace_back();
-    result.id = report.run();
-    result.failure = report.failure();
-    result.seconds = report.seconds();
-    for (const auto& one : report.measurements()) result.measurements.push_back(measurement_of(one, measured_before(out.results, out.results.size() - 1, result.measurements.size())));
-    for (const auto& one : report.attachments()) result.attachments.push_back(attachment_of(one));
-  }
+  RunReports out{PackId{in.pack()}, runs_with_ids<RunResult>(in.ids())};
+  check_size(out.results, in.seconds());
+  for (std::size_t run = 0; run < out.results.size(); ++run) out.results[run].seconds = in.seconds(static_cast<int>(run));
+  for (const auto& one : in.failures()) run_at(out.results, one.run()).failure = one.reason();
+  for (const auto& one : in.measured()) take_measurements(one, out.results);
+  for (const auto& one : in.attachments()) run_at(out.results, one.run()).attachments.push_back(attachment_of(one));
   return out;
 }
 
@@ -137,23 +191,33 @@ Left left_of(const wire::Left& in) {
 Welcome welcome_of(const wire::Welcome& in) { return {process_of(in.process()), in.study(), in.keep_pictures(), in.results(), in.snapshot_every()}; }
 
 PackOrder pack_of(const wire::Pack& in) {
-  PackOrder out{PackId{in.pack()}, {}, in.together()};
-  for (const auto& run : in.runs()) {
-    if (run.same() != 0 && (run.same() != 1 || out.runs.empty())) throw FormatError("a run whose settings are those of none before it");
-    out.runs.push_back(run_of(run, run.same() ? out.runs.back().settings : settings_of_json(run.settings())));
+  PackOrder out{PackId{in.pack()}, runs_with_ids<RunSpec>(in.ids()), in.together()};
+  for (const auto* list : {&in.seeds(), &in.places(), &in.image_sets()}) check_size(out.runs, *list);
+  std::int64_t next = 0;
+  for (const auto& one : in.settings()) {
+    const Settings settings = settings_of_json(one.json());
+    if (one.runs() < 1 || one.runs() > std::ssize(out.runs) - next) throw FormatError("the settings of a pack are those of more runs than it has");
+    for (const std::int64_t end = next + one.runs(); next < end; ++next) run_at(out.runs, next).settings = settings;
+  }
+  if (next != std::ssize(out.runs)) throw FormatError("runs of a pack without settings");
+  for (std::size_t i = 0; i < out.runs.size(); ++i) {
+    const auto at = static_cast<int>(i);
+    RunSpec& run = out.runs[i];
+    run.seed = in.seeds(at), run.image_set = in.places(at), run.image_sets = in.image_sets(at);
   }
   return out;
 }
 
 template <class Envelope, class Message>
 std::string enveloped(const Message& message) {
-  Envelope envelope;
+  google::protobuf::Arena arena;
+  auto& envelope = *google::protobuf::Arena::CreateMessage<Envelope>(&arena);
   envelope.set_version(kWireVersion);
   std::visit([&](const auto& one) { put(envelope, one); }, message);
   return envelope.SerializeAsString();
 }
 
-// In an arena, since a report is made of hundreds of labels.
+// In an arena, since axes are made of hundreds of labels.
 template <class Envelope>
 const Envelope& opened(std::string_view bytes, google::protobuf::Arena& arena) {
   auto& envelope = *google::protobuf::Arena::CreateMessage<Envelope>(&arena);

@@ -45,7 +45,8 @@ class WorkerLoop {
     while (const auto letter = mail_.receive()) {
       something_came = true;
       heard_ = SteadyClock::now();
-      std::visit([this](const auto& message) { on(message); }, from_coordinator(letter->text));
+      auto message = from_coordinator(letter->text);
+      std::visit([this](auto& one) { on(one); }, message);
     }
     mail_.all_sent();
     heed_stop_signal();
@@ -96,9 +97,9 @@ class WorkerLoop {
     if (!shared) seen.results.clear();
     runner_.emplace(*study, seen, [this](FromWorker message) { results_.put(std::move(message)); });
   }
-  void on(const PackOrder& order) {
+  void on(PackOrder& order) {
     computing_ = true;
-    runner_->start(order);
+    runner_->start(std::move(order));
   }
   void on(const HaltPack&) {
     if (runner_) runner_->halt();

@@ -41,8 +41,11 @@ class Descriptor {
 std::string hex(const XXH128_hash_t& hash) {
   XXH128_canonical_t bytes;
   XXH128_canonicalFromHash(&bytes, hash);
-  std::string out;
-  for (const unsigned char byte : bytes.digest) (out += "0123456789abcdef"[byte >> 4]) += "0123456789abcdef"[byte & 15];
+  std::string out(2 * sizeof bytes.digest, '0');
+  for (std::size_t i = 0; i < sizeof bytes.digest; ++i) {
+    out[2 * i] = "0123456789abcdef"[bytes.digest[i] >> 4];
+    out[2 * i + 1] = "0123456789abcdef"[bytes.digest[i] & 15];
+  }
   return out;
 }
 

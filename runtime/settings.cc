@@ -112,9 +112,19 @@ bool not_given(const Value& value) {
 }
 
 const Value& Settings::at(std::string_view key) const {
-  const auto found = values_.find(key);
-  if (found == values_.end()) throw std::logic_error("the key " + std::string(key) + " is read but is in no table");
+  const auto found = values().find(key);
+  if (found == values().end()) throw std::logic_error("the key " + std::string(key) + " is read but is in no table");
   return found->second;
+}
+
+const Settings::Values& Settings::values() const {
+  static const Values none;
+  return values_ ? *values_ : none;
+}
+
+void Settings::set(std::string_view key, Value value) {
+  if (!values_ || values_.use_count() > 1) values_ = std::make_shared<Values>(values());
+  values_->insert_or_assign(std::string(key), std::move(value));
 }
 
 bool Settings::flag(std::string_view key) const { return get<bool>(*this, key); }

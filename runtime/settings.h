@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,9 +43,12 @@ struct Key {
 };
 using KeyTable = std::vector<Key>;
 
-/// Every key of a table with its value; what the program reads after the edge. Missing keys are a broken promise.
+/// Every key of a table with its value; what the program reads after the edge. Missing keys are a broken promise. Copies share their values until one
+/// is changed: the runs of a sweep have mostly the same ones.
 class Settings {
  public:
+  using Values = std::map<std::string, Value, std::less<>>;
+
   bool flag(std::string_view key) const;
   std::int64_t integer(std::string_view key) const;
   double number(std::string_view key) const;
@@ -54,14 +58,14 @@ class Settings {
   const std::vector<std::string>& strings(std::string_view key) const;
 
   const Value& at(std::string_view key) const;
-  bool has(std::string_view key) const { return values_.find(key) != values_.end(); }
-  void set(std::string_view key, Value value) { values_.insert_or_assign(std::string(key), std::move(value)); }
-  const std::map<std::string, Value, std::less<>>& values() const { return values_; }
+  bool has(std::string_view key) const { return values().contains(key); }
+  void set(std::string_view key, Value value);
+  const Values& values() const;
 
-  bool operator==(const Settings&) const = default;
+  bool operator==(const Settings& other) const { return values_ == other.values_ || values() == other.values(); }
 
  private:
-  std::map<std::string, Value, std::less<>> values_;
+  std::shared_ptr<Values> values_;   // none: no key
 };
 
 /// All mistakes of a file at once, a line each: "file:line:column: what. What to do."

@@ -20,9 +20,9 @@ constexpr std::int64_t kMostAtATime = 4096;
 
 constexpr std::int64_t kFewInMany = 100;
 
-Attempt attempt_of(const Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, double finished) {
+Attempt attempt_of(const Coordinator& coordinator, PackId id, const HandedOut& pack, Member member, double finished) {
   const Worker& worker = coordinator.workers.at(pack.worker);
-  return {member.id, member.attempt, id.value, worker.host, worker.device, worker.rank, pack.started, finished, member.number};
+  return {std::move(member.id), member.attempt, id.value, worker.host, worker.device, worker.rank, pack.started, finished, member.number};
 }
 
 // --- what waits
@@ -131,14 +131,18 @@ PackId hand_out(Coordinator& coordinator, WorkerId id, Pack runs, double now, Ou
   coordinator.idle.erase(id);
   HandedOut handed{id, {}, runs.signature, static_cast<std::int64_t>(runs.runs.size()), computed_together(coordinator, runs), now, 0, {}};
   AttemptStarted entry;
+  entry.members.reserve(runs.runs.size());
+  std::vector<RunId> ids;
+  ids.reserve(runs.runs.size());
   for (std::int64_t run : runs.runs) {
     handed.open.push_back({run, coordinator.id_of(run), ++coordinator.tries[run].attempts});
     entry.members.push_back(attempt_of(coordinator, pack, handed, handed.open.back(), 0));
+    ids.push_back(handed.open.back().id);
   }
   coordinator.running.emplace(pack, std::move(handed));
   outbox.effects.push_back(LedgerEntry{std::move(entry)});
   const std::int64_t together = coordinator.running.at(pack).together;
-  outbox.effects.push_back(Assignment{id, pack, std::move(runs.runs), together});
+  outbox.effects.push_back(Assignment{id, pack, std::move(runs.runs), together, std::move(ids)});
   return pack;
 }
 
@@ -193,17 +197,18 @@ void tell_twin(Coordinator& coordinator, const HandedOut& pack, const RunId& id,
   if (twin.open.empty()) outbox.effects.push_back(Halt{twin.worker});
 }
 
-void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, const Member& member, RunResult result, double now, Outbox& outbox) {
-  Attempt attempt = attempt_of(coordinator, id, pack, member, now);
+void settle(Coordinator& coordinator, PackId id, const HandedOut& pack, Member member, RunResult result, double now, Outbox& outbox) {
   coordinator.tries.erase(member.number);
+  const RunId run = pack.twin ? member.id : RunId();
+  Attempt attempt = attempt_of(coordinator, id, pack, std::move(member), now);
   if (result.failure.empty()) {
     ++coordinator.done;
-    outbox.effects.push_back(LedgerEntry{RunSucceeded{std::move(attempt), std::move(result)}});
+    outbox.effects.emplace_back(std::in_place_type<LedgerEntry>, RunSucceeded{std::move(attempt), std::move(result)});
   } else {
     ++coordinator.failed;
     outbox.effects.push_back(LedgerEntry{RunFailed{std::move(attempt), std::move(result.failure)}});
   }
-  tell_twin(coordinator, pack, member.id, now, outbox);
+  tell_twin(coordinator, pack, run, now, outbox);
 }
 
 void fail(Coordinator& coordinator, PackId id, const HandedOut& pack, const std::string& reason, double now, Outbox& outbox) {
@@ -358,7 +363,7 @@ void on_worker_ready(Coordinator& coordinator, WorkerId id, const Worker& worker
 void on_run_finished(Coordinator& coordinator, WorkerId worker, PackId id, RunResult result, double now, Outbox& outbox) {
   HandedOut* pack = pack_of(coordinator, worker, id);
   if (!pack) return;
-  if (const auto member = take_member(*pack, result.id)) settle(coordinator, id, *pack, *member, std::move(result), now, outbox);
+  if (auto member = take_member(*pack, result.id)) settle(coordinator, id, *pack, std::move(*member), std::move(result), now, outbox);
 }
 
 void on_progress(Coordinator& coordinator, WorkerId worker, PackId id, double share) {

@@ -31,6 +31,7 @@ struct Assignment {
   PackId pack;
   std::vector<std::int64_t> runs;    // numbers of the plan
   std::int64_t together = 0;         // so many of them are computed together, in this order; 0: all
+  std::vector<RunId> ids;            // of the same
 };
 struct Dismissal { WorkerId worker; };   // nothing is left to do for it
 struct Halt { WorkerId worker; };        // leave the pack between two steps
@@ -60,7 +61,7 @@ struct Tries {
 };
 
 struct Worker {
-  std::string host, device;
+  SharedText host, device;
   int rank = 0;
   std::optional<PackId> pack;        // none: waits for work
   double lag = 1;                    // its last pack took so many times what others of the signature did

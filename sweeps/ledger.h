@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/shared_text.h"
 #include "sweeps/definition.h"
 #include "sweeps/run_set.h"
 
@@ -24,7 +25,7 @@ struct Attempt {
   RunId run;
   int number = 1;
   std::int64_t pack = 0;
-  std::string host, device;
+  SharedText host, device;
   int rank = 0;
   double started = 0, finished = 0;   // seconds since 1970
   std::int64_t place = -1;            // the run's number in the plan: what is written first of a run makes its row

@@ -8,6 +8,8 @@
 #include <string>
 #include <type_traits>
 
+#include "sweeps/seal.h"
+
 namespace palimpsest {
 
 template <class Value>
@@ -25,6 +27,13 @@ int run(SQLite::Statement& statement, const Values&... values) {
   statement.reset();
   statement.clearBindings();
   return changed;
+}
+
+// The same for a row that ends in the seal of these values and in `last`, which is not sealed.
+template <class Last, class... Values>
+int run_sealed(SQLite::Statement& statement, Seal& seal, const Last& last, const Values&... values) {
+  (seal.add(values), ...);
+  return run(statement, values..., seal.take(), last);
 }
 
 // The row number of a text in a table of distinct texts; those asked for last are kept in mind.

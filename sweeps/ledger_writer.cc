@@ -34,10 +34,12 @@ void bind_blob(SQLite::Statement& statement, int place, const std::vector<std::b
   statement.bindNoCopy(place, bytes.data(), static_cast<int>(bytes.size()));
 }
 
-// What a row says of the attempt that counts.
+const std::string kNothing;
+
+// What a row says of the attempt that counts; the words are the entry's.
 struct Standing {
-  int state = 0;
-  std::string reason, host, device;
+  std::int64_t state = 0;
+  const std::string &reason = kNothing, &host = kNothing, &device = kNothing;
   double started = 0, finished = 0, seconds = 0;
   std::int64_t results = 0, first = 0;
 };
@@ -88,7 +90,7 @@ struct LedgerWriter::State {
         new_(db, plan_),
         row_there_(db, "SELECT row, state, first FROM runs WHERE asked = ? AND asked > 0"),
         make_(db, "INSERT INTO runs (row, id, settings, seed, image_set, method, inputs, asked, state, reason, host, device, started, finished, seconds, results, first, seal, attempts) "
-                  "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,seal(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17),?18) ON CONFLICT DO NOTHING"),
+                  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"),
         hand_out_(db, "INSERT INTO packs (pack, epoch, host, device, rank, started, runs, seal) VALUES (?1,?2,?3,?4,?5,?6,?7,seal(?1,?2,?3,?4,?5,?6,?7))"),
         attempt_(db, "INSERT OR IGNORE INTO attempts (run, number, pack, epoch, host, device, rank, started, finished, outcome, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
         tell_first_(db, "INSERT OR IGNORE INTO attempts SELECT * FROM every_attempt WHERE run = ?"),
@@ -130,12 +132,12 @@ struct LedgerWriter::State {
   };
   /// A row of measurements that is not written yet.
   struct Block {
-    std::vector<Axis> axes;
+    Axes axes;
     std::int64_t metric = 0, shape = 0, run = 0, runs = 0;
     std::vector<float> numbers;
   };
   static Standing standing(const Attempt& attempt, int state, const std::string& reason, double seconds, std::size_t results, std::int64_t first = 0) {
-    return {state, reason, attempt.host, attempt.device, attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results), first};
+    return {state, reason, attempt.host.str(), attempt.device.str(), attempt.started, attempt.finished, seconds, static_cast<std::int64_t>(results), first};
   }
 
   // Of a run that has none yet, though it was handed out, the row is made.
@@ -165,8 +167,9 @@ struct LedgerWriter::State {
   std::optional<Row> new_row(const Attempt& one, const Standing& standing) {
     if (one.place < 0) return std::nullopt;
     const NewRuns::Fields fields = new_.fields_of(one.place);
-    const int made = run(make_, next_row_, one.run, fields.settings, fields.seed, fields.image_set, fields.method, fields.inputs, one.place + 1, standing.state,
-                         standing.reason, standing.host, standing.device, standing.started, standing.finished, standing.seconds, standing.results, standing.first, one.number);
+    const int made = run_sealed(make_, seal_, one.number, next_row_, one.run, fields.settings, fields.seed, fields.image_set, fields.method, fields.inputs,
+                                one.place + 1, standing.state, standing.reason, standing.host, standing.device, standing.started, standing.finished, standing.seconds,
+                                standing.results, standing.first);
     if (made == 0) return std::nullopt;
     return Row{next_row_++, static_cast<RunState>(standing.state)};
   }
@@ -201,7 +204,7 @@ struct LedgerWriter::State {
     if (firsts.empty()) return;
     std::ranges::sort(firsts);
     const Attempt& all = pack->attempt;
-    run(hand_out_, all.pack, epoch_, all.host, all.device, all.rank, all.started, RunSet(firsts).text());
+    run(hand_out_, all.pack, epoch_, all.host.str(), all.device.str(), all.rank, all.started, RunSet(firsts).text());
     pack->row = db_.getLastInsertRowid();
   }
 
@@ -212,17 +215,17 @@ struct LedgerWriter::State {
   }
 
   void start(const Row& row, const Attempt& one, std::int64_t epoch) {
-    run(attempt_, row.number, one.number, one.pack, epoch, one.host, one.device, one.rank, one.started, 0.0, static_cast<int>(kNone), std::string());
+    run(attempt_, row.number, one.number, one.pack, epoch, one.host.str(), one.device.str(), one.rank, one.started, 0.0, static_cast<int>(kNone), kNothing);
   }
 
   void put(const RunSucceeded& entry) {
     const std::size_t results = entry.result.measurements.size();
-    if (const auto row = settled_at_once(entry.attempt, kDone, "", entry.result.seconds, results)) return put(*row, entry.result);
+    if (const auto row = settled_at_once(entry.attempt, kDone, kNothing, entry.result.seconds, results)) return put(*row, entry.result);
     const Row row = row_of(entry.attempt);
-    if (row.state == RunState::kDone) return end(row, entry.attempt, kDropped, "");
+    if (row.state == RunState::kDone) return end(row, entry.attempt, kDropped, kNothing);
     put(row, entry.result);
-    settle(row, standing(entry.attempt, kDone, "", entry.result.seconds, results));
-    end(row, entry.attempt, kDone, "");
+    settle(row, standing(entry.attempt, kDone, kNothing, entry.result.seconds, results));
+    end(row, entry.attempt, kDone, kNothing);
   }
 
   void put(const RunFailed& entry) {
@@ -240,7 +243,7 @@ struct LedgerWriter::State {
   }
 
   void put(const AttemptsEnded& ended) {
-    for (const Attempt& one : ended.members) end(row_of(one), one, static_cast<int>(ended.how), "");
+    for (const Attempt& one : ended.members) end(row_of(one), one, static_cast<int>(ended.how), kNothing);
   }
 
   void put(const Row& row, const RunResult& result) {
@@ -253,8 +256,9 @@ struct LedgerWriter::State {
     Block& block = blocks_[measurement.metric];
     if (block.shape == 0 || block.axes != measurement.axes) {
       flush(block);
-      block.axes = measurement.axes, block.shape = shape_(to_json(block.axes));
+      block.shape = shape_(to_json(measurement.axes));
     }
+    block.axes = measurement.axes;   // also where they are the same: the next run mostly shares them
     if (row.number != block.run + block.runs || block.numbers.size() + measurement.values.size() > kNumbersOfBlock) flush(block), block.run = row.number;
     if (block.metric == 0) block.metric = metric_(measurement.metric);
     block.numbers.insert(block.numbers.end(), measurement.values.begin(), measurement.values.end());
@@ -291,6 +295,7 @@ struct LedgerWriter::State {
   Lookup metric_, shape_;
   std::unordered_map<std::int64_t, std::shared_ptr<const Handed>> fresh_;   // runs that have no row yet, by number
   std::map<std::string, Block> blocks_;   // the last of each metric
+  Seal seal_;
 };
 
 LedgerWriter::LedgerWriter(SQLite::Database& db, std::int64_t epoch, std::function<const Plan&()> plan)

@@ -86,7 +86,7 @@ struct Plant {
   double cluster_sd, response_sd, noise_sd, effect, seconds, fail_share, kill_share;
   std::string fail_while;
   std::int64_t steps;
-  std::vector<Axis> score, loss;
+  Axes score, loss;
 };
 
 Draws of_unit(const Plant& plant, const RunSpec& run) { return {plant.world.child(purpose("unit")).child(static_cast<std::uint64_t>(run.image_set)), plant.skew}; }
@@ -200,12 +200,19 @@ RunResult run_one(const Plant& plant, const RunSpec& run, const PackContext& con
   return result;
 }
 
+/// The last is kept: packs of one run that follow each other mostly have the same settings.
+const Plant& plant_of(const Settings& settings) {
+  thread_local std::optional<std::pair<Settings, Plant>> last;
+  if (!last || last->first != settings) last.emplace(settings, Plant(settings));
+  return last->second;
+}
+
 /// One run after the other, so that a pack that is killed has reported some of its runs and not the others.
 void run_pack(const std::vector<RunSpec>& runs, const PackContext& context) {
   if (const auto most = runs.front().settings.integer("planted.most"); most > 0 && static_cast<std::int64_t>(runs.size()) > most) throw std::bad_alloc();
-  std::optional<Plant> plant;
+  const Plant* plant = nullptr;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (i == 0 || runs[i].settings != runs[i - 1].settings) plant.emplace(runs[i].settings);
+    if (i == 0 || runs[i].settings != runs[i - 1].settings) plant = &plant_of(runs[i].settings);
     const double steps = static_cast<double>(plant->steps);
     RunResult result = run_one(*plant, runs[i], context, [&](std::int64_t done) {
       if (context.progress)

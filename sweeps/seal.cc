@@ -27,18 +27,18 @@ void append(std::string& text, char type, Number number) {
   text.append(bytes.data(), bytes.size());
 }
 
+void append_integer(std::string& text, std::int64_t value) { append(text, 'i', value); }
+void append_real(std::string& text, double value) { append(text, 'd', value + 0.0); }   // SQLite does not keep the sign of a zero
+void append_text(std::string& text, std::string_view value) { append(text, 's', value.data(), value.size()); }
+
 void append(std::string& text, sqlite3_value* value) {
   switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER: {
-      return append(text, 'i', sqlite3_value_int64(value));
-    }
-    case SQLITE_FLOAT: {
-      return append(text, 'd', sqlite3_value_double(value) + 0.0);   // SQLite does not keep the sign of a zero
-    }
+    case SQLITE_INTEGER: return append_integer(text, sqlite3_value_int64(value));
+    case SQLITE_FLOAT: return append_real(text, sqlite3_value_double(value));
     case SQLITE_NULL: return append(text, 'n', "", 0);
     case SQLITE_TEXT: {
-      const void* bytes = sqlite3_value_text(value);
-      return append(text, 's', bytes, static_cast<std::size_t>(sqlite3_value_bytes(value)));
+      const auto* bytes = reinterpret_cast<const char*>(sqlite3_value_text(value));
+      return append_text(text, {bytes, static_cast<std::size_t>(sqlite3_value_bytes(value))});
     }
     default: {   // large: its hash stands for it
       const void* bytes = sqlite3_value_blob(value);
@@ -50,11 +50,13 @@ void append(std::string& text, sqlite3_value* value) {
   }
 }
 
+std::int64_t seal_of(const std::string& text) { return static_cast<std::int64_t>(XXH3_64bits(text.data(), text.size())); }
+
 void seal(sqlite3_context* context, int count, sqlite3_value** values) {
   thread_local std::string text;   // keeps its room
   text.clear();
   for (sqlite3_value* value : std::span(values, static_cast<std::size_t>(count))) append(text, value);
-  sqlite3_result_int64(context, static_cast<sqlite3_int64>(XXH3_64bits(text.data(), text.size())));
+  sqlite3_result_int64(context, seal_of(text));
 }
 
 std::string seal_of(std::span<const std::string_view> columns, const std::map<std::string_view, std::string_view>& changed) {
@@ -73,6 +75,16 @@ constexpr std::array<std::string_view, 7> kOfPack = {"pack", "epoch", "host", "d
 constexpr std::array<std::string_view, 4> kOfClaim = {"hash", "position", "json", "exploratory"};
 
 }  // namespace
+
+Seal& Seal::add(std::int64_t value) { return append_integer(text_, value), *this; }
+Seal& Seal::add(double value) { return append_real(text_, value), *this; }
+Seal& Seal::add(std::string_view value) { return append_text(text_, value), *this; }
+
+std::int64_t Seal::take() {
+  const std::int64_t seal = seal_of(text_);
+  text_.clear();
+  return seal;
+}
 
 void know_seals(SQLite::Database& db) {
   const int code = sqlite3_create_function(db.getHandle(), "seal", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, seal, nullptr, nullptr);

@@ -34,7 +34,7 @@ struct Shape {
   std::size_t sets, epochs, rest;
 };
 Shape shape_of(const Measurement& m) {
-  const std::size_t sets = m.axes.front().name == "images" ? 2 : 1, epochs = m.axes[sets - 1].labels.size();
+  const std::size_t sets = m.axes[0].name == "images" ? 2 : 1, epochs = m.axes[sets - 1].labels.size();
   return {sets, epochs, m.values.size() / sets / epochs};
 }
 

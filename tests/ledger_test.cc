@@ -214,7 +214,7 @@ TEST_F(LedgerIn, ARunThatTwoSlicesHaveKeepsTheAttemptsOfBothAndOneResult) {
   const auto told = [&](const std::vector<std::filesystem::path>& folders, const RunSpec& run) {
     const RunRecord record = Ledger::open_for_reading(folders).record(run.id);
     std::string text = fmt::format("{} given out:", record.run.attempts);
-    for (const PastAttempt& one : record.attempts) text += fmt::format(" {}{} on {}", one.attempt.number, &one == counting_attempt(record) ? " counts" : one.outcome == Outcome::kDropped ? " dropped" : "", one.attempt.host);
+    for (const PastAttempt& one : record.attempts) text += fmt::format(" {}{} on {}", one.attempt.number, &one == counting_attempt(record) ? " counts" : one.outcome == Outcome::kDropped ? " dropped" : "", one.attempt.host.str());
     return text + fmt::format("; {} measured", record.measurements.size());
   };
   EXPECT_EQ(told({folder.path(), other.path()}, twice), "3 given out: 1 counts on a 2 on b 3 dropped on b; 1 measured");

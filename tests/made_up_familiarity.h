@@ -153,13 +153,9 @@ class MadeUpFamiliarity {
     if (metric == "loss") return loss(run);
     const std::vector<std::string> epochs = {"0", "2", "4", "6", "8", "10", "20", "40", "60", "80", "100"};
     const bool readout = metric != "attention.scope";
-    Measurement out{metric,
-                    {{"epoch", epochs},
-                     {"layer", {"0", "1", "2", "3"}},
-                     {"noise", {"0.1", "0.3", "0.5"}},
-                     {"images", {"familiar", "novel"}}},
-                    {}};
-    if (readout) out.axes.push_back({"readout", {"cls", "mean"}});
+    std::vector<Axis> axes = {{"epoch", epochs}, {"layer", {"0", "1", "2", "3"}}, {"noise", {"0.1", "0.3", "0.5"}}, {"images", {"familiar", "novel"}}};
+    if (readout) axes.push_back({"readout", {"cls", "mean"}});
+    Measurement out{metric, std::move(axes), {}};
     for (const auto& epoch : epochs)
       for (std::int64_t layer = 0; layer < 4; ++layer)
         for (std::int64_t noise = 0; noise < 3; ++noise)
@@ -189,13 +185,15 @@ class MadeUpFamiliarity {
   }
 
   static Measurement loss(const LedgerRun& run) {
-    Measurement out{"loss", {{"step", {}}}, {}};
+    Measurement out{"loss", {}, {}};
+    Axis steps{"step", {}};
     const double rate = std::get<double>(run.spec.settings.at("training.learning_rate"));
     for (int step = 0; step < 100; ++step) {
-      out.axes[0].labels.push_back(std::to_string(step));
+      steps.labels.push_back(std::to_string(step));
       out.values.push_back(static_cast<float>(0.004 + 0.12 * std::exp(-step * std::sqrt(rate / 1e-4) / 14) *
                                                           (1 + 0.1 * draw("loss", {run.spec.image_set}))));
     }
+    out.axes = {steps};
     return out;
   }
 

@@ -116,13 +116,13 @@ TEST(Wire, RefusesBytesThatAreNoMessage) {
 
 TEST(Wire, RefusesAMessageOfAnotherVersion) {
   std::string bytes = encode(FromWorker(Bye{}));
-  ASSERT_EQ(bytes.substr(0, 2), std::string("\x08\x01"));  // field 1, the version
-  bytes[1] = 2;
+  ASSERT_EQ(bytes.substr(0, 2), std::string("\x08\x02"));  // field 1, the version
+  bytes[1] = 1;
   try {
     from_worker(bytes);
     FAIL();
   } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find("version 2"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("a message of version 1"), std::string::npos) << error.what();
   }
 }
 

@@ -37,9 +37,9 @@ const Axis& axis_of(const Measurement& measurement, const std::string& name) {
 
 std::optional<Measurement> any_measurement(const Rows& rows, const std::string& metric) {
   std::optional<Measurement> found;
-  rows.for_each_measurement({metric}, [&](const RunId&, const Measurement& measurement) {
-    if (!found) found = measurement;
-  });
+  rows.for_each_measurement(rows.runs, {{metric, [&](std::size_t, const Measurement& measurement) {
+                                           if (!found) found = measurement;
+                                         }}});
   return found;
 }
 
@@ -72,18 +72,15 @@ ClaimPart part_of(const Rows& rows, const Measurement& sample, const std::string
 
 // [level] of unit -> value; units that have all levels stay.
 std::vector<std::vector<double>> units_of(const Rows& rows, const ClaimPart& part, const std::vector<double>& levels) {
-  std::map<RunId, const LedgerRun*> runs;
-  for (const auto& run : rows.runs) runs[run.spec.id] = &run;
-  std::vector<RunValues> values(levels.size());
-  rows.for_each_measurement({part.metric}, [&](const RunId& id, const Measurement& measurement) {
-    const auto run = runs.find(id);
-    if (run == runs.end()) return;
+  std::vector<RunValues> values(levels.size(), RunValues(rows.runs));
+  const auto take = [&](std::size_t run, const Measurement& measurement) {
     for (std::size_t level = 0; level < levels.size(); ++level) {
       auto here = part;
       here.at["noise"] = text(Value(levels[level]));
-      values[level][id] = run_value(here, run->second->spec.settings, measurement, rows.axis_keys);
+      values[level].at(run) = run_value(here, rows.runs[run].spec.settings, measurement, rows.axis_keys);
     }
-  });
+  };
+  rows.for_each_measurement(rows.runs, {{part.metric, take}});
   std::map<std::int64_t, std::vector<double>> by_unit;
   for (const auto& at_level : values)
     for (const auto& [unit, value] : paired_units(pairs_of(rows, part, {}), false, at_level).units)

@@ -16,8 +16,8 @@ bool is_number(const std::string& text) {
 
 // What a spreadsheet would compute or run.
 bool looks_like_a_formula(const std::string& text) {
-  return !text.empty() && !is_number(text) &&
-         (std::string_view("=+-@").find(text[0]) != std::string_view::npos || static_cast<unsigned char>(text[0]) < 0x20);
+  return !text.empty() && (std::string_view("=+-@").find(text[0]) != std::string_view::npos || static_cast<unsigned char>(text[0]) < 0x20) &&
+         !is_number(text);
 }
 
 std::string csv_quoted(const std::string& text) {

@@ -8,10 +8,10 @@
 #include <set>
 
 #include "runtime/words.h"
+#include "sweeps/cells.h"
 #include "sweeps/claim_words.h"
 #include "sweeps/dose_response.h"
 #include "sweeps/html.h"
-#include "sweeps/run_values.h"
 
 namespace palimpsest {
 namespace {
@@ -19,13 +19,6 @@ namespace {
 constexpr std::size_t kFewest = 3;  // doses of a line, else nothing is seen of its shape
 constexpr std::size_t kHeadlines = 4;  // of a study, where no claim says what is looked for
 constexpr std::size_t kMostPanels = 8, kMostTrends = 4;  // that can be taken in at a glance
-
-/// What a claim reads, whatever it says of it.
-ClaimPart statistic_of(ClaimPart part) {
-  part.treatment.clear(), part.baseline.clear();
-  part.direction = {}, part.smallest_effect = 0;
-  return part;
-}
 
 /// Of the first metrics that a study's figures show: familiar images, where there are others, at the end.
 std::vector<ClaimPart> headlines_of(const std::vector<FigureInfo>& figures, const std::vector<MetricInfo>& metrics) {
@@ -64,17 +57,33 @@ std::vector<std::string> other_axes(const Rows& rows, const std::string& axis) {
   return axes;
 }
 
-Lines lines_over(const Rows& rows, const std::string& axis, const RunValues& values) {
+/// Where the runs of a cell are drawn in figures over an axis: nowhere, where they have no dose.
+struct Drawn {
+  std::optional<double> dose;
+  Condition others;
+};
+
+std::vector<Drawn> drawn_over(const Rows& rows, const Cells& cells, const std::string& axis) {
   const auto others = other_axes(rows, axis);
+  std::vector<Drawn> drawn;
+  for (const Settings* settings : cells.settings) {
+    const bool there = settings->has(axis) && exists(axis, *settings, rows.when);
+    drawn.push_back({there ? number_of(settings->at(axis)) : std::nullopt, condition_of(*settings, others)});
+  }
+  return drawn;
+}
+
+Lines lines_over(const Rows& rows, const Cells& cells, const std::vector<Drawn>& drawn, const RunValues& values) {
   Lines lines;
-  for (const LedgerRun& run : rows.runs) {
-    const auto value = values.find(run.spec.id);
-    if (run.state != RunState::kDone || value == values.end() || !std::isfinite(value->second)) continue;
-    if (!run.spec.settings.has(axis) || !exists(axis, run.spec.settings, rows.when)) continue;
-    const auto dose = number_of(run.spec.settings.at(axis));
-    if (!dose) continue;
-    Mean& mean = lines[condition_of(run.spec.settings, others)][*dose][unit_of(rows, run)];
-    mean.sum += value->second, ++mean.count;
+  std::vector<std::map<std::int64_t, Mean>*> units(drawn.size(), nullptr);   // of the cells that were met
+  for (std::size_t i = 0; i < rows.runs.size(); ++i) {
+    const LedgerRun& run = rows.runs[i];
+    const auto& value = values.of(run);
+    const std::size_t cell = cells.of[i];
+    if (run.state != RunState::kDone || !value || !std::isfinite(*value) || !drawn[cell].dose) continue;
+    if (!units[cell]) units[cell] = &lines[drawn[cell].others][*drawn[cell].dose];
+    Mean& mean = (*units[cell])[unit_of(rows, run)];
+    mean.sum += *value, ++mean.count;
   }
   std::erase_if(lines, [](const auto& line) { return line.second.size() < kFewest; });
   return lines;
@@ -204,14 +213,20 @@ class DoseFigure {
 
 }  // namespace
 
-std::vector<Figure> dose_figures(const Rows& rows, const std::vector<MetricInfo>& metrics, const std::vector<FigureInfo>& of_study) {
-  const auto statistics = rows.claims.empty() ? headlines_of(of_study, metrics) : statistics_of(rows);
-  const auto values = read_values(rows, statistics);
+std::vector<ClaimPart> dose_statistics(const Rows& rows, const std::vector<MetricInfo>& metrics, const std::vector<FigureInfo>& of_study) {
+  return rows.claims.empty() ? headlines_of(of_study, metrics) : statistics_of(rows);
+}
+
+std::vector<Figure> dose_figures(const Rows& rows, const std::vector<MetricInfo>& metrics, const std::vector<ClaimPart>& statistics, const Statistics& read) {
+  const Cells cells(rows);
   std::vector<Figure> figures;
-  for (const auto& axis : rows.axes)
-    for (std::size_t s = 0; s < statistics.size(); ++s)
-      if (const auto lines = lines_over(rows, axis, values[s].values); !lines.empty())
-        figures.push_back(DoseFigure(rows, axis, statistics[s], metrics).of(lines));
+  for (const auto& axis : rows.axes) {
+    const auto drawn = drawn_over(rows, cells, axis);
+    if (std::ranges::none_of(drawn, [](const Drawn& one) { return one.dose.has_value(); })) continue;
+    for (const ClaimPart& statistic : statistics)
+      if (const auto lines = lines_over(rows, cells, drawn, read.of(statistic).values); !lines.empty())
+        figures.push_back(DoseFigure(rows, axis, statistic, metrics).of(lines));
+  }
   return figures;
 }
 

@@ -8,13 +8,12 @@
 #include <map>
 #include <set>
 #include <tuple>
-#include <unordered_map>
 
 #include "runtime/error.h"
+#include "sweeps/cells.h"
 #include "sweeps/html.h"
 #include "sweeps/region.h"
 #include "sweeps/statistics.h"
-#include "sweeps/verdict.h"
 
 namespace palimpsest {
 namespace {
@@ -36,33 +35,125 @@ std::vector<Condition> seen_conditions(const Rows& rows, const std::vector<std::
   return {seen.begin(), seen.end()};
 }
 
-/// The values that make one number of a figure, and where it belongs.
-struct Point {
-  std::size_t panel, split, x;
-  std::vector<std::size_t> offsets;
+/// Sum and number of finite values, for each cell of a unit.
+struct Sums {
+  std::vector<double> sum;
+  std::vector<int> count;
+  bool any() const { return !sum.empty(); }   // a run of it was measured
+  double mean(std::size_t i) const { return count[i] ? sum[i] / count[i] : kNaN; }
 };
 
-/// Reads a figure's numbers off measurements, panels and x being those of the first.
-class Reader {
- public:
-  Reader(const Rows& rows, Figure& figure) : rows_(rows), figure_(figure) {}
+std::size_t index_in(const std::vector<Condition>& conditions, const Settings& settings) {
+  const auto found =
+      std::find_if(conditions.begin(), conditions.end(), [&](const Condition& c) { return holds(settings, c); });
+  return static_cast<std::size_t>(found - conditions.begin());
+}
 
-  std::vector<double> numbers(const LedgerRun& run, const Measurement& measurement) {
-    if (figure_.x.empty()) lay_out(measurement.axes);
-    prepare(run.spec.settings, measurement.axes);
-    std::vector<double> out(cells(), kNaN);
-    for (const Point& point : points_)
-      out[(point.panel * figure_.splits.size() + point.split) * figure_.x.size() + point.x] =
-          average(measurement, point);
-    return out;
+/// A unit under a condition: the runs that are averaged. By colour, other, unit.
+using Course = std::tuple<std::size_t, std::size_t, std::int64_t>;
+
+/// The course of each run.
+struct Courses {
+  std::vector<Course> all;         // sorted
+  std::vector<std::uint32_t> of;   // by run
+
+  Courses(const Rows& rows, const FigureConditions& conditions) {
+    const Cells cells(rows);
+    std::vector<std::pair<std::size_t, std::size_t>> places;   // of each cell
+    for (const Settings* settings : cells.settings) places.emplace_back(index_in(conditions.colours, *settings), index_in(conditions.others, *settings));
+    std::map<Course, std::uint32_t> numbers;
+    for (std::size_t i = 0; i < rows.runs.size(); ++i) numbers[course(rows, places[cells.of[i]], i)] = 0;
+    for (auto& [course, number] : numbers) number = static_cast<std::uint32_t>(all.size()), all.push_back(course);
+    for (std::size_t i = 0; i < rows.runs.size(); ++i) of.push_back(numbers[course(rows, places[cells.of[i]], i)]);
   }
-  std::size_t cells() const { return figure_.panels.size() * figure_.splits.size() * figure_.x.size(); }
 
  private:
-  static double average(const Measurement& measurement, const Point& point) {
+  static Course course(const Rows& rows, const std::pair<std::size_t, std::size_t>& place, std::size_t run) { return {place.first, place.second, unit_of(rows, rows.runs[run])}; }
+};
+
+std::vector<FigureSeries> series_of(const Courses& courses, const std::vector<Sums>& sums, const Figure& figure) {
+  std::map<std::tuple<std::size_t, std::size_t, std::size_t, std::size_t>, FigureSeries> series;
+  const std::size_t places = figure.x.size(), splits = figure.splits.size();
+  for (std::size_t c = 0; c < sums.size(); ++c) {
+    if (!sums[c].any()) continue;
+    const auto [colour, other, unit] = courses.all[c];
+    for (std::size_t line = 0; line < figure.panels.size() * splits; ++line) {
+      FigureSeries& one = series[{colour, other, line / splits, line % splits}];
+      one.colour = colour, one.other = other, one.panel = line / splits, one.split = line % splits;
+      std::vector<double> course;
+      for (std::size_t x = 0; x < places; ++x) course.push_back(sums[c].mean(line * places + x));
+      one.units.emplace_back(unit, std::move(course));
+    }
+  }
+  std::vector<FigureSeries> out;
+  for (auto& [key, one] : series) {
+    summarise(one, places);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+/// A figure while measurements are gone through: panels and x are those of the run that has most places along x.
+class Drawing : public Reading {
+ public:
+  Drawing(const Courses& courses, const FigureInfo& info, const std::vector<MetricInfo>& metrics) : Reading(info.metric), courses_(courses), sums_(courses.all.size()) {
+    figure_.info = info;
+    figure_.slug = slug(info.title);
+    for (const MetricInfo& metric : metrics)
+      if (metric.name == info.metric) figure_.unit_of_values = metric.unit, figure_.meaning = metric.meaning;
+  }
+
+  void prepare(const std::vector<Axis>& axes, const Selection& chosen) override {
+    if (!figure_.problem.empty()) return;
+    try {
+      if (axes[axis_named(figure_.info.x, axes, metric())].labels.size() > figure_.places) begin_with(axes);
+      find_points(axes, chosen);
+    } catch (const InputError& error) {
+      figure_.problem = "It cannot be drawn: " + std::string(error.what());
+    }
+  }
+
+  void take(std::size_t run, const Measurement& measurement) override {
+    if (!figure_.problem.empty()) return;
+    any_ = true;
+    Sums& sums = sums_[courses_.of[run]];
+    if (!sums.any()) sums.sum.resize(cells()), sums.count.resize(cells());
+    for (const Point& point : points_) {
+      const double value = average(measurement, point);
+      if (std::isfinite(value)) sums.sum[point.cell] += value, ++sums.count[point.cell];
+    }
+  }
+
+  /// Runs had gone by when one came that has more places.
+  bool incomplete() const { return incomplete_ && figure_.problem.empty(); }
+  void begin_again() { forget(), incomplete_ = false; }
+
+  Figure drawn() {
+    if (figure_.problem.empty()) figure_.series = series_of(courses_, sums_, figure_);
+    if (figure_.problem.empty() && !any_) figure_.problem = "No run has measured " + metric() + " yet.";
+    return std::move(figure_);
+  }
+
+ private:
+  /// The values that make one number of a figure, and where it belongs.
+  struct Point {
+    std::size_t cell, begin, end;   // in offsets_
+  };
+
+  std::size_t cells() const { return figure_.panels.size() * figure_.splits.size() * figure_.x.size(); }
+
+  double average(const Measurement& measurement, const Point& point) const {
     double sum = 0;
-    for (std::size_t offset : point.offsets) sum += measurement.values.at(offset);
-    return sum / static_cast<double>(point.offsets.size());
+    for (std::size_t i = point.begin; i < point.end; ++i) sum += measurement.values[offsets_[i]];
+    return sum / static_cast<double>(point.end - point.begin);
+  }
+
+  void forget() { sums_.assign(courses_.all.size(), {}), any_ = false; }
+
+  void begin_with(const std::vector<Axis>& axes) {
+    incomplete_ |= any_;
+    forget();
+    lay_out(axes);
   }
 
   void lay_out(const std::vector<Axis>& axes) {
@@ -96,124 +187,34 @@ class Reader {
     return kept;
   }
 
-  /// Runs of a sweep mostly have the same axes, so where their numbers lie is found once.
-  void prepare(const Settings& settings, const std::vector<Axis>& axes) {
-    const Selection chosen = chosen_places(rows_.axis_keys, settings, axes);
-    if (axes == axes_ && chosen == chosen_) return;
-    axes_ = axes, chosen_ = chosen;
-    points_.clear();
-    for (std::size_t p = 0; p < panel_words_.size(); ++p)
-      for (std::size_t s = 0; s < figure_.splits.size(); ++s)
-        for (std::size_t x = 0; x < figure_.x.size(); ++x) add_point(p, s, x);
+  void find_points(const std::vector<Axis>& axes, const Selection& chosen) {
+    points_.clear(), offsets_.clear();
+    std::size_t cell = 0;
+    for (const std::string& panel : panel_words_)
+      for (const std::string& split : figure_.splits)
+        for (const std::string& x : figure_.x) add_point(axes, chosen, cell++, panel, split, x);
   }
 
-  void add_point(std::size_t panel, std::size_t split, std::size_t x) {
+  void add_point(const std::vector<Axis>& axes, Selection at, std::size_t cell, const std::string& panel, const std::string& split, const std::string& x) {
     const FigureInfo& info = figure_.info;
-    Selection at = chosen_;
     for (const auto& [axis, word] : info.at) at[axis] = word;
-    if (!info.panel_axis.empty()) at[info.panel_axis] = panel_words_[panel];
-    if (!info.split_axis.empty()) at[info.split_axis] = figure_.splits[split];
-    at[info.x] = figure_.x[x];
-    const Axis& axis = axes_[axis_named(info.x, axes_, info.metric)];
-    if (std::find(axis.labels.begin(), axis.labels.end(), figure_.x[x]) == axis.labels.end())
-      return;  // a run measured elsewhere
-    points_.push_back({panel, split, x, offsets_in(axes_, region_of(axes_, at, info.metric))});
+    if (!info.panel_axis.empty()) at[info.panel_axis] = panel;
+    if (!info.split_axis.empty()) at[info.split_axis] = split;
+    at[info.x] = x;
+    const Axis& axis = axes[axis_named(info.x, axes, info.metric)];
+    if (std::find(axis.labels.begin(), axis.labels.end(), x) == axis.labels.end()) return;   // a run measured elsewhere
+    const auto offsets = offsets_in(axes, region_of(axes, at, info.metric));
+    points_.push_back({cell, offsets_.size(), offsets_.size() + offsets.size()});
+    offsets_.insert(offsets_.end(), offsets.begin(), offsets.end());
   }
 
-  const Rows& rows_;
-  Figure& figure_;
-  std::vector<std::string> panel_words_;
-  std::vector<Axis> axes_;
-  Selection chosen_;
-  std::vector<Point> points_;
-};
-
-/// Sum and number of finite values, for each cell of a unit.
-struct Sums {
-  std::vector<double> sum;
-  std::vector<int> count;
-  void add(const std::vector<double>& values) {
-    sum.resize(values.size()), count.resize(values.size());
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (std::isfinite(values[i])) sum[i] += values[i], ++count[i];
-  }
-  double mean(std::size_t i) const { return count[i] ? sum[i] / count[i] : kNaN; }
-};
-using UnitSums = std::map<std::tuple<std::size_t, std::size_t, std::int64_t>, Sums>;  // by colour, other, unit
-
-std::size_t index_in(const std::vector<Condition>& conditions, const Settings& settings) {
-  const auto found =
-      std::find_if(conditions.begin(), conditions.end(), [&](const Condition& c) { return holds(settings, c); });
-  return static_cast<std::size_t>(found - conditions.begin());
-}
-
-/// A run that is done, and the conditions it is under.
-struct Where {
-  const LedgerRun* run;
-  std::size_t colour, other;
-};
-
-std::unordered_map<RunId, Where> places_of_runs(const Rows& rows, const FigureConditions& conditions) {
-  std::unordered_map<RunId, Where> runs;
-  for (const LedgerRun& run : rows.runs)
-    if (run.state == RunState::kDone)
-      runs[run.spec.id] = {&run, index_in(conditions.colours, run.spec.settings),
-                           index_in(conditions.others, run.spec.settings)};
-  return runs;
-}
-
-std::vector<FigureSeries> series_of(const UnitSums& sums, const Figure& figure) {
-  std::map<std::tuple<std::size_t, std::size_t, std::size_t, std::size_t>, FigureSeries> series;
-  const std::size_t places = figure.x.size(), splits = figure.splits.size();
-  for (const auto& [key, sum] : sums)
-    for (std::size_t line = 0; line < figure.panels.size() * splits; ++line) {
-      const auto [colour, other, unit] = key;
-      FigureSeries& one = series[{colour, other, line / splits, line % splits}];
-      one.colour = colour, one.other = other, one.panel = line / splits, one.split = line % splits;
-      std::vector<double> course;
-      for (std::size_t x = 0; x < places; ++x) course.push_back(sum.mean(line * places + x));
-      one.units.emplace_back(unit, std::move(course));
-    }
-  std::vector<FigureSeries> out;
-  for (auto& [key, one] : series) {
-    summarise(one, places);
-    out.push_back(std::move(one));
-  }
-  return out;
-}
-
-/// A figure while measurements are gone through.
-class Drawing {
- public:
-  Drawing(const Rows& rows, const FigureInfo& info, const std::vector<MetricInfo>& metrics) : rows_(rows) {
-    figure_.info = info;
-    figure_.slug = slug(info.title);
-    for (const MetricInfo& metric : metrics)
-      if (metric.name == info.metric) figure_.unit_of_values = metric.unit, figure_.meaning = metric.meaning;
-  }
-  Drawing(const Drawing&) = delete;   // the reader knows where the figure is
-  Drawing& operator=(const Drawing&) = delete;
-
-  void take(const Where& where, const Measurement& measurement) {
-    if (!figure_.problem.empty()) return;
-    try {
-      sums_[{where.colour, where.other, unit_of(rows_, *where.run)}].add(reader_.numbers(*where.run, measurement));
-    } catch (const InputError& error) {
-      figure_.problem = "It cannot be drawn: " + std::string(error.what());
-    }
-  }
-
-  Figure drawn() {
-    if (figure_.problem.empty()) figure_.series = series_of(sums_, figure_);
-    if (figure_.problem.empty() && sums_.empty()) figure_.problem = "No run has measured " + figure_.info.metric + " yet.";
-    return std::move(figure_);
-  }
-
- private:
-  const Rows& rows_;
+  const Courses& courses_;
   Figure figure_;
-  Reader reader_{rows_, figure_};
-  UnitSums sums_;
+  std::vector<std::string> panel_words_;
+  std::vector<Point> points_;
+  std::vector<std::size_t> offsets_;
+  std::vector<Sums> sums_;   // by course
+  bool any_ = false, incomplete_ = false;
 };
 
 }  // namespace
@@ -253,19 +254,32 @@ FigureConditions figure_conditions(const Rows& rows) {
   return out;
 }
 
-std::vector<Figure> read_figures(const Rows& rows, const FigureConditions& conditions, const std::vector<FigureInfo>& infos,
-                                 const std::vector<MetricInfo>& metrics) {
+struct FigureReadings::State {
+  State(const Rows& of, const FigureConditions& conditions, const std::vector<FigureInfo>& infos, const std::vector<MetricInfo>& metrics) : rows(of), courses(of, conditions) {
+    for (const FigureInfo& info : infos) drawings.emplace_back(courses, info, metrics);
+  }
+  const Rows& rows;
+  const Courses courses;
   std::deque<Drawing> drawings;
-  std::set<std::string> wanted;
-  std::map<std::string, std::vector<Drawing*>> by_metric;
-  for (const FigureInfo& info : infos) by_metric[info.metric].push_back(&drawings.emplace_back(rows, info, metrics)), wanted.insert(info.metric);
-  const auto runs = places_of_runs(rows, conditions);
-  rows.for_each_measurement(wanted, [&](const RunId& id, const Measurement& measurement) {
-    if (const auto where = runs.find(id); where != runs.end())
-      for (Drawing* drawing : by_metric.at(measurement.metric)) drawing->take(where->second, measurement);
-  });
+};
+
+FigureReadings::FigureReadings(const Rows& rows, const FigureConditions& conditions, const std::vector<FigureInfo>& infos, const std::vector<MetricInfo>& metrics)
+    : state_(std::make_unique<State>(rows, conditions, infos, metrics)) {}
+FigureReadings::~FigureReadings() = default;
+
+std::vector<Reading*> FigureReadings::readings() {
+  std::vector<Reading*> all;
+  for (Drawing& one : state_->drawings) all.push_back(&one);
+  return all;
+}
+
+std::vector<Figure> FigureReadings::figures() {
+  std::vector<Reading*> again;
+  for (Drawing& one : state_->drawings)
+    if (one.incomplete()) one.begin_again(), again.push_back(&one);
+  read_together(state_->rows, again);
   std::vector<Figure> figures;
-  for (Drawing& drawing : drawings) figures.push_back(drawing.drawn());
+  for (Drawing& one : state_->drawings) figures.push_back(one.drawn());
   return figures;
 }
 

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "sweeps/condition.h"
-#include "sweeps/rows.h"
+#include "sweeps/readings.h"
 
 namespace palimpsest {
 
@@ -45,7 +46,19 @@ void summarise(FigureSeries&, std::size_t places);
 /// What tells its lines apart: what all figures have, or its own.
 inline const FigureConditions& conditions_of(const Figure& figure, const FigureConditions& of_all) { return figure.by_dose ? *figure.by_dose : of_all; }
 
-/// A figure for each; measurements are gone through once.
-std::vector<Figure> read_figures(const Rows&, const FigureConditions&, const std::vector<FigureInfo>&, const std::vector<MetricInfo>&);
+/// Figures while measurements are gone through.
+class FigureReadings {
+ public:
+  FigureReadings(const Rows&, const FigureConditions&, const std::vector<FigureInfo>&, const std::vector<MetricInfo>&);
+  ~FigureReadings();
+  std::vector<Reading*> readings();
+  /// Once these were read: a figure for each, its x axis that of the run that has most places on it. Where that was not the first run, measurements of
+  /// the figure are gone through again.
+  std::vector<Figure> figures();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace palimpsest

@@ -56,7 +56,12 @@ struct LedgerRun {
   double seconds = 0;                 // its share of its pack's time
   bool asked = true;                  // by the definition as it is now
   std::int64_t number = -1;           // its place in the plan, from 0; -1: it is no longer asked for
+  std::int64_t row = 0;               // in its ledger; 0: it has none yet
 };
+
+/// What a measurement is given to, with the place of its run among those that were asked about.
+using TakeMeasurement = std::function<void(std::size_t run, const Measurement&)>;
+using Takers = std::map<std::string, TakeMeasurement>;   // by metric
 
 /// Runs that were open in the hands of a worker that was lost.
 struct LostPack {
@@ -148,8 +153,9 @@ class Ledger {
   RunSet without_row() const;                                 // those of them that have none: never handed out, or in flight for the first time
   std::vector<std::string> metrics() const;                   // sorted
   void for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>&) const;
-  /// Of several metrics: run after run, in the order of the plan. The file holds them about so, and is gone through once.
-  void for_each_measurement_of(const std::set<std::string>& metrics, const std::function<void(const RunId&, const Measurement&)>&) const;
+  /// Of several metrics, and of those of these runs that are done: run after run, in the order of the plan. The file holds them about so, and is gone
+  /// through once. Many runs are read by a thread for each core: what takes a metric is called by one thread, others by other threads at the same time.
+  void for_each_measurement_of(std::span<const LedgerRun> runs, const Takers&) const;
   std::vector<Measurement> measurements_of(const RunId&) const;   // by metric; also of a run no longer asked for
   std::vector<Attachment> attachments(const RunId&) const;
   std::vector<Attempt> in_flight() const;                     // handed out in the last session, without an outcome

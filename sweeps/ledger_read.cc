@@ -1,7 +1,4 @@
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <deque>
 #include <sstream>
 
 #include <sqlite3.h>
@@ -39,14 +36,6 @@ std::vector<Slice> slices_of(const std::string& text) {
   std::ranges::sort(slices, {}, [](const Slice& one) { return std::pair(one.of, one.number); });
   slices.erase(std::unique(slices.begin(), slices.end()), slices.end());
   return slices;
-}
-
-// By name.
-std::vector<std::pair<std::int64_t, std::string>> named_metrics(SQLite::Database& db) {
-  std::vector<std::pair<std::int64_t, std::string>> metrics;
-  SQLite::Statement row(db, "SELECT id, name, seal = seal(id, name) FROM metrics ORDER BY name");
-  while (row.executeStep()) check_seal(row, "the name of a metric"), metrics.emplace_back(row.getColumn(0).getInt64(), row.getColumn(1).getString());
-  return metrics;
 }
 
 }  // namespace
@@ -127,139 +116,6 @@ std::vector<std::string> Ledger::metrics() const {
     std::vector<std::string> names;
     for (auto& [number, name] : named_metrics(state_->db)) names.push_back(std::move(name));
     return names;
-  });
-}
-
-namespace {
-
-struct Shape {
-  std::vector<Axis> axes;
-  std::size_t places = 1;
-};
-
-std::map<std::int64_t, Shape> shapes_of(SQLite::Database& db) {
-  std::map<std::int64_t, Shape> shapes;
-  SQLite::Statement row(db, "SELECT id, axes, seal = seal(id, axes) FROM shapes");
-  while (row.executeStep()) {
-    check_seal(row, "the axes of measurements");
-    Shape& shape = shapes[row.getColumn(0).getInt64()];
-    shape.axes = axes_of_json(row.getColumn(1).getString());
-    for (const Axis& axis : shape.axes) shape.places *= axis.labels.size();
-  }
-  return shapes;
-}
-
-void put_numbers(const char* bytes, std::vector<float>& values) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint32_t bits;
-    std::memcpy(&bits, bytes + i * sizeof bits, sizeof bits);
-    if constexpr (std::endian::native == std::endian::big) bits = __builtin_bswap32(bits);
-    values[i] = std::bit_cast<float>(bits);
-  }
-}
-
-/// What runs measured of one metric, within the rows that they share. Runs are best asked for as their rows lie: it steps from one to the next then.
-class Measured {
- public:
-  Measured(SQLite::Database& db, const std::map<std::int64_t, Shape>& shapes, std::int64_t metric, std::string name)
-      : shapes_(shapes),
-        name_(std::move(name)),
-        rows_(db, "SELECT run, runs, shape, numbers, seal = seal(metric, run, runs, shape, numbers) FROM measurements WHERE metric = ?1 AND "
-                  "run >= (SELECT coalesce(max(run), 0) FROM measurements WHERE metric = ?1 AND run <= ?2) ORDER BY run") {
-    rows_.bind(1, metric);
-  }
-
-  /// Null where it has none of this metric; good until the next one is asked for.
-  const Measurement* of(std::int64_t run) {
-    if (run == end_) step();
-    if (!holds(run)) seek(run);
-    if (!holds(run)) return nullptr;
-    if (!measurement_) check();
-    const auto bytes = static_cast<std::size_t>(run - first_) * measurement_->values.size() * sizeof(float);
-    put_numbers(static_cast<const char*>(rows_.getColumn(3).getBlob()) + bytes, measurement_->values);
-    return measurement_;
-  }
-
- private:
-  bool holds(std::int64_t run) const { return first_ <= run && run < end_; }
-
-  void seek(std::int64_t run) {
-    rows_.reset();
-    rows_.bind(2, run);
-    step();
-  }
-
-  void step() {
-    first_ = end_ = 0;
-    measurement_ = nullptr;
-    if (rows_.isDone() || !rows_.executeStep()) return;
-    first_ = rows_.getColumn(0).getInt64();
-    end_ = first_ + rows_.getColumn(1).getInt64();
-  }
-
-  // Once a row, and only of a row that is wanted.
-  void check() {
-    check_seal(rows_, "a row of measurements of " + name_);
-    const std::int64_t number = rows_.getColumn(2).getInt64();
-    const Shape& shape = found_in(shapes_, number, "shapes");
-    if (static_cast<std::size_t>(rows_.getColumn(3).getBytes()) != shape.places * sizeof(float) * static_cast<std::size_t>(end_ - first_))
-      throw FormatError("is damaged: a row of " + name_ + " has not as many numbers as its axes.");
-    measurement_ = &by_shape_[number];
-    if (measurement_->metric.empty()) *measurement_ = {name_, shape.axes, std::vector<float>(shape.places)};   // names of places are copied once
-  }
-
-  const std::map<std::int64_t, Shape>& shapes_;
-  std::string name_;
-  SQLite::Statement rows_;
-  std::int64_t first_ = 0, end_ = 0;       // runs of the row at hand; none where these are equal
-  std::map<std::int64_t, Measurement> by_shape_;
-  Measurement* measurement_ = nullptr;     // of the row at hand, once it was checked
-};
-
-}  // namespace
-
-void Ledger::for_each_measurement(const std::string& metric, const std::function<void(const RunId&, const Measurement&)>& visit) const {
-  guarded(state_->file, [&] {
-    const auto names = named_metrics(state_->db);
-    const auto named = std::ranges::find(names, metric, &std::pair<std::int64_t, std::string>::second);
-    if (named == names.end()) return;
-    const auto shapes = shapes_of(state_->db);
-    Measured measured(state_->db, shapes, named->first, metric);
-    SQLite::Statement run(state_->db, "SELECT id FROM runs WHERE row = ? AND asked > 0");
-    for (const std::int64_t row : state_->rows_by_id()) {
-      run.reset();
-      run.bind(1, row);
-      if (!run.executeStep()) continue;
-      if (const Measurement* found = measured.of(row)) visit(run.getColumn(0).getString(), *found);
-    }
-  });
-}
-
-void Ledger::for_each_measurement_of(const std::set<std::string>& metrics, const std::function<void(const RunId&, const Measurement&)>& visit) const {
-  guarded(state_->file, [&] {
-    const auto shapes = shapes_of(state_->db);
-    std::deque<Measured> measured;
-    for (const auto& [number, name] : named_metrics(state_->db))
-      if (metrics.contains(name)) measured.emplace_back(state_->db, shapes, number, name);
-    SQLite::Statement run(state_->db, "SELECT row, id FROM runs WHERE asked > 0 ORDER BY asked");
-    while (run.executeStep()) {
-      const RunId id = run.getColumn(1).getString();
-      for (Measured& one : measured)
-        if (const Measurement* found = one.of(run.getColumn(0).getInt64())) visit(id, *found);
-    }
-  });
-}
-
-std::vector<Measurement> Ledger::measurements_of(const RunId& run) const {
-  return guarded(state_->file, [&] {
-    std::vector<Measurement> measurements;
-    const auto shapes = shapes_of(state_->db);
-    const std::int64_t row = state_->row_of(run).value_or(0);
-    for (const auto& [number, name] : named_metrics(state_->db)) {
-      Measured measured(state_->db, shapes, number, name);
-      if (const Measurement* found = measured.of(row)) measurements.push_back(*found);
-    }
-    return measurements;
   });
 }
 

@@ -15,21 +15,26 @@
 namespace palimpsest {
 namespace {
 
+// By number: names are looked up anew in each row.
+enum ColumnOfRun { kRow, kId, kSettings, kSeed, kImageSet, kAsked, kState, kAttempts, kReason, kHost, kDevice, kStarted, kFinished, kSeconds };
+constexpr const char* kColumnsOfRun = "row, id, settings, seed, image_set, asked, state, attempts, reason, host, device, started, finished, seconds";
+
 LedgerRun run_of(const SQLite::Statement& row, const Settings& settings) {
   LedgerRun run;
-  run.spec = {row.getColumn("id").getString(), settings, row.getColumn("seed").getInt64(), row.getColumn("image_set").getInt64()};
-  const int state = row.getColumn("state").getInt();
+  run.spec = {row.getColumn(kId).getString(), settings, row.getColumn(kSeed).getInt64(), row.getColumn(kImageSet).getInt64()};
+  const int state = row.getColumn(kState).getInt();
   run.quarantined = state == kInQuarantine;
   run.state = run.quarantined ? RunState::kFailed : static_cast<RunState>(state);
-  run.attempts = row.getColumn("attempts").getInt();
-  run.reason = row.getColumn("reason").getString();
-  run.host = row.getColumn("host").getString();
-  run.device = row.getColumn("device").getString();
-  run.started = row.getColumn("started").getDouble();
-  run.finished = row.getColumn("finished").getDouble();
-  run.seconds = row.getColumn("seconds").getDouble();
-  run.number = row.getColumn("asked").getInt64() - 1;
+  run.attempts = row.getColumn(kAttempts).getInt();
+  run.reason = row.getColumn(kReason).getString();
+  run.host = row.getColumn(kHost).getString();
+  run.device = row.getColumn(kDevice).getString();
+  run.started = row.getColumn(kStarted).getDouble();
+  run.finished = row.getColumn(kFinished).getDouble();
+  run.seconds = row.getColumn(kSeconds).getDouble();
+  run.number = row.getColumn(kAsked).getInt64() - 1;
   run.asked = run.number >= 0;
+  run.row = row.getColumn(kRow).getInt64();
   return run;
 }
 
@@ -56,11 +61,11 @@ std::vector<LedgerRun> rows_of_runs(SQLite::Database& db, bool all, const std::s
   if (keys)
     for (auto& [id, one] : settings) one = with_keys(one, *keys);
   std::vector<LedgerRun> runs;
-  SQLite::Statement row(db, "SELECT *, seal = " + seal_of_run() + " FROM runs " + (only ? "WHERE id = ?" : "ORDER BY id"));
+  SQLite::Statement row(db, fmt::format("SELECT {}, seal = {} FROM runs {}", kColumnsOfRun, seal_of_run(), only ? "WHERE id = ?" : "ORDER BY id"));
   if (only) row.bind(1, *only);
   while (row.executeStep()) {
-    check_seal(row, "the row of run " + row.getColumn("id").getString());
-    if (all || row.getColumn("asked").getInt64() != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn("settings").getInt64(), "settings")));
+    check_seal(row, "the row of run " + row.getColumn(kId).getString());
+    if (all || row.getColumn(kAsked).getInt64() != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn(kSettings).getInt64(), "settings")));
   }
   return runs;
 }

@@ -24,6 +24,7 @@ struct Ledger::State {
   std::optional<std::int64_t> row_of(const RunId&) const;
   const std::vector<std::int64_t>& rows_by_id() const;   // of all runs that have one, sorted by id
   bool any_attachment() const;                      // ledger_read.cc
+  std::vector<SQLite::Database> more_readers(std::size_t most) const;   // ledger_measurements.cc
   mutable std::vector<std::int64_t> sorted_rows = {};    // what rows_by_id gave,
   mutable std::optional<int> sorted_after = {};          // after so many changes by this connection
   mutable std::optional<std::pair<int, bool>> attachments_after = {};   // the same of any_attachment
@@ -46,6 +47,9 @@ const auto& found_in(const std::map<std::int64_t, Found>& rows, std::int64_t num
   if (row == rows.end()) throw FormatError(std::string("is damaged: a row of ") + table + " that others name is not there. See `palimpsest ledger check`.");
   return row->second;
 }
+
+/// Numbers and names of the metrics, by name.
+std::vector<std::pair<std::int64_t, std::string>> named_metrics(SQLite::Database&);
 
 /// Rows of settings, one by one.
 class SettingsRows {

@@ -21,29 +21,27 @@ struct Judged {
 };
 
 bool failed(const LedgerRun& run, const RunValues& values) {
-  const auto value = values.find(run.spec.id);
-  return run.state == RunState::kFailed || (value != values.end() && std::isnan(value->second));
+  const auto& value = values.of(run);
+  return run.state == RunState::kFailed || (value && std::isnan(*value));
 }
 
 bool has_value(const LedgerRun& run, const RunValues& values) {
-  const auto value = values.find(run.spec.id);
-  return run.state == RunState::kDone && value != values.end() && !std::isnan(value->second);
+  const auto& value = values.of(run);
+  return run.state == RunState::kDone && value && !std::isnan(*value);
 }
 
 double average(const std::vector<const LedgerRun*>& runs, const RunValues& values) {
   double sum = 0;
-  for (const LedgerRun* run : runs) sum += values.at(run->spec.id);
+  for (const LedgerRun* run : runs) sum += *values.of(*run);
   return sum / static_cast<double>(runs.size());
 }
 
 Judged judged(const Pair& pair, bool has_baseline, const RunValues& values) {
   if (one_sided(pair, has_baseline)) return {pair.unit, Outcome::kIncomplete};
-  auto runs = pair.treatment;
-  runs.insert(runs.end(), pair.baseline.begin(), pair.baseline.end());
-  if (std::any_of(runs.begin(), runs.end(), [&](const LedgerRun* run) { return failed(*run, values); }))
-    return {pair.unit, Outcome::kFailed};
-  if (!std::all_of(runs.begin(), runs.end(), [&](const LedgerRun* run) { return has_value(*run, values); }))
-    return {pair.unit, Outcome::kIncomplete};
+  const auto gone = [&](const LedgerRun* run) { return failed(*run, values); };
+  const auto whole = [&](const LedgerRun* run) { return has_value(*run, values); };
+  if (std::ranges::any_of(pair.treatment, gone) || std::ranges::any_of(pair.baseline, gone)) return {pair.unit, Outcome::kFailed};
+  if (!std::ranges::all_of(pair.treatment, whole) || !std::ranges::all_of(pair.baseline, whole)) return {pair.unit, Outcome::kIncomplete};
   return {pair.unit, Outcome::kWhole,
           average(pair.treatment, values) - (has_baseline ? average(pair.baseline, values) : 0)};
 }
@@ -125,6 +123,15 @@ Members members_of(const std::vector<Compared>& compared, const Cells& cells) {
   return members;
 }
 
+/// A run that belongs to a pair.
+struct Member {
+  std::int64_t unit, replicate;
+  std::size_t place;
+  bool in_treatment;
+  const LedgerRun* run;
+  std::tuple<std::int64_t, std::int64_t, std::size_t> pair() const { return {unit, replicate, place}; }
+};
+
 }  // namespace
 
 bool one_sided(const Pair& pair, bool has_baseline) { return pair.treatment.empty() || (has_baseline && pair.baseline.empty()); }
@@ -145,18 +152,17 @@ std::vector<Pair> pairs_of(const Rows& rows, const Cells& cells, const ClaimPart
   std::erase_if(compared, [&](const Compared& one) { return one.each != each; });
   const auto members = members_of(compared, cells);
 
-  std::map<std::tuple<std::int64_t, std::int64_t, std::size_t>, Pair> pairs;
-  for (std::size_t i = 0; i < rows.runs.size(); ++i) {
-    const LedgerRun& run = rows.runs[i];
-    for (const auto& [place, in_treatment] : members[cells.of[i]]) {
-      Pair& pair = pairs[{unit_of(rows, run), replicate_of(rows, run), place}];
-      pair.unit = unit_of(rows, run), pair.replicate = replicate_of(rows, run);
-      pair.slow_weights = compared[place].slow_weights;
-      (in_treatment ? pair.treatment : pair.baseline).push_back(&run);
-    }
-  }
+  std::vector<Member> all;
+  for (std::size_t i = 0; i < rows.runs.size(); ++i)
+    for (const auto& [place, in_treatment] : members[cells.of[i]])
+      all.push_back({unit_of(rows, rows.runs[i]), replicate_of(rows, rows.runs[i]), place, in_treatment, &rows.runs[i]});
+  std::ranges::stable_sort(all, {}, &Member::pair);
+
   std::vector<Pair> out;
-  for (auto& [key, pair] : pairs) out.push_back(std::move(pair));
+  for (const Member& one : all) {
+    if (&one == &all.front() || one.pair() != (&one - 1)->pair()) out.push_back({one.unit, one.replicate, compared[one.place].slow_weights, {}, {}});
+    (one.in_treatment ? out.back().treatment : out.back().baseline).push_back(one.run);
+  }
   return out;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unordered_map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -22,8 +22,17 @@ struct Pair {
 bool one_sided(const Pair&, bool has_baseline);   // it has runs on one side alone
 std::vector<Pair> pairs_of(const Rows&, const ClaimPart&, const Condition& each);
 
-/// The value of each run that has a row; NaN where it is no number (the run diverged).
-using RunValues = std::unordered_map<RunId, double>;
+/// The value of each run that was measured; NaN where it is no number (the run diverged). Runs are those of these rows, where they lie now.
+class RunValues {
+ public:
+  explicit RunValues(const std::vector<LedgerRun>& runs) : first_(runs.data()), values_(runs.size()) {}
+  std::optional<double>& at(std::size_t place) { return values_[place]; }
+  const std::optional<double>& of(const LedgerRun& run) const { return values_[static_cast<std::size_t>(&run - first_)]; }
+
+ private:
+  const LedgerRun* first_;
+  std::vector<std::optional<double>> values_;
+};
 
 /// Pairs averaged within their units. A pair counts when all its runs have a value; a unit when one of its pairs does.
 struct PairedUnits {

@@ -1,5 +1,7 @@
 #include "sweeps/report.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -10,11 +12,14 @@
 #include "sweeps/figure_data.h"
 #include "sweeps/page.h"
 #include "sweeps/report_tables.h"
+#include "sweeps/side_by_side.h"
 #include "sweeps/svg_files.h"
 #include "sweeps/vega.h"
 
 namespace palimpsest {
 namespace {
+
+constexpr int kMostTables = 4;   // that are in memory together
 
 /// Two figures of one title get two file names.
 void tell_apart(std::vector<Figure>& figures) {
@@ -25,11 +30,26 @@ void tell_apart(std::vector<Figure>& figures) {
   }
 }
 
-std::vector<Figure> figures_of(const ReportSource& source, const FigureConditions& conditions) {
-  std::vector<Figure> figures = read_figures(source.rows, conditions, source.figures, source.metrics);
-  for (Figure& figure : dose_figures(source.rows, source.metrics, source.figures)) figures.push_back(std::move(figure));
-  tell_apart(figures);
-  return figures;
+/// What a report tells of measurements, which are gone through once.
+struct Findings {
+  std::vector<Figure> figures;
+  std::vector<ClaimResult> claims;
+};
+
+Findings findings_of(const ReportSource& source, const FigureConditions& conditions) {
+  const auto doses = dose_statistics(source.rows, source.metrics, source.figures);
+  auto parts = parts_of_claims(source.rows);
+  parts.insert(parts.end(), doses.begin(), doses.end());
+  Statistics statistics(source.rows, parts);
+  FigureReadings of_study(source.rows, conditions, source.figures, source.metrics);
+  auto readings = of_study.readings();
+  std::ranges::copy(statistics.readings(), std::back_inserter(readings));
+  read_together(source.rows, readings);
+
+  Findings found{of_study.figures(), judge(source.rows, statistics)};
+  for (Figure& figure : dose_figures(source.rows, source.metrics, doses, statistics)) found.figures.push_back(std::move(figure));
+  tell_apart(found.figures);
+  return found;
 }
 
 std::string write_figures(const std::vector<Figure>& figures, const FigureConditions& conditions,
@@ -41,10 +61,13 @@ std::string write_figures(const std::vector<Figure>& figures, const FigureCondit
   return write_svg_files(specifications, folder);
 }
 
-void write_tables(const std::map<std::string, Table>& tables, const std::filesystem::path& folder) {
+/// Very many runs have tables of a hundred megabytes.
+void write_tables(const std::map<std::string, std::function<Table()>>& tables, const std::filesystem::path& folder) {
   prepare_folder(folder);
-  for (const auto& [name, table] : tables) write_durably(folder / (name + ".csv"), csv(table));
-  for (const char* name : {"claims", "conditions"}) write_durably(folder / (std::string(name) + ".md"), markdown(tables.at(name)));
+  std::vector<std::string> names;
+  for (const auto& [name, table] : tables) names.push_back(name);
+  side_by_side(names.size(), kMostTables, [&](std::size_t i) { write_durably(folder / (names[i] + ".csv"), csv(tables.at(names[i])())); });
+  for (const char* name : {"claims", "conditions"}) write_durably(folder / (std::string(name) + ".md"), markdown(tables.at(name)()));
 }
 
 }  // namespace
@@ -52,10 +75,8 @@ void write_tables(const std::map<std::string, Table>& tables, const std::filesys
 Report write_report(const ReportSource& source, const std::filesystem::path& folder, SvgFiles svg) {
   prepare_folder(folder);
   const FigureConditions conditions = figure_conditions(source.rows);
-  const auto figures = figures_of(source, conditions);
-  Report report;
-  report.claims = judge(source.rows);
-  report.page = folder / "report.html";
+  auto [figures, claims] = findings_of(source, conditions);
+  Report report{std::move(claims), folder / "report.html", ""};
   write_tables(report_tables(source.rows, report.claims, figures, conditions), folder / "tables");
   report.no_svg =
       svg == SvgFiles::kWrite ? write_figures(figures, conditions, folder / "figures") : "they were not asked for";
@@ -65,10 +86,8 @@ Report write_report(const ReportSource& source, const std::filesystem::path& fol
 
 std::string report_page(const ReportSource& source) {
   const FigureConditions conditions = figure_conditions(source.rows);
-  Report report;
-  report.claims = judge(source.rows);
-  report.no_svg = "this page is made anew whenever it is asked for";
-  return page(source, report, figures_of(source, conditions), conditions);
+  auto [figures, claims] = findings_of(source, conditions);
+  return page(source, {std::move(claims), "", "this page is made anew whenever it is asked for"}, figures, conditions);
 }
 
 }  // namespace palimpsest

@@ -201,13 +201,17 @@ Table failures_table(const Rows& rows) {
 
 Table figure_units_table(const Figure& figure, const FigureConditions& conditions) {
   Table table(with_keys(keys_of(conditions), {"panel", "split"}, {figure.info.x, "unit", "value"}));
-  for (const FigureSeries& series : figure.series)
+  for (const FigureSeries& series : figure.series) {
+    const auto line = series_cells(figure, conditions, series);
     for (const auto& [unit, course] : series.units)
       for (std::size_t x = 0; x < course.size(); ++x) {
-        auto row = series_cells(figure, conditions, series);
-        for (Cell cell : {Cell(figure.x[x]), Cell(unit), Cell(course[x])}) row.push_back(std::move(cell));
+        std::vector<Cell> row;
+        row.reserve(line.size() + 3);
+        row.insert(row.end(), line.begin(), line.end());
+        row.emplace_back(figure.x[x]), row.emplace_back(unit), row.emplace_back(course[x]);
         table.add(std::move(row));
       }
+  }
   return table;
 }
 
@@ -224,17 +228,17 @@ Table figure_means_table(const Figure& figure, const FigureConditions& condition
   return table;
 }
 
-std::map<std::string, Table> report_tables(const Rows& rows, const std::vector<ClaimResult>& claims,
-                                           const std::vector<Figure>& figures, const FigureConditions& conditions) {
-  std::map<std::string, Table> tables = {{"claims", claims_table(claims)},
-                                         {"units", units_table(claims)},
-                                         {"conditions", conditions_table(rows)},
-                                         {"failures", failures_table(rows)}};
+std::map<std::string, std::function<Table()>> report_tables(const Rows& rows, const std::vector<ClaimResult>& claims,
+                                                            const std::vector<Figure>& figures, const FigureConditions& conditions) {
+  std::map<std::string, std::function<Table()>> tables = {{"claims", [&] { return claims_table(claims); }},
+                                                          {"units", [&] { return units_table(claims); }},
+                                                          {"conditions", [&] { return conditions_table(rows); }},
+                                                          {"failures", [&] { return failures_table(rows); }}};
   for (const Figure& figure : figures) {
     if (!figure.problem.empty()) continue;
     const FigureConditions& by = conditions_of(figure, conditions);
-    tables.emplace("figure-" + figure.slug, figure_units_table(figure, by));
-    tables.emplace("figure-" + figure.slug + "-means", figure_means_table(figure, by));
+    tables.emplace("figure-" + figure.slug, [&] { return figure_units_table(figure, by); });
+    tables.emplace("figure-" + figure.slug + "-means", [&] { return figure_means_table(figure, by); });
   }
   return tables;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,8 +18,9 @@ Table failures_table(const Rows&);                    // a row for each failed r
 Table figure_units_table(const Figure&, const FigureConditions&);
 Table figure_means_table(const Figure&, const FigureConditions&);
 
-/// All of a report's tables by file name, without ".csv".
-std::map<std::string, Table> report_tables(const Rows&, const std::vector<ClaimResult>&, const std::vector<Figure>&,
-                                           const FigureConditions&);
+/// All of a report's tables by file name, without ".csv"; each is made when it is asked for, since all together they are large. What is given must
+/// outlive them.
+std::map<std::string, std::function<Table()>> report_tables(const Rows&, const std::vector<ClaimResult>&, const std::vector<Figure>&,
+                                                            const FigureConditions&);
 
 }  // namespace palimpsest

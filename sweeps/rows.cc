@@ -1,5 +1,7 @@
 #include "sweeps/rows.h"
 
+#include <set>
+
 namespace palimpsest {
 namespace {
 
@@ -28,9 +30,7 @@ Rows rows_of(const Ledger& ledger, const Study& study) {
           ledger.runs_with(keys_read(ledger, study)),
           ledger.claims(),
           replication_in(ledger.definition_text()),
-          [&ledger](const std::set<std::string>& metrics, const Rows::TakeMeasurement& take) {
-            ledger.for_each_measurement_of(metrics, take);
-          },
+          [&ledger](std::span<const LedgerRun> runs, const Takers& takers) { ledger.for_each_measurement_of(runs, takers); },
           whens_in(ledger.definition_text()),
           ledger.slices(),
           ledger.units_asked()};

@@ -2,7 +2,7 @@
 
 #include <functional>
 #include <map>
-#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,15 +13,14 @@ namespace palimpsest {
 
 /// What claims are judged and figures drawn from: the rows of a ledger, or rows made up by a test.
 struct Rows {
-  using TakeMeasurement = std::function<void(const RunId&, const Measurement&)>;
-
   std::string unit = "image_set";                // of inference: "image_set" or "seed"
   std::map<std::string, std::string> axis_keys;  // Study::axis_keys
   std::vector<std::string> axes;                 // keys of the grid: what distinguishes conditions
   std::vector<LedgerRun> runs;                   // those asked for, in whatever state
   std::vector<LedgerClaim> claims;
   std::optional<Replication> replication;        // units are added until claims are decided: verdicts stand up to looking
-  std::function<void(const std::set<std::string>& metrics, const TakeMeasurement&)> for_each_measurement;   // run after run, in the order of the plan
+  /// What those of these runs that are done measured, run after run, in the order of the plan. Different metrics may be taken by different threads.
+  std::function<void(std::span<const LedgerRun>, const Takers&)> for_each_measurement;
   Whens when = {};                               // where axes exist that do not everywhere
   std::vector<Slice> slices = {{}};              // of the sweep that are here
   std::vector<std::int64_t> units_asked = {};    // Ledger::units_asked

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <deque>
 #include <string>
 #include <vector>
 
 #include "sweeps/claim.h"
 #include "sweeps/pairing.h"
-#include "sweeps/rows.h"
+#include "sweeps/part_reader.h"
+#include "sweeps/readings.h"
 
 namespace palimpsest {
 
@@ -15,7 +17,36 @@ struct PartValues {
   std::string problem;  // why it cannot be read; empty where it can
 };
 
-/// The value of every run for each part; measurements are gone through once.
-std::vector<PartValues> read_values(const Rows&, const std::vector<ClaimPart>&);
+/// What a part of a claim reads, whatever it says of it.
+ClaimPart statistic_of(ClaimPart);
+
+/// Reads the value that each run has of a statistic.
+class StatisticReading : public Reading {
+ public:
+  StatisticReading(const Rows& rows, const ClaimPart& statistic) : Reading(statistic.metric), statistic_(statistic), read_(statistic), found_{RunValues(rows.runs), ""} {}
+  void prepare(const std::vector<Axis>&, const Selection& chosen) override;
+  void take(std::size_t run, const Measurement& measurement) override {
+    if (sound_) found_.values.at(run) = read_(measurement);
+  }
+  const ClaimPart& statistic() const { return statistic_; }
+  const PartValues& found() const { return found_; }
+
+ private:
+  const ClaimPart statistic_;
+  PartReader read_;
+  PartValues found_;
+  bool sound_ = false;
+};
+
+/// Statistics of runs, each read once, however many parts of claims and figures ask for it.
+class Statistics {
+ public:
+  Statistics(const Rows&, const std::vector<ClaimPart>&);
+  std::vector<Reading*> readings();
+  const PartValues& of(const ClaimPart&) const;   // one of those that were named
+
+ private:
+  std::deque<StatisticReading> readings_;
+};
 
 }  // namespace palimpsest

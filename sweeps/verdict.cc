@@ -11,11 +11,14 @@
 #include "sweeps/confidence_sequence.h"
 #include "sweeps/pairing.h"
 #include "sweeps/run_values.h"
+#include "sweeps/side_by_side.h"
 
 namespace palimpsest {
 namespace {
 
 constexpr double kConfidence = 0.95;
+constexpr std::size_t kManyRuns = 2000;   // fewer are judged by one thread
+constexpr int kMostQuestions = 8;         // that are looked into together: each takes its pairs of runs
 
 using Adjust = std::vector<double> (*)(std::span<const double>);
 
@@ -105,27 +108,41 @@ void add_bca(std::vector<ClaimResult>& results) {
   }
 }
 
-std::vector<ClaimResult> measured(const Rows& rows) {
-  std::vector<ClaimPart> parts;
-  for (const LedgerClaim& claim : rows.claims)
-    parts.insert(parts.end(), claim.claim.parts.begin(), claim.claim.parts.end());
-  const auto read = read_values(rows, parts);
+/// A part of a claim at one value of its `each` keys.
+struct Question {
+  std::size_t claim;
+  const ClaimPart* part;
+  Condition each;
+};
+
+std::vector<Question> questions_of(const Rows& rows, const Cells& cells) {
+  std::vector<Question> all;
+  for (std::size_t c = 0; c < rows.claims.size(); ++c)
+    for (const ClaimPart& part : rows.claims[c].claim.parts)
+      for (const Condition& each : values_of_each(rows, cells, rows.claims[c].claim, part)) all.push_back({c, &part, each});
+  return all;
+}
+
+std::vector<ClaimResult> measured(const Rows& rows, const Statistics& statistics) {
   const Cells cells(rows);
+  const auto questions = questions_of(rows, cells);
+  std::vector<PartResult> answers(questions.size());
+  side_by_side(questions.size(), rows.runs.size() < kManyRuns ? 1 : kMostQuestions, [&](std::size_t i) {
+    answers[i] = part_result(rows, cells, *questions[i].part, questions[i].each, statistics.of(*questions[i].part));
+  });
 
   std::vector<ClaimResult> results;
-  auto values = read.begin();
   for (const LedgerClaim& claim : rows.claims) {
     ClaimResult result;
     result.claim = claim.claim;
     result.exploratory = claim.exploratory;
     result.withdrawn = claim.withdrawn;
-    for (const ClaimPart& part : claim.claim.parts) {
-      for (const Condition& each : values_of_each(rows, cells, claim.claim, part))
-        result.parts.push_back(part_result(rows, cells, part, each, *values));
-      ++values;
-    }
-    for (const PartResult& part : result.parts) result.provisional |= part.missing_runs > 0;
     results.push_back(std::move(result));
+  }
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    ClaimResult& claim = results[questions[i].claim];
+    claim.provisional |= answers[i].missing_runs > 0;
+    claim.parts.push_back(std::move(answers[i]));
   }
   add_bca(results);
   return results;
@@ -215,8 +232,21 @@ std::string word(Verdict verdict) {
   return "undecided";
 }
 
+std::vector<ClaimPart> parts_of_claims(const Rows& rows) {
+  std::vector<ClaimPart> parts;
+  for (const LedgerClaim& claim : rows.claims)
+    parts.insert(parts.end(), claim.claim.parts.begin(), claim.claim.parts.end());
+  return parts;
+}
+
 std::vector<ClaimResult> judge(const Rows& rows) {
-  auto results = measured(rows);
+  Statistics statistics(rows, parts_of_claims(rows));
+  read_together(rows, statistics.readings());
+  return judge(rows, statistics);
+}
+
+std::vector<ClaimResult> judge(const Rows& rows, const Statistics& statistics) {
+  auto results = measured(rows, statistics);
   std::vector<ClaimResult*> planned, exploratory;
   for (ClaimResult& result : results) (result.exploratory ? exploratory : planned).push_back(&result);
   decide(planned, holm);

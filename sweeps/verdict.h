@@ -65,6 +65,11 @@ struct ClaimResult {
 ///  - undecided: otherwise
 std::vector<ClaimResult> judge(const Rows&);
 
+class Statistics;
+/// The same from what was read already: what these parts read.
+std::vector<ClaimResult> judge(const Rows&, const Statistics&);
+std::vector<ClaimPart> parts_of_claims(const Rows&);
+
 /// The value of one run for a part. NaN where a number it needs is none. Throws InputError when the measurement has no
 /// such axis or label.
 double part_value(const ClaimPart&, const Measurement&);

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,11 +32,10 @@ struct MadeUpSweep {
     for (const Settings& cell : cells)
       for (std::int64_t set = 0; set < image_sets; ++set)
         for (std::int64_t seed = 0; seed < seeds; ++seed) out.runs.push_back(run(cell, set, seed, out.runs.size()));
-    const auto runs = std::make_shared<std::vector<LedgerRun>>(out.runs);
-    out.for_each_measurement = [runs, measure = measure, measured = measured](const std::set<std::string>& metrics, const Rows::TakeMeasurement& take) {
-      for (const LedgerRun& run : *runs)
-        for (const std::string& metric : metrics)
-          if (run.state == RunState::kDone && measured(run, metric)) take(run.spec.id, measure(run, metric));
+    out.for_each_measurement = [measure = measure, measured = measured](std::span<const LedgerRun> runs, const Takers& takers) {
+      for (std::size_t i = 0; i < runs.size(); ++i)
+        for (const auto& [metric, take] : takers)
+          if (runs[i].state == RunState::kDone && measured(runs[i], metric)) take(i, measure(runs[i], metric));
     };
     return out;
   }

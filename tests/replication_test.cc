@@ -1,6 +1,7 @@
 // Sweeps that add units until their claims are decided, and verdicts that stand up to looking on the way.
 #include <cmath>
 #include <cstdlib>
+#include <map>
 
 #include <gmock/gmock.h>
 
@@ -109,10 +110,12 @@ struct Planted {
       run.state = done(run.spec) ? RunState::kDone : RunState::kWaiting;
       out.runs.push_back(run);
     }
-    out.for_each_measurement = [this](const std::set<std::string>& metrics, const Rows::TakeMeasurement& take) {
+    out.for_each_measurement = [this](std::span<const LedgerRun> runs, const Takers& takers) {
+      std::map<RunId, std::size_t> places;
+      for (const LedgerRun& run : runs) places.emplace(run.spec.id, places.size());
       for (const RunResult& result : results)
         for (const Measurement& one : result.measurements)
-          if (metrics.contains(one.metric)) take(result.id, one);
+          if (places.contains(result.id) && takers.contains(one.metric)) takers.at(one.metric)(places.at(result.id), one);
     };
     return out;
   }

@@ -129,7 +129,7 @@ TEST_F(ReportTest, ReportsASweepThatHasNotBegun) {
 
 TEST_F(ReportTest, ReportsASweepWithoutRunsClaimsFiguresOrGrid) {
   ReportSource source;
-  source.rows.for_each_measurement = [](const std::set<std::string>&, const Rows::TakeMeasurement&) {};
+  source.rows.for_each_measurement = [](std::span<const LedgerRun>, const Takers&) {};
   source.attachments = [](const RunId&) { return std::vector<Attachment>(); };
   EXPECT_THAT(write(source).claims, IsEmpty());
   EXPECT_THAT(visible(page()),

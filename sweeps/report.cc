@@ -54,9 +54,9 @@ Findings findings_of(const ReportSource& source, const FigureConditions& conditi
 
 std::string write_figures(const std::vector<Figure>& figures, const FigureConditions& conditions,
                           const std::filesystem::path& folder) {
-  std::map<std::string, nlohmann::json> specifications;
+  std::map<std::string, std::function<nlohmann::json()>> specifications;
   for (const Figure& figure : figures)
-    if (figure.problem.empty()) specifications[figure.slug] = standalone_spec(figure, conditions_of(figure, conditions));
+    if (figure.problem.empty()) specifications[figure.slug] = [&] { return standalone_spec(figure, conditions_of(figure, conditions)); };
   if (!specifications.empty()) prepare_folder(folder);
   return write_svg_files(specifications, folder);
 }

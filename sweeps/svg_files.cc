@@ -26,19 +26,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// argv: specifications (a JSON object by name), folder, names.
+// argv: folder of NAME.json, names.
 constexpr const char* kConvert = R"(
-import json, os, sys
+import os, sys
 import vl_convert
-with open(sys.argv[1], encoding="utf-8") as file:
-    specifications = json.load(file)
-for name in sys.argv[3:]:
-    svg = vl_convert.vegalite_to_svg(specifications[name], vl_version="6.4")
-    with open(os.path.join(sys.argv[2], name + ".svg"), "w", encoding="utf-8") as out:
+for name in sys.argv[2:]:
+    path = os.path.join(sys.argv[1], name)
+    with open(path + ".json", encoding="utf-8") as file:
+        svg = vl_convert.vegalite_to_svg(file.read(), vl_version="6.4")
+    with open(path + ".svg", "w", encoding="utf-8") as out:
         out.write(svg)
-    with open(os.path.join(sys.argv[2], name + ".pdf"), "wb") as out:
+    with open(path + ".pdf", "wb") as out:
         out.write(vl_convert.svg_to_pdf(svg))
 )";
+
+using Specifications = std::map<std::string, std::function<nlohmann::json()>>;
 
 /// Starts a program, what it says going to `log`; nothing where it could not be started.
 std::optional<pid_t> start(const std::vector<std::string>& arguments, const fs::path& log) {
@@ -77,9 +79,9 @@ std::optional<std::string> python_with_vl_convert(const fs::path& log) {
 }
 
 /// The figures dealt out to a process for each core: it takes seconds for one of many conditions. What went wrong; empty where nothing did.
-std::string convert(const std::string& python, const std::map<std::string, nlohmann::json>& specifications, const fs::path& input, const fs::path& folder) {
+std::string convert(const std::string& python, const Specifications& specifications, const fs::path& folder) {
   const std::size_t parts = std::min<std::size_t>(specifications.size(), static_cast<std::size_t>(host_cores().usable()));
-  std::vector<std::vector<std::string>> commands(parts, {python, "-c", kConvert, input.string(), folder.string()});
+  std::vector<std::vector<std::string>> commands(parts, {python, "-c", kConvert, folder.string()});
   std::size_t next = 0;
   for (const auto& [name, spec] : specifications) commands[next++ % parts].push_back(name);
   std::vector<std::pair<std::optional<pid_t>, fs::path>> begun;
@@ -98,18 +100,18 @@ std::string convert(const std::string& python, const std::map<std::string, nlohm
 
 }  // namespace
 
-std::string write_svg_files(const std::map<std::string, nlohmann::json>& specifications, const fs::path& folder) {
+std::string write_svg_files(const Specifications& specifications, const fs::path& folder) {
   if (specifications.empty()) return {};
   const ScratchFolder room("palimpsest-figures");
   if (room.path().empty())
     return "no folder for temporary files could be made in " + fs::temp_directory_path().string();
-  const fs::path input = room.path() / "specifications.json";
   const auto python = python_with_vl_convert(room.path() / "log");
   if (!python)
     return "no Python with the package vl-convert-python was found (tried " PALIMPSEST_BUILD_PYTHON " and python3)";
-  std::ofstream(input) << nlohmann::json(specifications).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   log().info("drawing {} figures as SVG and PDF (--no-svg leaves them out)", specifications.size());
-  if (const std::string mistake = convert(*python, specifications, input, room.path()); !mistake.empty()) return "vl-convert failed: " + mistake;
+  for (const auto& [name, specification] : specifications)
+    std::ofstream(room.path() / (name + ".json")) << specification().dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  if (const std::string mistake = convert(*python, specifications, room.path()); !mistake.empty()) return "vl-convert failed: " + mistake;
   for (const auto& [name, spec] : specifications)
     for (const std::string& file : {name + ".svg", name + ".pdf"})
       write_durably(folder / file, read_file(room.path() / file));

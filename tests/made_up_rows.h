@@ -3,6 +3,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "sweeps/rows.h"
@@ -32,10 +33,12 @@ struct MadeUpSweep {
     for (const Settings& cell : cells)
       for (std::int64_t set = 0; set < image_sets; ++set)
         for (std::int64_t seed = 0; seed < seeds; ++seed) out.runs.push_back(run(cell, set, seed, out.runs.size()));
-    out.for_each_measurement = [measure = measure, measured = measured](std::span<const LedgerRun> runs, const Takers& takers) {
+    out.for_each_measurement = [made = out.runs, measure = measure, measured = measured](std::span<const LedgerRun> runs, const Takers& takers) {
+      std::unordered_map<RunId, const LedgerRun*> by_id;   // a run measured what it did, whatever a test makes of its row
+      for (const LedgerRun& run : made) by_id[run.spec.id] = &run;
       for (std::size_t i = 0; i < runs.size(); ++i)
         for (const auto& [metric, take] : takers)
-          if (runs[i].state == RunState::kDone && measured(runs[i], metric)) take(i, measure(runs[i], metric));
+          if (const LedgerRun& run = *by_id.at(runs[i].spec.id); run.state == RunState::kDone && measured(run, metric)) take(i, measure(run, metric));
     };
     return out;
   }

@@ -43,7 +43,7 @@ class OneMetric {
   }
 
  private:
-  void prepare(std::uint32_t choice, const std::vector<Axis>& axes) {
+  void prepare(std::uint32_t choice, const Axes& axes) {
     choice_ = choice;
     Selection chosen = chosen_places(rows_.axis_keys, choices_.settings(choice), axes);
     if (begun_ && axes_ == axes && chosen_ == chosen) return;
@@ -56,7 +56,7 @@ class OneMetric {
   std::vector<Reading*> readings_;
   bool begun_ = false;
   std::uint32_t choice_ = 0;
-  std::vector<Axis> axes_;
+  Axes axes_;
   Selection chosen_;
 };
 

@@ -23,10 +23,10 @@ MadeUpSweep of_epochs(std::int64_t first, std::int64_t second) {
   sweep.grid = {{kEpochs, {Value(first), Value(second)}}};
   sweep.image_sets = 3, sweep.seeds = 2;
   sweep.measure = [](const LedgerRun& run, const std::string& metric) {
-    Measurement course{metric, {{"epoch", {}}}, {}};
-    for (std::int64_t k = 1; k <= run.spec.settings.integer(kEpochs); ++k)
-      course.axes[0].labels.push_back(std::to_string(k)), course.values.push_back(static_cast<float>(k));
-    return course;
+    Axis epochs{"epoch", {}};
+    std::vector<float> values;
+    for (std::int64_t k = 1; k <= run.spec.settings.integer(kEpochs); ++k) epochs.labels.push_back(std::to_string(k)), values.push_back(static_cast<float>(k));
+    return Measurement{metric, {epochs}, values};
   };
   return sweep;
 }

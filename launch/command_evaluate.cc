@@ -30,8 +30,8 @@ std::string number(const Share& share) {
 }
 
 std::string as_text(const Evaluation& e, const Options& options) {
-  std::string out = fmt::format("{}: {} images of {} classes, {} held out; chance {}\n", options.weights.string(),
-                                e.images, e.classes, e.held_out, percent(e.chance));
+  const std::string held_out = e.held_out == e.images ? "each held out once" : fmt::format("{} held out", e.held_out);
+  std::string out = fmt::format("{}: {} images of {} classes, {}; chance {}\n", options.weights.string(), e.images, e.classes, held_out, percent(e.chance));
   out += fmt::format("{:<12} {:<8} {:<24} {}\n", "layer", "read-out",
                      fmt::format("{} nearest neighbours", options.evaluate.neighbours), "linear probe");
   for (const auto& a : e.accuracies)

@@ -103,6 +103,9 @@ void check(LaunchRequest& request) {
     throw InputError("launch starts mpirun itself. Run it outside of mpirun, or leave the word launch away.");
   if (request.ranks && *request.ranks < 1)
     throw InputError(fmt::format("-n {}: there must be at least 1 rank.", *request.ranks));
+  if (request.starter == "srun" && !std::getenv("SLURM_JOB_ID"))
+    throw InputError("--starter srun: this is no allocation of Slurm. Run it within one (salloc, sbatch), or leave --starter out.");
+  refuse_unreadable_network(request.network);
   if (!request.command.empty() || !request.check) check_command(request);
 }
 
@@ -142,9 +145,12 @@ void announce_terminal() {
 
 Starter starter_for(const LaunchRequest& request) {
   if (request.starter == "srun") return {Starter::Kind::kSrun, "srun", "", geteuid() == 0};
-  if (!request.prefix.empty())
-    return mpirun_at_hand(std::filesystem::path(request.prefix) / "bin/mpirun", request.prefix, mpi_library(),
-                          geteuid() == 0);
+  if (!request.prefix.empty()) {
+    const auto program = std::filesystem::path(request.prefix) / "bin/mpirun";
+    if (!std::filesystem::exists(program))
+      throw InputError(fmt::format("--prefix {}: there is no {}. Name the folder of an Open MPI, or leave --prefix out.", request.prefix, program.string()));
+    return mpirun_at_hand(program, request.prefix, mpi_library(), geteuid() == 0);
+  }
   return mpirun_at_hand(PALIMPSEST_MPIRUN, PALIMPSEST_MPI_PREFIX, mpi_library(), geteuid() == 0);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -27,15 +28,32 @@ std::string mistake_in_number_above_zero(const std::string& text) {
   return good ? "" : text + " is no number above 0. Write one, or leave the option out.";
 }
 
-// "palimpsest weights import": as much of it as was typed.
-std::string command_typed(const CLI::App& app) {
-  std::string words = app.get_name();
-  for (auto inner = app.get_subcommands(); !inner.empty(); inner = inner.front()->get_subcommands()) words += " " + inner.front()->get_name();
-  return words;
+// "palimpsest weights import": as much of it as was typed, and the command it ends with.
+std::pair<std::string, const CLI::App*> command_typed(const CLI::App& app) {
+  std::pair<std::string, const CLI::App*> typed{app.get_name(), &app};
+  for (auto inner = app.get_subcommands(); !inner.empty(); inner = inner.front()->get_subcommands()) typed = {typed.first + " " + inner.front()->get_name(), inner.front()};
+  return typed;
+}
+
+// "check, salvage"
+std::string commands_of(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* one : app.get_subcommands([](const CLI::App* any) { return !any->get_group().empty(); })) names += (names.empty() ? "" : ", ") + one->get_name();
+  return names;
+}
+
+// Where CLI11's own words do not say what to do.
+std::string words_of(const CLI::App& app, const CLI::Error& error) {
+  static const std::string unreadable = "Could not convert: ";
+  const std::string said = error.what();
+  if (said.starts_with(unreadable)) return said.substr(unreadable.size()) + ": this is no number, or none that fits here. Write another.";
+  const auto [words, command] = command_typed(app);
+  if (command != &app && said == "A subcommand is required") return words + " is not all: say which of " + commands_of(*command) + ".";
+  return said;
 }
 
 std::string mistake_and_help(const CLI::App* app, const CLI::Error& error) {
-  return "palimpsest: " + std::string(error.what()) + "\nTry: " + command_typed(*app) + " --help\n";
+  return "palimpsest: " + words_of(*app, error) + "\nTry: " + command_typed(*app).first + " --help\n";
 }
 
 template <class Parse>
@@ -46,7 +64,7 @@ std::optional<Unparsed> unparsed_by(const CLI::App& app, const Parse& parse) {
   } catch (const CLI::ParseError& error) {
     std::ostringstream out, mistakes;
     const bool mistake = app.exit(error, out, mistakes) != 0;
-    return Unparsed{mistake, error.what(), mistake ? mistakes.str() : out.str()};
+    return Unparsed{mistake, words_of(app, error), mistake ? mistakes.str() : out.str()};
   }
 }
 

@@ -6,6 +6,7 @@
 #include "launch/commands.h"
 #include "launch/coordinator_loop.h"
 #include "launch/kept_snapshots.h"
+#include "launch/launch_request.h"
 #include "launch/pack_room.h"
 #include "launch/shared_options.h"
 #include "launch/sweep_outcome.h"
@@ -59,6 +60,7 @@ int say_end(const SweepRequest& request, const PreparedSweep& sweep) {
 }
 
 int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail& mail, Peers& peers, Watchdog& watchdog) {
+  if (!request.backup.empty()) refuse_impossible_folder(request.backup);
   if (!request.backup.empty() && take_up_backup(request.out, request.backup)) log().info("the ledger was taken up from {}", request.backup.string());
   PreparedSweep sweep = prepare_sweep(request, {world.world_size(), world.local_size()});
   tell_plan(request, sweep, world.world_size());
@@ -88,7 +90,10 @@ int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail
                    }};
   const auto why_stopped = run_coordinator(work, mail, peers, watchdog);
   sweep.coordinator = std::move(work.coordinator);
-  if (runs_worth_done(sweep.coordinator) > 0) progress->finish();
+  if (const std::size_t worth = runs_worth_done(sweep.coordinator); worth > 0) {
+    progress->update(before + static_cast<std::int64_t>(worth));
+    progress->finish();
+  }
   write_outcome(request.out, {!why_stopped, sweep.total, sweep.done + sweep.coordinator.done, sweep.failed + sweep.coordinator.failed});
   if (why_stopped) throw_stopped(request, sweep, *why_stopped);
   tidy_snapshots(request.out, [](const RunId&) { return false; });   // a straggler that came second may have left one

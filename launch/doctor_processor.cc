@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include "launch/doctor.h"
+#include "launch/host_facts.h"
 #include "runtime/host_cores.h"
 #include "runtime/host_memory.h"
 #include "runtime/words.h"
@@ -20,7 +21,8 @@ Finding cores_found(const HostCores& cores) {
                   {}};
   if (cores.allowed < cores.online) finding.found += fmt::format("; this process may use {} threads", cores.allowed);
   if (cores.quota > 0) finding.found += fmt::format("; its control group gives {:.3g} processors' time", cores.quota);
-  finding.means = fmt::format("launch starts {} here", counted(cores.usable(), "rank"));
+  finding.means = fmt::format("launch starts {} here{}", counted(cores.usable(), "rank"),
+                              gpus_of_host() > 0 ? ", or one for each GPU where its command computes on those" : "");
   if (cores.quota > 0 && cores.quota < cores.allowed) {
     finding.grade = Grade::kNote;
     finding.advice = "More of the machine: raise the container's CPU limit";

@@ -80,6 +80,13 @@ std::vector<std::string> inputs_of(const std::vector<std::string>& command) {
   return {files.begin(), files.end()};
 }
 
+void refuse_unreadable_network(const std::string& network) {
+  static const std::string one = R"((\d{1,3}(\.\d{1,3}){3}/\d{1,2}|[A-Za-z][^,/\s]*))";
+  static const std::regex list(one + "(," + one + ")*");
+  if (!network.empty() && !std::regex_match(network, list))
+    throw InputError(fmt::format("--network {}: this is no network. Write it as 10.0.0.0/24.", network));
+}
+
 void refuse_impossible_folder(const std::filesystem::path& folder) {
   std::error_code ignored;
   std::filesystem::path there = std::filesystem::absolute(folder);

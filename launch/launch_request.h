@@ -45,6 +45,9 @@ std::string ranks_by_gpus(const LaunchRequest&, int gpus);
 /// (TOML) name. Absolute, each once.
 std::vector<std::string> inputs_of(const std::vector<std::string>& command);
 
+/// Throws InputError where the words of --network are neither networks, as 10.0.0.0/24, nor names of interfaces, several with commas between.
+void refuse_unreadable_network(const std::string& network);
+
 /// Throws InputError where a folder for results is not there and cannot be made, or cannot be written to. Makes nothing.
 void refuse_impossible_folder(const std::filesystem::path& folder);
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 
 #include "launch/command.h"
@@ -46,6 +47,8 @@ Outcome outcome_of(const Run& run, MpiWorld& world) {
     return {run(world), {}};
   } catch (const Error& error) {
     return {error.exit_code(), error.what()};
+  } catch (const std::filesystem::filesystem_error& error) {
+    return {2, error.path1().string() + ": " + error.code().message() + ". Check the path and its permissions."};
   } catch (const std::bad_alloc&) {
     return {3, "out of memory. Run the same command again with fewer ranks or smaller packs."};
   } catch (const std::exception& error) {

@@ -141,7 +141,7 @@ WeightFacts inspect_weight_file(const fs::path& path) {
   WeightFacts facts;
   facts.file = path;
   std::error_code ignored;
-  facts.bytes = fs::file_size(path, ignored);
+  if (fs::is_regular_file(path, ignored)) facts.bytes = fs::file_size(path, ignored);
   try {
     const WeightFiles checked(path);  // says of a PyTorch file how it is converted
     const SafetensorsFile file(checked.path());

@@ -383,7 +383,10 @@ PretrainResult pretrain(const Settings& settings, Communicator& ranks, const Pre
   PretrainingImages images;
   agree(*world, [&] {
     const bool leads = world->rank() == 0;
-    if (leads) prepare_folder(options.out);
+    if (leads) {
+      for (const ImagePlace& place : places_of_pretraining_images(settings)) glance_at(place);   // before anything is left behind
+      prepare_folder(options.out);
+    }
     const auto warn = [&](const std::string& what) { if (leads) log().warn(what); };
     images = open_pretraining_images(settings, static_cast<int>(replicas.first().weights().config.side), warn);
   });

@@ -35,6 +35,7 @@ void cannot_write(const std::filesystem::path& file, int error) {
     throw Interrupted(file.string() + ": the disk is full (" + reason + "). Free some space and run the same command again.");
   if (error == EIO)
     throw Interrupted(file.string() + ": the disk failed (" + reason + "). Run the same command again when it is well.");
+  if (error == EISDIR) throw InputError(file.string() + ": is a folder, and a file is to be written there. Name a file.");
   throw InputError(file.string() + ": cannot be written: " + reason + ". Name a folder that can be written to.");
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -127,6 +128,54 @@ TEST_F(ACommand, OverRanksNeedsItsImagesBeforeAnyRankIsStarted) {
   EXPECT_EQ(launched("sweep", sweep), 2);
   EXPECT_EQ(said, "palimpsest: " + (folder / "photos").string() + ": there are no shards. Name a folder of .tar files, one of them, or name-{000000..000009}.tar.\n");
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST_F(ACommand, OfLaunchIsRefusedInOurWordsWhereMpirunWouldSayItInItsOwn) {
+  if (std::getenv("SLURM_JOB_ID")) GTEST_SKIP() << "within an allocation of Slurm srun is as good as mpirun";
+  const auto launched = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "launch");
+    words.insert(words.end(), {"sweep", sweep(), "--out", folder / "out"});
+    return run(words);
+  };
+  EXPECT_EQ(launched({"-n", "1", "--network", "10"}), 2);
+  EXPECT_EQ(said, "palimpsest: --network 10: this is no network. Write it as 10.0.0.0/24.\n");
+  EXPECT_EQ(launched({"-n", "1", "--starter", "srun"}), 2);
+  EXPECT_THAT(said, HasSubstr("--starter srun: this is no allocation of Slurm."));
+  EXPECT_EQ(launched({"-n", "1", "--prefix", "/nowhere"}), 2);
+  EXPECT_EQ(said, "palimpsest: --prefix /nowhere: there is no /nowhere/bin/mpirun. Name the folder of an Open MPI, or leave --prefix out.\n");
+  EXPECT_EQ(launched({"-n", "x"}), 2);
+  EXPECT_THAT(said, HasSubstr("-n = x: this is no number, or none that fits here."));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST_F(ACommand, ThatIsNotAllNamesWhatMayFollow) {
+  EXPECT_EQ(run({"ledger"}), 2);
+  EXPECT_THAT(said, HasSubstr("palimpsest ledger is not all: say which of check, salvage."));
+}
+
+TEST_F(ACommand, SaysOfAPlaceThatItMayNotSeeWhatToDo) {
+  std::filesystem::create_directories(folder / "closed" / "out");
+  std::filesystem::permissions(folder / "closed", std::filesystem::perms::none);
+  EXPECT_EQ(Process(palimpsest_command(0, {"status", folder / "closed" / "out"}), folder / "said", {{}, true, 0}).wait(), 2);
+  EXPECT_THAT(read_file(folder / "said"), HasSubstr("Permission denied. Check the path and its permissions."));
+  std::filesystem::permissions(folder / "closed", std::filesystem::perms::owner_all);
+}
+
+TEST_F(ACommand, RefusesAFileForABackupBeforeItWritesAnything) {
+  EXPECT_EQ(run({"sweep", sweep(), "--out", folder / "out", "--backup", sweep()}), 2);
+  EXPECT_THAT(said, HasSubstr("sweep.toml is no folder"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST_F(ACommand, ThatTrainsLeavesNoFolderWhereThereAreNoImages) {
+  const std::string definition = file("slow.toml", "[images]\nsource = \"folder\"\npath = \"photos\"\n");
+  EXPECT_EQ(run({"pretrain", definition, "--out", folder / "out"}), 2);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST_F(ACommand, CountsAllRunsInItsLastLine) {
+  EXPECT_EQ(run({"sweep", sweep(), "--out", folder / "out", "--set", "sweep.image_sets=3"}), 0);
+  EXPECT_THAT(said, HasSubstr("sweep  3/3 runs"));
 }
 
 }  // namespace

@@ -86,6 +86,11 @@ TEST(Ranks, BeyondTheCoresAreRefusedUnlessAskedFor) {
   EXPECT_EQ(ranks_to_start(request, {{"a", 4}, {"b", 2}}), 8);
 }
 
+TEST(ANetwork, IsAnAddressWithItsBitsOrAnInterface) {
+  for (const char* good : {"", "10.0.0.0/24", "10.0.0.0/24,192.168.1.0/16", "eth0", "ib0,eth1"}) EXPECT_NO_THROW(refuse_unreadable_network(good)) << good;
+  for (const char* bad : {"10", "10.0.0.0", "10.0.0/24", "10.0.0.0/24,", ",eth0", "10.0.0.0/24 eth0", "-3"}) EXPECT_THROW(refuse_unreadable_network(bad), InputError) << bad;
+}
+
 TEST(AFolderForResults, ThatCannotBeMadeIsRefusedAndNothingIsMade) {
   const TemporaryFolder folder;
   write_durably(folder / "file", "");

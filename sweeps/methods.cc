@@ -41,8 +41,9 @@ std::string axes_words(const std::vector<std::string>& axes) {
 std::string design_text(const ReportSource& source, const Design& design) {
   const Rows& rows = source.rows;
   const std::string replicate = rows.unit == "seed" ? "image set" : "seed";
+  const std::string meaning = source.meaning.ends_with('.') ? source.meaning.substr(0, source.meaning.size() - 1) : source.meaning;
   std::string text = fmt::format(
-      "The study {}: {} Each of {} is one of {} ({}), {} and {}.", escaped(source.study), escaped(source.meaning),
+      "The study {}: {}. Each of {} is one of {} ({}), {} and {}.", escaped(source.study), escaped(meaning),
       counted(rows.runs.size(), "run"), unit_words(rows.unit, design.units.size()),
       "the units of inference", counted(design.replicates.size(), replicate),
       counted(design.conditions.size(), "condition"));

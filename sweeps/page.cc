@@ -153,20 +153,22 @@ std::string other_buttons(const FigureConditions& conditions) {
   return out + "</div>";
 }
 
-/// Lines are told apart by their dashes where figures split an axis (familiar, novel): the same order of dashes as in
-/// vega.cc.
+/// Lines are told apart by their dashes where figures split an axis: the same order of dashes as in vega.cc. One line for
+/// each way to split (images: familiar, novel; noise: 0.1, 0.3).
 std::string line_key(const std::vector<Figure>& figures) {
   static const std::vector<std::string> kDashes = {"none", "5 3", "1.5 2.5", "8 3 2 3"};
-  std::vector<std::string> splits;
-  for (const Figure& figure : figures)
-    if (figure.problem.empty() && figure.splits.size() > splits.size() && figure.splits.size() > 1)
-      splits = figure.splits;
+  std::set<std::pair<std::string, std::vector<std::string>>> told;
   std::string out;
-  for (std::size_t s = 0; s < splits.size(); ++s)
-    out += fmt::format(
-        R"(<span><svg viewBox="0 0 30 8" aria-hidden="true"><line x1="0" x2="30" y1="4" y2="4" stroke="#565c65" stroke-width="2" stroke-dasharray="{}"/></svg>{}</span>)",
-        kDashes[s % kDashes.size()], escaped(splits[s]));
-  return out.empty() ? "" : "<div class=\"lines\">" + out + "</div>";
+  for (const Figure& figure : figures) {
+    if (!figure.problem.empty() || figure.splits.size() < 2 || !told.emplace(figure.info.split_axis, figure.splits).second) continue;
+    out += "<div class=\"lines\"><span class=\"name\">" + escaped(plain_key(figure.info.split_axis)) + "</span>";
+    for (std::size_t s = 0; s < figure.splits.size(); ++s)
+      out += fmt::format(
+          R"(<span><svg viewBox="0 0 30 8" aria-hidden="true"><line x1="0" x2="30" y1="4" y2="4" stroke="#565c65" stroke-width="2" stroke-dasharray="{}"/></svg>{}</span>)",
+          kDashes[s % kDashes.size()], escaped(figure.splits[s]));
+    out += "</div>";
+  }
+  return out;
 }
 
 std::string controls(const ReportSource& source, const std::vector<Figure>& figures,

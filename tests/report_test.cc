@@ -86,6 +86,19 @@ TEST_F(ReportTest, DrawsEveryFigureOfTheStudyFromItsRows) {
   EXPECT_EQ(data["figures"][4]["data"]["x"].size(), 60u);  // of 100 steps
 }
 
+TEST_F(ReportTest, SaysWhatDashesMeanForEachAxisThatFiguresSplit) {
+  auto source = made_up_.source();
+  source.figures.push_back({"Distance by noise", "manifold.level", "epoch", "layer", {"last"}, {{"images", "familiar"}}, "noise", ""});
+  write(source);
+  const std::string seen = visible(page());
+  const auto key_of = [&](const std::string& axis) {
+    const std::size_t begin = seen.find("<div class=\"lines\"><span class=\"name\">" + axis + "</span>");
+    return begin == std::string::npos ? "" : seen.substr(begin, seen.find("</div>", begin) - begin);
+  };
+  EXPECT_THAT(key_of("images"), AllOf(HasSubstr(">familiar</span>"), HasSubstr(">novel</span>"), Not(HasSubstr("0.3"))));
+  EXPECT_THAT(key_of("noise"), AllOf(HasSubstr(">0.1</span>"), HasSubstr(">0.5</span>"), Not(HasSubstr("novel"))));
+}
+
 TEST_F(ReportTest, AveragesFiguresOverSeedsWithinUnitsBeforeItAveragesUnits) {
   // Every run of image set g and seed s measures g + 10 s: units are g + 10, their mean is 16.
   made_up_.sweep.measure = [](const LedgerRun& run, const std::string& metric) {

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include "launch/kind_of_definition.h"
 #include "launch/pack_room.h"
 #include "launch/shared_options.h"
+#include "runtime/error.h"
 #include "runtime/step_graph.h"
 #include "sweeps/claim_check.h"
 #include "sweeps/outline.h"
@@ -26,6 +28,8 @@ struct Options {
 int plan(const Options& options) {
   const Plan plan(read_sweep(options.definition->file, options.definition->overrides()));
   const auto warnings = warnings_of_claims(plan);
+  if (std::filesystem::exists(options.out) && !std::filesystem::is_directory(options.out))
+    throw InputError(options.out.string() + ": is no folder. Name the one that results are in, or will be.");
   record_steps_on_gpus(options.cuda_graphs);
   use_device_for(*plan.definition().study, options.device);
   const PackRoom room = room_for_packs(options.ranks);

@@ -20,6 +20,14 @@ bool pretraining_has(const std::string& name) {
   return std::ranges::any_of(pretrain_keys(), [&](const Key& key) { return key.name == name || key.name.starts_with(name + "."); });
 }
 
+// A folder that nobody reads, since images are made or held out: who named it means it.
+void refuse_unread_folder(const std::filesystem::path& file, const Settings& settings, const std::string& place, const std::string& key) {
+  const std::string& source = settings.string(place + ".source");
+  if (source == "folder" || source == "shards" || settings.string(place + "." + key).empty()) return;
+  throw InputError(fmt::format("{0}: {1}.{2} = \"{3}\" would not be read, since {1}.source = \"{4}\". Write {1}.source = \"folder\" (or \"shards\"), or leave {1}.{2} out.",
+                               file.string(), place, key, settings.string(place + "." + key), source));
+}
+
 }  // namespace
 
 std::string kinds_of_definition() {
@@ -39,13 +47,19 @@ Definition read_sweep(const std::filesystem::path& file, std::span<const Overrid
   const bool given_a_study = std::ranges::find(overrides, "study", &Override::key) != overrides.end();
   if (!given_a_study && std::ranges::none_of(names, only_sweeps_have) && std::ranges::any_of(names, pretraining_has))
     throw InputError(fmt::format("{0}: this is a pretraining definition. Write: palimpsest pretrain {0} --out DIR", file.string()));
-  return read_definition(file, overrides);
+  Definition definition = read_definition(file, overrides);
+  if (definition.base.has("images.source") && !axis_of(definition, "images.source"))
+    for (const char* key : {"path", "masks"}) refuse_unread_folder(file, definition.base, "images", key);
+  return definition;
 }
 
 Settings read_pretraining(const std::filesystem::path& file, std::span<const Override> overrides) {
   if (std::ranges::any_of(names_at_top(file), only_sweeps_have))
     throw InputError(fmt::format("{0}: this is the definition of a sweep. Write: palimpsest sweep {0} --out DIR, or palimpsest plan {0}", file.string()));
-  return read_settings(file, pretrain_keys(), overrides);
+  Settings settings = read_settings(file, pretrain_keys(), overrides);
+  for (const char* key : {"path", "masks"}) refuse_unread_folder(file, settings, "images", key);
+  refuse_unread_folder(file, settings, "validation", "path");
+  return settings;
 }
 
 }  // namespace palimpsest

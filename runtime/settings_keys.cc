@@ -71,7 +71,7 @@ class KeyReader {
     if (name.find('.') == std::string::npos) known.insert(known.end(), others_.begin(), others_.end());
     std::string hint = did_you_mean(name, known);
     if (hint.empty() && !table) hint = elsewhere(std::string(key.str()));
-    if (hint.empty() && !table) hint = " `palimpsest init STUDY`, or `palimpsest init pretraining`, lists the keys.";
+    if (hint.empty()) hint = " `palimpsest init STUDY`, or `palimpsest init pretraining`, lists the keys.";
     mistakes_.add(place(key, node),
                   std::string(table ? "unknown table [" : "unknown key ") + name + (table ? "]." : ".") + hint);
   }

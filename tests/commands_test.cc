@@ -173,9 +173,27 @@ TEST_F(ACommand, ThatTrainsLeavesNoFolderWhereThereAreNoImages) {
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
+TEST_F(ACommand, ThatTrainsRefusesAFolderForItsTimelineBeforeItTrains) {
+  const std::string definition = file("slow.toml", "[training]\nsteps = 1\n[images]\ntotal = 16\n");
+  EXPECT_EQ(run({"pretrain", definition, "--out", folder / "out", "--timeline", folder.path()}), 2);
+  EXPECT_THAT(said, HasSubstr("is a folder, and a file is to be written there. Name a file."));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
 TEST_F(ACommand, CountsAllRunsInItsLastLine) {
   EXPECT_EQ(run({"sweep", sweep(), "--out", folder / "out", "--set", "sweep.image_sets=3"}), 0);
   EXPECT_THAT(said, HasSubstr("sweep  3/3 runs"));
+}
+
+TEST_F(ACommand, RefusesAFolderOfImagesThatNobodyWouldRead) {
+  const std::string sweep = file("sweep.toml", "study = \"circuit\"\nname = \"x\"\n"), pretraining = file("slow.toml", "[training]\nsteps = 1\n");
+  EXPECT_EQ(run({"plan", sweep, "--set", "images.path=photos"}), 2);
+  EXPECT_THAT(said, HasSubstr("photos\" would not be read, since images.source = \"dead-leaves\". Write images.source = \"folder\""));
+  EXPECT_EQ(run({"pretrain", pretraining, "--out", folder / "out", "--set", "images.masks=masks"}), 2);
+  EXPECT_THAT(said, HasSubstr("masks\" would not be read"));
+  EXPECT_EQ(run({"pretrain", pretraining, "--out", folder / "out", "--set", "validation.path=photos"}), 2);
+  EXPECT_THAT(said, HasSubstr("validation.source = \"held-out\""));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
 }  // namespace

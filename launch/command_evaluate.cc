@@ -100,7 +100,7 @@ LabelledImages images_of(const Options& options) {
 }
 
 int evaluate(Options options) {
-  if (!options.table.empty()) prepare_folder_of(options.table);
+  if (!options.table.empty()) prepare_file(options.table);
   at::set_num_threads(1);  // products are small, and threads that wait for one another on a busy machine only spin
   const auto weights = read_adapted_weights(options.weights, options.heads);
   const auto images = images_of(options);

@@ -51,7 +51,7 @@ Run add_features(CommandLine& command) {
   return [given](MpiWorld&) {
     if (!given->normalise.empty()) given->features.normalise = normalisation_named(given->normalise);
     const auto images = image_folder(image_folder_given(given->images, given->unreadable), [](const std::string& warning) { log().warn("{}", warning); });
-    prepare_folder_of(given->features.out);
+    prepare_file(given->features.out);
     given->features.weights = weights_given(given->features.weights, given->run);   // last: a run may be trained again for it
     write_features(*images, given->features);
     fmt::print("{} images: {}\n", images->count(), given->features.out.string());

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "launch/commands.h"
+#include "launch/given_files.h"
 #include "launch/kind_of_definition.h"
 #include "launch/shared_options.h"
 #include "launch/stop_signal.h"
@@ -57,6 +58,9 @@ int run(const Arguments& arguments, MpiWorld& world) {
     throw InputError("this MPI library lets only the first thread of a process communicate, but training computes in that one meanwhile. Use another MPI (Open MPI and MPICH will do).");
   use_device(arguments.device, world.local_rank());
   const auto ranks = communicator_named(arguments.communicator, world);
+  agree(*ranks, [&] {
+    if (world.rank() == 0 && !arguments.timeline.empty()) prepare_file(arguments.timeline);
+  });
   Timeline timeline;
   const auto result = pretrain(settings, *ranks, {.out = arguments.out,
                                                   .should_stop = stop_requested,

@@ -101,7 +101,7 @@ Run add_weights_export(CommandLine& command) {
         std::filesystem::equivalent(options->weights.out, options->weights.weights))
       throw InputError(
           fmt::format("--out {}: is the file that is read. Name another one.", options->weights.out.string()));
-    prepare_folder_of(options->weights.out);
+    prepare_file(options->weights.out);
     if (adapters_alone)
       return give_adapters(options->weights, options->modules, options->prefix, options->json);
     const auto said = export_weights(options->weights);

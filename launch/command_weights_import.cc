@@ -119,7 +119,7 @@ int import(Options options, bool prefix_given, bool epsilon_given) {
   if (epsilon_given) options.import.norm_epsilon = options.epsilon;
   refuse_same_file(options.out, WeightFiles(options.import.file).path());
   refuse_same_file(options.out, options.base);
-  prepare_folder_of(options.out);
+  prepare_file(options.out);
   if (is_adapter_file(options.import.file)) return bring_in_adapters(options);
   const auto imported = import_weights(options.import);
   write_slow_weights(options.out, imported.weights);

@@ -1,10 +1,12 @@
 #include "launch/given_files.h"
 
 #include "runtime/durable_file.h"
+#include "runtime/error.h"
 
 namespace palimpsest {
 
-void prepare_folder_of(const std::filesystem::path& file) {
+void prepare_file(const std::filesystem::path& file) {
+  if (std::filesystem::is_directory(file)) throw InputError(file.string() + ": is a folder, and a file is to be written there. Name a file.");
   prepare_folder(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
 }
 

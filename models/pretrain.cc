@@ -322,7 +322,7 @@ class Pretraining {
     result_.steps = state_.step;
     result_.validation_loss = validation_loss();
     if (leads() && !stalls_.empty())
-      log().info("checkpoints: {}, for which training stood still {:.2f} ms each", stalls_.size(), std::accumulate(stalls_.begin(), stalls_.end(), 0.0) / std::ssize(stalls_));
+      log().info("checkpoints: {} begun, for which training stood still {:.2f} ms each", stalls_.size(), std::accumulate(stalls_.begin(), stalls_.end(), 0.0) / std::ssize(stalls_));
     const SlowWeights weights = training_.whole_weights();
     agree(world_, [&] {
       if (leads()) write_weights(weights);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include "sweeps/ledger.h"
 #include "sweeps/ledger_check.h"
@@ -201,7 +202,12 @@ Salvage salvage_ledger(const std::filesystem::path& from, const std::filesystem:
     SQLite::Database db = open_ledger_for_writing(to);
     return guarded(file, [&] {
       attach(db, file);
-      return copy_all(db);
+      try {
+        return copy_all(db);
+      } catch (const SQLite::Exception& error) {
+        if (error.getErrorCode() == SQLITE_FULL) throw_for(to / "ledger.sqlite", error);   // what has no room is the new one
+        throw;
+      }
     });
   } catch (...) {
     for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(to / ("ledger.sqlite" + std::string(end)));

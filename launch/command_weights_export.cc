@@ -7,9 +7,11 @@
 #include "launch/shared_options.h"
 #include "launch/trained_run.h"
 #include "models/export_weights.h"
+#include "models/kept_adapters.h"
 #include "models/key_ranges.h"
 #include "models/peft_adapters.h"
 #include "runtime/error.h"
+#include "runtime/safetensors.h"
 
 namespace palimpsest {
 namespace {
@@ -44,18 +46,27 @@ void check_family(const std::string& name) {
   }
 }
 
+// Over other weights than those they learned in they make another network.
+std::string what_adapters_lie_over(const std::filesystem::path& weights) {
+  if (!are_adapters_alone(SafetensorsFile(weights).metadata()))
+    return fmt::format("MODEL is the encoder they are in: palimpsest weights export {} --family NAME --out FILE writes it without them", weights.string());
+  return are_whole_encoder(weights) ? "MODEL is the slow weights that the run began with"
+                                    : "the run's encoder learned beside them: over its slow weights they are not its network, which --family NAME gives whole";
+}
+
 int give_adapters(const ExportOptions& options, const std::string& modules, const std::string& prefix, bool json) {
   const auto said = export_adapters(options.weights, options.out, weight_family(modules), prefix);
+  const std::string note = what_adapters_lie_over(options.weights);
   if (json) {
     const nlohmann::ordered_json all = {
-        {"written", said.written}, {"out", options.out.string()}, {"config", said.config.string()}};
+        {"written", said.written}, {"out", options.out.string()}, {"config", said.config.string()}, {"note", note}};
     fmt::print("{}\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return 0;
   }
   fmt::print("{} as adapters of peft on modules of {}: {} keys\n", options.weights.string(), modules,
              said.written.size());
   for (const auto& key : key_ranges(said.written)) fmt::print("          {}\n", key);
-  fmt::print("written {}\nwritten {}\nload    peft.PeftModel.from_pretrained(MODEL, \"{}\")\n", options.out.string(),
+  fmt::print("note    {}\nwritten {}\nwritten {}\nload    peft.PeftModel.from_pretrained(MODEL, \"{}\")\n", note, options.out.string(),
              said.config.string(), std::filesystem::absolute(options.out).parent_path().string());
   return 0;
 }

@@ -25,8 +25,9 @@ namespace {
 using testing::HasSubstr;
 
 constexpr int kRanks = 3;
-constexpr double kGoneWithin = 5;   // seconds: ranks whose coordinator or launcher is gone
-constexpr double kStarting = 60;    // a rank whose libraries are still being loaded cannot look for anybody
+constexpr double kGoneWithin = 5;    // seconds: ranks whose coordinator or launcher is gone
+constexpr double kFinishing = 3600;  // thousands of runs, on a machine that may be busy
+constexpr double kStarting = 60;     // a rank whose libraries are still being loaded cannot look for anybody
 
 int kills_wanted() {
   const char* text = std::getenv("PALIMPSEST_KILLS");
@@ -56,7 +57,7 @@ struct AKilledSweep : testing::Test {
     return std::make_unique<Process>(palimpsest_command(0, words(file, folder / "whole")), folder / "whole.log");
   }
   void expect_equal_to(Process& whole) {
-    EXPECT_EQ(whole.wait(), 0);
+    EXPECT_EQ(whole.wait(kFinishing), 0);
     EXPECT_EQ(exported(results), exported(folder / "whole"));
   }
 
@@ -113,7 +114,7 @@ TEST_P(KilledAtRandom, LosesNothingAndDoublesNothing) {
     EXPECT_GE(runs_done(results), done) << "a committed result is gone";
     done = runs_done(results);
   }
-  ASSERT_EQ(Process(palimpsest_command(kRanks, words(file, results)), log()).wait(), 0) << output();
+  ASSERT_EQ(Process(palimpsest_command(kRanks, words(file, results)), log()).wait(kFinishing), 0) << output();
   expect_equal_to(*whole);
 }
 

@@ -9,7 +9,8 @@ namespace palimpsest {
 
 /// The points of the grid and the runs of each: what a claim asks of a run is asked once for all runs of a cell.
 struct Cells {
-  explicit Cells(const Rows&);
+  explicit Cells(const Rows& rows) : Cells(rows, rows.axes) {}
+  Cells(const Rows&, const std::vector<std::string>& keys);   // runs told apart by these alone
   std::vector<std::size_t> of;            // by run
   std::vector<const Settings*> settings;  // by cell
 };

@@ -29,8 +29,9 @@ bool is_number(const std::string& label) {
 }
 
 std::vector<Condition> seen_conditions(const Rows& rows, const std::vector<std::string>& keys) {
+  const Cells cells(rows, keys);
   std::set<Condition> seen;
-  for (const LedgerRun& run : rows.runs) seen.insert(condition_of(run.spec.settings, keys));
+  for (const Settings* settings : cells.settings) seen.insert(condition_of(*settings, keys));
   if (seen.empty()) seen.insert(Condition{});
   return {seen.begin(), seen.end()};
 }

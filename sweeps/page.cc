@@ -9,6 +9,7 @@
 
 #include "runtime/words.h"
 #include "sweeps/caveats.h"
+#include "sweeps/cells.h"
 #include "sweeps/claim_card.h"
 #include "sweeps/claim_words.h"
 #include "sweeps/condition.h"
@@ -35,16 +36,14 @@ struct Counts {
 Counts counts_of(const Rows& rows) {
   Counts counts;
   std::set<std::int64_t> units, replicates;
-  std::set<Condition> conditions;
   for (const LedgerRun& run : rows.runs) {
     ++counts.all;
     counts.done += run.state == RunState::kDone;
     counts.failed += run.state == RunState::kFailed;
     counts.waiting += run.state == RunState::kWaiting;
     units.insert(unit_of(rows, run)), replicates.insert(replicate_of(rows, run));
-    conditions.insert(condition_of(run.spec.settings, rows.axes));
   }
-  counts.units = units.size(), counts.replicates = replicates.size(), counts.conditions = conditions.size();
+  counts.units = units.size(), counts.replicates = replicates.size(), counts.conditions = Cells(rows).settings.size();
   return counts;
 }
 

@@ -136,12 +136,17 @@ struct Member {
 
 bool one_sided(const Pair& pair, bool has_baseline) { return pair.treatment.empty() || (has_baseline && pair.baseline.empty()); }
 
-Cells::Cells(const Rows& rows) {
+Cells::Cells(const Rows& rows, const std::vector<std::string>& keys) {
   std::map<Condition, std::size_t> numbers;
+  std::unordered_map<const Settings::Values*, std::size_t> known;   // runs of a cell mostly share their settings
   for (const LedgerRun& run : rows.runs) {
-    const auto [found, is_new] = numbers.try_emplace(condition_of(run.spec.settings, rows.axes), settings.size());
-    if (is_new) settings.push_back(&run.spec.settings);
-    of.push_back(found->second);
+    const auto [shared, is_first] = known.try_emplace(&run.spec.settings.values(), 0);
+    if (is_first) {
+      const auto [found, is_new] = numbers.try_emplace(condition_of(run.spec.settings, keys), settings.size());
+      if (is_new) settings.push_back(&run.spec.settings);
+      shared->second = found->second;
+    }
+    of.push_back(shared->second);
   }
 }
 

@@ -1,61 +1,45 @@
 #include "sweeps/readings.h"
 
-#include <cstdint>
 #include <map>
 
-#include "sweeps/condition.h"
+#include "sweeps/cells.h"
 #include "sweeps/verdict.h"
 
 namespace palimpsest {
 namespace {
 
-/// Settings that choose places of axes: numbered, for runs mostly choose the same.
-class Choices {
- public:
-  explicit Choices(const Rows& rows) {
-    std::vector<std::string> keys;
-    for (const auto& [axis, key] : rows.axis_keys) keys.push_back(key);
-    std::map<Condition, std::uint32_t> numbers;
-    for (const LedgerRun& run : rows.runs) {
-      const auto [known, is_new] = numbers.try_emplace(condition_of(run.spec.settings, keys), static_cast<std::uint32_t>(settings_.size()));
-      if (is_new) settings_.push_back(&run.spec.settings);
-      of_.push_back(known->second);
-    }
-  }
-  std::uint32_t of(std::size_t run) const { return of_[run]; }
-  const Settings& settings(std::uint32_t choice) const { return *settings_[choice]; }
-
- private:
-  std::vector<std::uint32_t> of_;
-  std::vector<const Settings*> settings_;
-};
+std::vector<std::string> choosing_keys(const Rows& rows) {
+  std::vector<std::string> keys;
+  for (const auto& [axis, key] : rows.axis_keys) keys.push_back(key);
+  return keys;
+}
 
 /// The readings of one metric. Runs of a sweep mostly have the same axes, so where numbers lie is found once.
 class OneMetric {
  public:
-  OneMetric(const Rows& rows, const Choices& choices) : rows_(rows), choices_(choices) {}
+  OneMetric(const Rows& rows, const Cells& choices) : rows_(rows), choices_(choices) {}
   void add(Reading* reading) { readings_.push_back(reading); }
 
   void take(std::size_t run, const Measurement& measurement) {
-    const std::uint32_t choice = choices_.of(run);
+    const std::size_t choice = choices_.of[run];
     if (!begun_ || choice != choice_ || axes_ != measurement.axes) prepare(choice, measurement.axes);
     for (Reading* reading : readings_) reading->take(run, measurement);
   }
 
  private:
-  void prepare(std::uint32_t choice, const Axes& axes) {
+  void prepare(std::size_t choice, const Axes& axes) {
     choice_ = choice;
-    Selection chosen = chosen_places(rows_.axis_keys, choices_.settings(choice), axes);
+    Selection chosen = chosen_places(rows_.axis_keys, *choices_.settings[choice], axes);
     if (begun_ && axes_ == axes && chosen_ == chosen) return;
     begun_ = true, axes_ = axes, chosen_ = std::move(chosen);
     for (Reading* reading : readings_) reading->prepare(axes_, chosen_);
   }
 
   const Rows& rows_;
-  const Choices& choices_;
+  const Cells& choices_;   // runs whose settings choose the same places of axes
   std::vector<Reading*> readings_;
   bool begun_ = false;
-  std::uint32_t choice_ = 0;
+  std::size_t choice_ = 0;
   Axes axes_;
   Selection chosen_;
 };
@@ -64,7 +48,7 @@ class OneMetric {
 
 void read_together(const Rows& rows, const std::vector<Reading*>& readings) {
   if (readings.empty()) return;
-  const Choices choices(rows);
+  const Cells choices(rows, choosing_keys(rows));
   std::map<std::string, OneMetric> metrics;
   for (Reading* reading : readings) metrics.try_emplace(reading->metric(), rows, choices).first->second.add(reading);
   Takers takers;

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "sweeps/cells.h"
 #include "sweeps/claim_words.h"
 #include "sweeps/condition.h"
 
@@ -166,9 +167,13 @@ Table units_table(const std::vector<ClaimResult>& claims) {
 }
 
 Table conditions_table(const Rows& rows) {
+  const Cells cells(rows);
   std::map<Condition, Count> counts;
-  for (const LedgerRun& run : rows.runs) {
-    Count& count = counts[condition_of(run.spec.settings, rows.axes)];
+  std::vector<Count*> of_cell;
+  for (const Settings* settings : cells.settings) of_cell.push_back(&counts[condition_of(*settings, rows.axes)]);
+  for (std::size_t i = 0; i < rows.runs.size(); ++i) {
+    const LedgerRun& run = rows.runs[i];
+    Count& count = *of_cell[cells.of[i]];
     count.done += run.state == RunState::kDone;
     count.failed += run.state == RunState::kFailed;
     count.waiting += run.state == RunState::kWaiting;

@@ -57,13 +57,14 @@ class Results:
 
     @property
     def never_handed_out(self):
-        """Runs that the definition asks for and that no ledger has a row for; `palimpsest export` lists them, too."""
+        """Runs that the definition asks for and that nobody had yet; `palimpsest export` lists them, too."""
         asked, known = set(), set()
         if len(self._ledgers) == 1:
-            return _asked(self._ledgers[0])[0] - _numbers(self._ledgers[0])[0]
+            return _asked(self._ledgers[0])[0] - _numbers(self._ledgers[0])[0] - _in_flight(self._ledgers[0])
         for ledger in self._ledgers:
             asked.update(_asked(ledger)[1]())
             known.update(_numbers(ledger)[1]())
+            known.update(number for pack in _packs(ledger) for places in pack for number in places)
         return len(asked - known)
 
     def runs(self):
@@ -156,9 +157,29 @@ def _runs(ledger, swept):
 
 def _asked(ledger):
     """How many runs a ledger is asked for, and what lists their numbers: "first:step:begin-last,..." counts in steps from the first."""
-    first, step, ranges = ledger.execute("SELECT value FROM meta WHERE key = 'asked'").fetchone()[0].split(":")
-    places = [range(int(begin), int(last) + 1) for begin, last in (one.split("-") for one in ranges.split(",") if one)]
-    return sum(map(len, places)), lambda: (int(first) + int(step) * place for one in places for place in one)
+    numbers = _run_set(ledger.execute("SELECT value FROM meta WHERE key = 'asked'").fetchone()[0])
+    return sum(map(len, numbers)), lambda: (number for one in numbers for number in one)
+
+
+def _run_set(text):
+    first, step, ranges = text.split(":")
+    first, step = int(first), int(step)
+    return [range(first + step * int(begin), first + step * int(last) + 1, step) for begin, last in (one.split("-") for one in ranges.split(",") if one)]
+
+
+def _packs(ledger):
+    """The numbers of runs that were handed out for the first time, pack by pack; most have a row by now."""
+    return (_run_set(row[0]) for row in ledger.execute("SELECT runs FROM packs WHERE runs <> ''"))
+
+
+def _in_flight(ledger):
+    """How many of these have none."""
+    rows = "SELECT count(*) FROM runs WHERE asked > 0 AND asked BETWEEN ? AND ? AND (asked - ?) % ? = 0"
+    flying = 0
+    for pack in _packs(ledger):
+        for places in pack:
+            flying += len(places) - ledger.execute(rows, (places[0] + 1, places[-1] + 1, places[0] + 1, places.step)).fetchone()[0]
+    return flying
 
 
 def _numbers(ledger):

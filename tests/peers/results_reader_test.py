@@ -63,6 +63,11 @@ class Reader(unittest.TestCase):
                 palimpsest("sweep", self.folder / "sweep.toml", "--slice", f"{number}/5", "--out", folder)
                 with sqlite3.connect(folder / "ledger.sqlite") as ledger:
                     ledger.executescript("DELETE FROM measurements; DELETE FROM attempts; DELETE FROM runs WHERE row > 1")
+            self.assertEqual([Results(folder).never_handed_out for folder in slices], [0, 0], "they are in flight for the first time")
+            self.assertEqual(Results(*slices).never_handed_out, 0)
+            for folder in slices:
+                with sqlite3.connect(folder / "ledger.sqlite") as ledger:
+                    ledger.executescript("DELETE FROM packs")
             self.assertEqual([Results(folder).never_handed_out for folder in slices], [2, 2])
             self.assertEqual(Results(*slices).never_handed_out, 4)
             self.assertEqual(len(Results(*slices).runs()), 2)

@@ -1,7 +1,6 @@
 #include "sweeps/common_runs.h"
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -189,69 +188,6 @@ class CommonSets {
   std::map<std::pair<std::size_t, std::size_t>, std::vector<bool>> known_;   // by place among the inputs of image set 0
 };
 
-/// Goes through the runs that are left, cell by cell.
-class Counting {
- public:
-  Counting(const Plan& before, const RunSet& left, const Plan& plan)
-      : before_(before), left_(left), plan_(plan), keys_(keys_of(before, plan)), cells_before_(before, keys_, numbers_), cells_(plan, keys_, numbers_),
-        finder_(plan, cells_, numbers_.size()), sets_(before, plan) {}
-
-  std::int64_t count() {
-    std::int64_t common = 0;
-    for (const RunSet::Range& range : left_.ranges())
-      for (std::int64_t place = range.begin; place < range.end;) {
-        const std::int64_t cell = before_.cell_of(left_.number_at(place)), runs = before_.runs_of_cell();
-        const std::int64_t here = left_.members_below((cell + 1) * runs, place, range);
-        if (find(cell)) common += here == runs ? whole_ : common_in_part(place, here, range);
-        place += here;
-      }
-    return common;
-  }
-
- private:
-  // The image sets in which the cell's runs are runs of the plan; false where there are none.
-  bool find(std::int64_t cell) {
-    if (cell == found_cell_) return whole_ > 0;
-    found_cell_ = cell;
-    const RunPlace place = before_.place_of(cell * before_.runs_of_cell());
-    cells_before_.read(place.cell, values_);
-    in_plan_.assign(static_cast<std::size_t>(sets_.size()), false);
-    finder_.for_each(values_, [&](std::int64_t found) {
-      const auto& common = sets_.of(place.inputs, plan_.place_of(plan_.kept().place(found) * plan_.runs_of_cell()).inputs);
-      for (std::size_t set = 0; set < common.size(); ++set)
-        if (common[set]) in_plan_[set] = true;
-    });
-    whole_ = std::ranges::count(in_plan_, true) * std::min(before_.definition().seeds, plan_.definition().seeds);
-    return whole_ > 0;
-  }
-
-  // Seeds are there or not as far as the plan has them.
-  std::int64_t common_in_part(std::int64_t place, std::int64_t members, const RunSet::Range& range) const {
-    std::int64_t common = 0;
-    const std::int64_t seeds = before_.definition().seeds;
-    for (const std::int64_t end = place + members; place < end;) {
-      const std::int64_t number = left_.number_at(place), first = number / seeds * seeds, here = left_.members_below(first + seeds, place, range);
-      const std::int64_t set = number / seeds % before_.definition().image_sets;
-      if (set < sets_.size() && in_plan_[static_cast<std::size_t>(set)])
-        common += std::clamp<std::int64_t>(left_.members_below(first + plan_.definition().seeds, place, range), 0, here);
-      place += here;
-    }
-    return common;
-  }
-
-  const Plan& before_;
-  const RunSet& left_;
-  const Plan& plan_;
-  const std::vector<std::string> keys_;
-  Numbers numbers_;
-  const CellValues cells_before_, cells_;
-  CellFinder finder_;
-  CommonSets sets_;
-  std::int64_t found_cell_ = -1, whole_ = 0;
-  std::vector<int> values_;
-  std::vector<bool> in_plan_;
-};
-
 // Keys that neither sweeps: where one has another value, no run is the same.
 bool agree_elsewhere(const Plan& before, const Plan& plan) {
   const std::vector<std::string> swept = keys_of(before, plan);
@@ -266,9 +202,78 @@ bool agree_elsewhere(const Plan& before, const Plan& plan) {
 
 }  // namespace
 
-std::int64_t count_common(const Plan& before, const RunSet& left, const Plan& plan) {
-  if (left.empty() || !agree_elsewhere(before, plan)) return 0;
-  return Counting(before, left, plan).count();
-}
+struct CommonRuns::State {
+  State(const Plan& before, const Plan& plan)
+      : before_(before), plan_(plan), any_(agree_elsewhere(before, plan)), keys_(keys_of(before, plan)), cells_before_(before, keys_, numbers_), cells_(plan, keys_, numbers_),
+        finder_(plan, cells_, numbers_.size()), sets_(before, plan) {}
+
+  std::optional<std::int64_t> number_of(std::int64_t number) {
+    const Definition &was = before_.definition(), &is = plan_.definition();
+    const std::int64_t set = number / was.seeds % was.image_sets, seed = number % was.seeds;
+    if (set >= sets_.size() || seed >= is.seeds || !find(before_.cell_of(number)) || at_[static_cast<std::size_t>(set)] < 0) return std::nullopt;
+    return (at_[static_cast<std::size_t>(set)] * is.image_sets + set) * is.seeds + seed;
+  }
+
+  std::int64_t count(const RunSet& left) {
+    std::int64_t common = 0;
+    for (const RunSet::Range& range : left.ranges())
+      for (std::int64_t place = range.begin; place < range.end;) {
+        const std::int64_t cell = before_.cell_of(left.number_at(place)), runs = before_.runs_of_cell();
+        const std::int64_t here = left.members_below((cell + 1) * runs, place, range);
+        if (find(cell)) common += here == runs ? whole_ : count_in_part(left, place, here, range);
+        place += here;
+      }
+    return common;
+  }
+
+ private:
+  // Where the cell's runs of each image set are in the plan; false where none is.
+  bool find(std::int64_t cell) {
+    if (!any_ || cell == found_) return any_ && whole_ > 0;
+    found_ = cell;
+    const RunPlace place = before_.place_of(cell * before_.runs_of_cell());
+    cells_before_.read(place.cell, values_);
+    at_.assign(static_cast<std::size_t>(sets_.size()), -1);
+    finder_.for_each(values_, [&](std::int64_t product_cell) {
+      const std::int64_t there = plan_.kept().place(product_cell);
+      const auto& common = sets_.of(place.inputs, plan_.place_of(there * plan_.runs_of_cell()).inputs);
+      for (std::size_t set = 0; set < common.size(); ++set)
+        if (common[set]) at_[set] = there;
+    });
+    const auto sets = std::ranges::count_if(at_, [](std::int64_t there) { return there >= 0; });
+    whole_ = sets * std::min(before_.definition().seeds, plan_.definition().seeds);
+    return whole_ > 0;
+  }
+
+  // Seeds are there or not as far as the plan has them.
+  std::int64_t count_in_part(const RunSet& left, std::int64_t place, std::int64_t members, const RunSet::Range& range) const {
+    std::int64_t common = 0;
+    const std::int64_t seeds = before_.definition().seeds;
+    for (const std::int64_t end = place + members; place < end;) {
+      const std::int64_t number = left.number_at(place), first = number / seeds * seeds, here = left.members_below(first + seeds, place, range);
+      const std::int64_t set = number / seeds % before_.definition().image_sets;
+      if (set < sets_.size() && at_[static_cast<std::size_t>(set)] >= 0)
+        common += std::clamp<std::int64_t>(left.members_below(first + plan_.definition().seeds, place, range), 0, here);
+      place += here;
+    }
+    return common;
+  }
+
+  const Plan &before_, &plan_;
+  const bool any_;                   // where they differ in a key that neither sweeps, there is none
+  const std::vector<std::string> keys_;
+  Numbers numbers_;
+  const CellValues cells_before_, cells_;
+  CellFinder finder_;
+  CommonSets sets_;
+  std::int64_t found_ = -1, whole_ = 0;   // the cell that was looked for last, and its runs that are in the plan
+  std::vector<int> values_;
+  std::vector<std::int64_t> at_;     // its cell in the plan, for each image set; -1: none
+};
+
+CommonRuns::CommonRuns(const Plan& before, const Plan& plan) : state_(std::make_unique<State>(before, plan)) {}
+CommonRuns::~CommonRuns() = default;
+std::optional<std::int64_t> CommonRuns::number_of(std::int64_t number) { return state_->number_of(number); }
+std::int64_t CommonRuns::count(const RunSet& of_before) { return of_before.empty() ? 0 : state_->count(of_before); }
 
 }  // namespace palimpsest

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -90,14 +91,23 @@ void put_facts(SQLite::Database& db, const Definition& definition, std::int64_t 
   run(session, to_json(provenance), epoch);
 }
 
+// Whether no path is another, or is swept.
+bool same_places(const Plan& before, const Plan& plan) {
+  const Definition &was = before.definition(), &is = plan.definition();
+  return std::ranges::all_of(is.base.values(), [&](const auto& one) {
+    const auto& [key, value] = one;
+    return !names_a_place(*is.study, key) || (was.base.has(key) && was.base.at(key) == value && !axis_of(was, key) && !axis_of(is, key));
+  });
+}
+
 // Rows of settings under the paths of the plan as it is now: what lies there is the same, and a report groups runs by them.
 class MovedSettings {
  public:
-  MovedSettings(SQLite::Database& db, const Plan& plan) : plan_(plan), rows_(db), row_of_(db, "settings", "json") {}
+  /// `before`: as in RowNumbers.
+  MovedSettings(SQLite::Database& db, const Plan* before, const Plan& plan) : plan_(plan), at_their_places_(before && same_places(*before, plan)), rows_(db), row_of_(db, "settings", "json") {}
 
-  Settings at(std::int64_t row) { return rows_.at(row); }
-
-  std::int64_t moved(std::int64_t row, std::int64_t number) {
+  std::int64_t moved(std::int64_t row, std::int64_t number, bool was_asked) {
+    if (was_asked && at_their_places_) return row;
     const auto [known, is_new] = known_.try_emplace({row, plan_.cell_of(number)}, row);
     if (is_new) known->second = moved_in_cell(row, plan_.place_of(number).cell);
     return known->second;
@@ -105,7 +115,7 @@ class MovedSettings {
 
  private:
   std::int64_t moved_in_cell(std::int64_t row, std::int64_t cell) {
-    const Settings was = at(row), now = plan_.settings_of(cell);
+    const Settings was = rows_.at(row), now = plan_.settings_of(cell);
     Settings moved = was;
     for (const auto& [key, value] : now.values())
       if (names_a_place(*plan_.definition().study, key) && was.has(key)) moved.set(key, value);
@@ -113,22 +123,23 @@ class MovedSettings {
   }
 
   const Plan& plan_;
+  const bool at_their_places_;   // the runs that were asked for
   SettingsRows rows_;
   Lookup row_of_;
   std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> known_;   // by row and cell
 };
 
 // Runs that have a row, under their number and paths in the plan as it is now. Settings are read once for all rows that share them.
-void number_rows(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
+void number_rows(SQLite::Database& db, const Plan* before, const Plan& plan, const RunSet& asked) {
   struct Change { std::int64_t row, asked, settings; };
-  RunFinder finder(plan);
-  MovedSettings settings(db, plan);
+  RowNumbers numbers(db, before, plan);
+  MovedSettings settings(db, before, plan);
   SQLite::Statement rows(db, "SELECT row, id, settings, image_set, seed, asked FROM runs");
   std::vector<Change> changed;
   while (rows.executeStep()) {
     const std::int64_t was = rows.getColumn(2).getInt64();
-    const auto number = finder.number_of(rows.getColumn(1).getString(), was, [&] { return settings.at(was); }, rows.getColumn(3).getInt64(), rows.getColumn(4).getInt64());
-    const Change now{rows.getColumn(0).getInt64(), number && asked.contains(*number) ? *number + 1 : 0, number ? settings.moved(was, *number) : was};
+    const auto number = numbers.of(rows.getColumn(1).getString(), rows.getColumn(5).getInt64(), was, rows.getColumn(3).getInt64(), rows.getColumn(4).getInt64());
+    const Change now{rows.getColumn(0).getInt64(), number && asked.contains(*number) ? *number + 1 : 0, number ? settings.moved(was, *number, rows.getColumn(5).getInt64() > 0) : was};
     if (now.asked != rows.getColumn(5).getInt64() || now.settings != was) changed.push_back(now);
   }
   SQLite::Statement leave(db, "UPDATE runs SET asked = 0 WHERE row = ?");   // first all of them: a number is given once
@@ -144,15 +155,17 @@ bool is_fact(SQLite::Database& db, const std::string& key, const std::optional<s
   return known.executeStep();
 }
 
+bool is_recorded(SQLite::Database& db, const Plan& plan) { return is_fact(db, "plan", plan.fingerprint()) && is_fact(db, "inputs"); }
+
 // Where nothing changed, no row is looked at. What a salvaged ledger may lack is written anew.
-void put_runs(SQLite::Database& db, const Plan& plan, const RunSet& asked) {
+void put_runs(SQLite::Database& db, const Plan* before, const Plan& plan, const RunSet& asked) {
   const std::string fingerprint = plan.fingerprint(), numbers = asked.text();
-  const bool same = is_fact(db, "plan", fingerprint) && is_fact(db, "inputs");
+  const bool same = is_recorded(db, plan);
   if (same && is_fact(db, "asked", numbers)) return;
   if (!same) set_meta(db, "inputs", plan.inputs().text());
   set_meta(db, "plan", fingerprint);
   set_meta(db, "asked", numbers);
-  number_rows(db, plan, asked);
+  number_rows(db, before, plan, asked);
 }
 
 void put_claims(SQLite::Database& db, const std::vector<Claim>& claims) {
@@ -215,10 +228,11 @@ void Ledger::record_definition(const Plan& plan, const RunSet& asked, const std:
     check_same_study(db, plan.definition());
     check_same_slice(db, slice);
     state_->lay_out_fresh_packs();
+    const Plan* before = is_recorded(db, plan) ? &plan : state_->plan_of_rows();
     set_meta(db, "slice", text(slice));
     put_facts(db, plan.definition(), state_->epoch, provenance);
     put_claims(db, plan.definition().claims);
-    put_runs(db, plan, asked);
+    put_runs(db, before, plan, asked);
     crash_point("before-record");
   });
   state_->plan = std::make_unique<const Plan>(plan);

@@ -118,6 +118,15 @@ Settings SettingsRows::at(std::int64_t row) {
   return settings_of_json(json_.getColumn(0).getString());
 }
 
+RowNumbers::RowNumbers(SQLite::Database& db, const Plan* before, const Plan& plan) : before_(before), finder_(plan), settings_(db) {
+  if (before) common_.emplace(*before, plan);
+}
+
+std::optional<std::int64_t> RowNumbers::of(const RunId& id, std::int64_t asked, std::int64_t settings, std::int64_t image_set, std::int64_t seed) {
+  if (common_ && asked > 0 && asked <= before_->size()) return common_->number_of(asked - 1);
+  return finder_.number_of(id, settings, [&] { return settings_.at(settings); }, image_set, seed);
+}
+
 std::vector<std::int64_t> numbers_of_rows(SQLite::Database& db) {
   std::vector<std::int64_t> numbers;
   SQLite::Statement row(db, "SELECT asked - 1 FROM runs WHERE asked > 0");
@@ -182,6 +191,15 @@ const Plan& Ledger::State::recorded_plan() const {
   return *plan;
 }
 
+// One that this program would make otherwise does not say what is what.
+const Plan* Ledger::State::plan_of_rows() const {
+  try {
+    return meta_where_known(db, "plan") == recorded_plan().fingerprint() ? plan.get() : nullptr;
+  } catch (const InputError&) {
+    return nullptr;
+  }
+}
+
 const Plan& Ledger::plan() const { return state_->recorded_plan(); }
 
 RunSet Ledger::asked() const {
@@ -211,17 +229,15 @@ std::vector<LedgerRun> Ledger::runs_with(const std::set<std::string>& keys, bool
 void Ledger::for_each_row(const Plan& plan, const std::function<void(const RunRow&)>& visit) const {
   const bool same = state_->plan.get() == &plan || guarded(state_->file, [&] { return meta_where_known(state_->db, "plan") == plan.fingerprint(); });
   guarded(state_->file, [&] {
-    RunFinder finder(plan);
-    SettingsRows settings(state_->db);
+    RowNumbers numbers(state_->db, same ? nullptr : state_->plan_of_rows(), plan);
     SQLite::Statement row(state_->db, "SELECT id, asked, state, attempts, seconds, settings, image_set, seed, seal = " + seal_of_run() + " FROM runs");
     while (row.executeStep()) {
       check_seal(row, "the row of run " + row.getColumn(0).getString());
       const int state = row.getColumn(2).getInt();
       RunRow run{row.getColumn(0).getString(), row.getColumn(1).getInt64() - 1, row.getColumn(1).getInt64() > 0, static_cast<RunState>(std::min(state, kInQuarantine - 1)), state == kInQuarantine,
                  row.getColumn(3).getInt(), row.getColumn(4).getDouble()};
-      if (!same || run.number < 0) {
-        run.number = finder.number_of(run.id, row.getColumn(5).getInt64(), [&] { return settings.at(row.getColumn(5).getInt64()); }, row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
-      }
+      if (!same || run.number < 0)
+        run.number = numbers.of(run.id, row.getColumn(1).getInt64(), row.getColumn(5).getInt64(), row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
       visit(run);
     }
   });

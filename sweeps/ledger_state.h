@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "sweeps/common_runs.h"
 #include "sweeps/ledger.h"
 #include "sweeps/ledger_lock.h"
 #include "sweeps/ledger_writer.h"
@@ -20,6 +21,7 @@ struct Ledger::State {
   std::unique_ptr<LedgerWriter> writer = nullptr;   // once something was written
   mutable std::unique_ptr<const Plan> plan = nullptr;   // as it was recorded, once it was asked for
   const Plan& recorded_plan() const;                // ledger_runs.cc
+  const Plan* plan_of_rows() const;                 // the same, where it can be made and is what rows are numbered by; else null
   void lay_out_fresh_packs();                       // ledger.cc; within a transaction
   std::optional<std::int64_t> row_of(const RunId&) const;
   const std::vector<std::int64_t>& rows_by_id() const;   // of all runs that have one, sorted by id
@@ -59,6 +61,21 @@ class SettingsRows {
 
  private:
   SQLite::Statement json_;
+};
+
+/// Numbers in a plan of runs that have a row.
+class RowNumbers {
+ public:
+  /// `before`: the plan by which rows are numbered so far; null: it is not known.
+  RowNumbers(SQLite::Database&, const Plan* before, const Plan&);
+  /// What the row says of the run: its id, its place in the plan so far (from 1; 0: none), the row of its settings.
+  std::optional<std::int64_t> of(const RunId&, std::int64_t asked, std::int64_t settings, std::int64_t image_set, std::int64_t seed);
+
+ private:
+  const Plan* before_;
+  std::optional<CommonRuns> common_;
+  RunFinder finder_;                 // of those that have no place
+  SettingsRows settings_;
 };
 
 /// Numbers of the plan whose runs have a row, ascending.

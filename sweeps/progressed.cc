@@ -27,7 +27,7 @@ std::optional<Progressed> progressed_in(const std::filesystem::path& folder, con
   found.waiting = RunSet::below(plan.size()).without(through);
   const RunSet left = ledger.without_row();
   const bool same = !left.empty() && ledger.plan().fingerprint() == plan.fingerprint();
-  const std::int64_t common = same ? left.size() : left.empty() ? 0 : count_common(ledger.plan(), left, plan);
+  const std::int64_t common = same ? left.size() : left.empty() ? 0 : CommonRuns(ledger.plan(), plan).count(left);
   found.not_asked += left.size() - common;
   found.is_new = plan.size() - known - common;
   if (timed) found.seconds_per_run = seconds / static_cast<double>(timed);

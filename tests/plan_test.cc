@@ -384,11 +384,10 @@ TEST(PackNotes, ThatAreDamagedOrOfAnEarlierFormatAreNone) {
   }
 }
 
-/// How many of these runs have an id that a run of the other plan has.
-std::int64_t common_by_ids(const Plan& before, const RunSet& left, const Plan& after) {
+std::set<RunId> ids_of(const Plan& plan) {
   std::set<RunId> ids;
-  for (std::int64_t i = 0; i < after.size(); ++i) ids.insert(after.run_at(i).id);
-  return std::ranges::count_if(left.numbers(), [&](std::int64_t number) { return ids.contains(before.run_at(number).id); });
+  for (std::int64_t i = 0; i < plan.size(); ++i) ids.insert(plan.run_at(i).id);
+  return ids;
 }
 
 TEST(Plan, CountsTheRunsItSharesWithAnotherAsTheirIdsTell) {
@@ -411,13 +410,21 @@ TEST(Plan, CountsTheRunsItSharesWithAnotherAsTheirIdsTell) {
     for (const std::string& is : definitions) {
       const Plan before(toy_definition(was)), after(toy_definition(is));
       const std::int64_t size = before.size();
+      const std::set<RunId> ids = ids_of(after);
+      const auto is_there = [&](std::int64_t number) { return ids.contains(before.run_at(number).id); };
       std::vector<std::int64_t> gaps;
       for (std::int64_t i = 0; i < size; ++i)
         if (i % 7 != 3 && i % 5 != 0) gaps.push_back(i);
       for (const RunSet& left : {RunSet::below(size), RunSet::below(size, size > 1, 2), RunSet(gaps)}) {
-        const std::int64_t common = common_by_ids(before, left, after);
-        EXPECT_EQ(count_common(before, left, after), common) << was << "then\n" << is << left.text();
+        const std::int64_t common = std::ranges::count_if(left.numbers(), is_there);
+        EXPECT_EQ(CommonRuns(before, after).count(left), common) << was << "then\n" << is << left.text();
         ++(common > 0 ? some : none);
+      }
+      CommonRuns runs(before, after);
+      for (std::int64_t number = 0; number < size; ++number) {
+        const auto found = runs.number_of(number);
+        EXPECT_EQ(found.has_value(), is_there(number)) << was << "then\n" << is << number;
+        EXPECT_TRUE(!found || after.run_at(*found).id == before.run_at(number).id);
       }
     }
   EXPECT_GT(some, 200);

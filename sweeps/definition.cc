@@ -55,9 +55,17 @@ class DefinitionReader {
       toml::table* axes = root_["sweep"][way].as_table();
       if (axes && given.key.starts_with(prefix)) axes->erase(std::string_view(given.key).substr(prefix.size()));
       else if (sweeps(root_["sweep"][way].node(), given.key))
-        command_line_mistake(given, way == "grid" ? fmt::format("{} is swept, so its base value has no effect. Write --set 'sweep.grid.{}=[{}]'.", given.key, given.key, given.value)
+        command_line_mistake(given, way == "grid" ? fmt::format("{} is swept, so its base value has no effect. Write --set 'sweep.grid.{}=[{}]'.", given.key, given.key, as_toml(given))
                                                   : fmt::format("{} is swept under sweep.{}, so its base value has no effect. Change its values there, in the file.", given.key, way));
     }
+  }
+
+  /// On the command line a word needs no quotation marks; in a list it does.
+  std::string as_toml(const Override& given) const {
+    const auto& keys = definition_.study->keys;
+    const auto key = std::ranges::find(keys, given.key, &Key::name);
+    const bool word = key != keys.end() && (key->type == KeyType::kString || key->type == KeyType::kPath);
+    return word && !given.value.starts_with('"') ? text(Value(given.value)) : given.value;
   }
 
   bool sweeps(const toml::node* axes, const std::string& key) const {

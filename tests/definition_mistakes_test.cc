@@ -250,7 +250,8 @@ TEST(DefinitionMistakes, OfKeysThatMoveTogether) {
 TEST(DefinitionMistakes, OfOverrides) {
   const auto said = [](std::vector<Override> overrides) { return mistakes(kFull, std::move(overrides)); };
   EXPECT_THAT(said({{"planted.condition", "b"}}), ElementsAre("--set planted.condition=b: planted.condition is swept, so its base value has no effect. "
-                                                              "Write --set 'sweep.grid.planted.condition=[b]'."));
+                                                              "Write --set 'sweep.grid.planted.condition=[\"b\"]'."));
+  EXPECT_THAT(said({{"sweep.grid.planted.condition", "[\"b\"]"}}), testing::Not(testing::Contains(testing::HasSubstr("is no list")))) << "what is advised can be read";
   const auto swept = [](const std::string& table) { return mistakes(kHead + table, {{"planted.effect", "7"}}); };
   EXPECT_THAT(swept("[[sweep.zip]]\n\"planted.steps\" = [1]\n[[sweep.zip]]\nplanted.effect = [1, 2]\n"),
               ElementsAre("--set planted.effect=7: planted.effect is swept under sweep.zip, so its base value has no effect. Change its values there, in the file."));

@@ -22,4 +22,4 @@ build/palimpsest launch -n 2 sweep sweeps/definitions/familiarity-demo.toml --ou
 
 step "what the runs say"
 build/palimpsest report results/familiarity-demo
-printf '\nReport: %s (any browser opens it; no network needed), %d s after the build.\n' "$root/results/familiarity-demo/report.html" $(($(date +%s) - start))
+printf '\nAny browser opens it, without a network: file://%s, %d s after the build.\n' "$root/results/familiarity-demo/report.html" $(($(date +%s) - start))

@@ -128,7 +128,8 @@ std::optional<int> outcome_of(const WorldEnd& end, const ExitFile& file, bool be
   if (end.asked_to_stop) return outcome.exit_code;
   if (end.signal && !end.hung) return std::nullopt;  // ranks that stopped because of it were not asked to
   if (outcome.exit_code) return outcome.exit_code;
-  if (begun || outcome.started || killed_by_signal(end.exit_code)) return std::nullopt;
+  const bool lost_at_its_start = end.exit_code == 3;   // as a rank says to which MPI did not come
+  if (begun || outcome.started || killed_by_signal(end.exit_code) || lost_at_its_start) return std::nullopt;
   throw InputError(fmt::format(
       "mpirun ended with {}, and no word of rank 0 is in {}. What mpirun says is above; with --hosts, the hosts must "
       "share this folder and have this program.",

@@ -4,9 +4,12 @@
 #include <filesystem>
 #include <new>
 
+#include <fmt/format.h>
+
 #include "launch/command.h"
 #include "launch/exit_code.h"
 #include "launch/mpi_pairs.h"
+#include "launch/peer_clock.h"
 #include "launch/stop_signal.h"
 #include "launch/watchdog.h"
 #include "runtime/error.h"
@@ -21,6 +24,8 @@ namespace {
 // With its launcher gone rank 0 gets a moment to commit what it has.
 constexpr std::chrono::milliseconds kGraceOfFirst{2000}, kGraceOfOthers{0};
 constexpr double kMeetingSeconds = 10;  // how long ranks that are through wait for the others before they end the world
+
+constexpr int kSilencesOfAStart = 10;   // MPI was seen to wait without end for a rank that was killed before it had begun
 
 struct Declared {
   CommandLine* line;
@@ -90,8 +95,15 @@ void end_where_hosts_are_parted(MpiWorld& world) {
 int run_as_rank(const Run& run, int& argc, char**& argv) {
   catch_stop_signals();
   Watchdog watchdog(MpiWorld::rank_in_environment() == 0 ? kGraceOfFirst : kGraceOfOthers);
-  if (MpiWorld::started_by_launcher()) watchdog.watch_parent();
+  if (MpiWorld::started_by_launcher()) {
+    const auto limit = kSilencesOfAStart * silence_limit();
+    watchdog.watch_parent();
+    watchdog.set_last_words(fmt::format("rank {}: MPI did not start within {} s. Another rank was lost before it had begun, or hosts cannot reach each other. The same command begins again.",
+                                        MpiWorld::rank_in_environment(), limit.count()));
+    watchdog.end_within(limit);
+  }
   MpiWorld world(argc, argv, end_where_hosts_are_parted);
+  watchdog.call_off();
   return run_on_all_ranks(run, world);
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "launch/stop_signal.h"
@@ -34,6 +35,12 @@ void Watchdog::end_within(std::chrono::milliseconds time) {
   set_deadline(time);
 }
 
+void Watchdog::call_off() {
+  const std::lock_guard lock(mutex_);
+  deadline_.reset();
+  last_words_.clear();
+}
+
 void Watchdog::set_last_words(std::string words) {
   const std::lock_guard lock(mutex_);
   last_words_ = std::move(words);
@@ -59,7 +66,7 @@ bool Watchdog::somebody_gone() const {
 }
 
 void Watchdog::set_deadline(std::chrono::milliseconds time) {
-  if (!deadline_) deadline_ = Clock::now() + time;
+  deadline_ = std::min(deadline_.value_or(Clock::time_point::max()), Clock::now() + time);
 }
 
 }  // namespace palimpsest

@@ -22,7 +22,8 @@ class Watchdog {
   ~Watchdog();
   void watch_parent();                              // the MPI launcher that started this process
   void watch(const ProcessIdentity&);               // another, of this host
-  void end_within(std::chrono::milliseconds);       // the first call counts
+  void end_within(std::chrono::milliseconds);       // the earliest counts
+  void call_off();                                  // that end, and its last words
   void set_last_words(std::string);
 
  private:

@@ -4,9 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
-#include <unordered_map>
 
 #include "sweeps/condition.h"
 
@@ -25,9 +23,12 @@ class Numbers {
   std::map<std::pair<std::size_t, std::string>, int> known_;
 };
 
-/// The swept keys of either plan that tell runs apart.
+bool same_study(const Plan& before, const Plan& plan) { return before.definition().study->name == plan.definition().study->name; }
+
+/// The swept keys of either plan that tell runs apart; none where they are of two studies, which have no run in common.
 std::vector<std::string> keys_of(const Plan& before, const Plan& plan) {
   std::set<std::string> keys;
+  if (!same_study(before, plan)) return {};
   for (const Plan* one : {&before, &plan})
     for (const std::string& key : swept_keys(one->definition()))
       if (tells_runs_apart(*one->definition().study, key)) keys.insert(key);
@@ -190,6 +191,7 @@ class CommonSets {
 
 // Keys that neither sweeps: where one has another value, no run is the same.
 bool agree_elsewhere(const Plan& before, const Plan& plan) {
+  if (!same_study(before, plan)) return false;
   const std::vector<std::string> swept = keys_of(before, plan);
   const auto said = [&](const Plan& one) {
     std::map<std::string, std::string> values;

@@ -65,7 +65,7 @@ class DefinitionReader {
     const auto& keys = definition_.study->keys;
     const auto key = std::ranges::find(keys, given.key, &Key::name);
     const bool word = key != keys.end() && (key->type == KeyType::kString || key->type == KeyType::kPath);
-    return word && !given.value.starts_with('"') ? text(Value(given.value)) : given.value;
+    return word && !given.value.starts_with('"') && !given.value.starts_with('\'') ? text(Value(given.value)) : given.value;
   }
 
   bool sweeps(const toml::node* axes, const std::string& key) const {

@@ -158,12 +158,13 @@ bool is_fact(SQLite::Database& db, const std::string& key, const std::optional<s
 bool is_recorded(SQLite::Database& db, const Plan& plan) { return is_fact(db, "plan", plan.fingerprint()) && is_fact(db, "inputs"); }
 
 // Where nothing changed, no row is looked at. What a salvaged ledger may lack is written anew.
-void put_runs(SQLite::Database& db, const Plan* before, const Plan& plan, const RunSet& asked) {
-  const std::string fingerprint = plan.fingerprint(), numbers = asked.text();
-  const bool same = is_recorded(db, plan);
+void put_runs(SQLite::Database& db, bool same, const Plan* before, const Plan& plan, const RunSet& asked) {
+  const std::string numbers = asked.text();
   if (same && is_fact(db, "asked", numbers)) return;
-  if (!same) set_meta(db, "inputs", plan.inputs().text());
-  set_meta(db, "plan", fingerprint);
+  if (!same) {
+    set_meta(db, "inputs", plan.inputs().text());
+    set_meta(db, "plan", plan.fingerprint());
+  }
   set_meta(db, "asked", numbers);
   number_rows(db, before, plan, asked);
 }
@@ -228,11 +229,12 @@ void Ledger::record_definition(const Plan& plan, const RunSet& asked, const std:
     check_same_study(db, plan.definition());
     check_same_slice(db, slice);
     state_->lay_out_fresh_packs();
-    const Plan* before = is_recorded(db, plan) ? &plan : state_->plan_of_rows();
+    const bool same = is_recorded(db, plan);
+    const Plan* before = same ? &plan : state_->plan_of_rows();
     set_meta(db, "slice", text(slice));
     put_facts(db, plan.definition(), state_->epoch, provenance);
     put_claims(db, plan.definition().claims);
-    put_runs(db, before, plan, asked);
+    put_runs(db, same, before, plan, asked);
     crash_point("before-record");
   });
   state_->plan = std::make_unique<const Plan>(plan);

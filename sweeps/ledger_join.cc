@@ -25,8 +25,8 @@ constexpr const char* kCopy[] = {
     "ON CONFLICT (id) DO UPDATE SET asked = max(asked, excluded.asked), state = excluded.state, attempts = excluded.attempts, reason = excluded.reason, "
     "host = excluded.host, device = excluded.device, started = excluded.started, finished = excluded.finished, seconds = excluded.seconds, "
     "results = excluded.results WHERE state <> 1 AND excluded.state <> 0",
-    // Those of a run that is in both are numbered on, and a second result came second; but a copy of a ledger has no attempts of its own.
-    "INSERT INTO attempts SELECT mr.row, number + coalesce((SELECT max(a.number) FROM main.attempts a WHERE a.run = mr.row), 0), pack, "
+    // Those of a run that is in both are numbered on, and a second result came second; what a copy of a ledger began with is in both already.
+    "INSERT INTO attempts SELECT mr.row, row_number() OVER (PARTITION BY mr.row ORDER BY number) + coalesce((SELECT max(a.number) FROM main.attempts a WHERE a.run = mr.row), 0), pack, "
     "epoch + (SELECT epochs FROM before), x.host, x.device, rank, x.started, x.finished, "
     "CASE WHEN outcome = 1 AND EXISTS (SELECT 1 FROM main.attempts a WHERE a.run = mr.row AND a.outcome = 1) THEN 3 ELSE outcome END, x.reason "
     "FROM slice.every_attempt x JOIN slice.runs xr ON xr.row = x.run JOIN main.runs mr ON mr.id = xr.id "

@@ -42,7 +42,7 @@ std::vector<Slice> slices_of(const std::string& text) {
 
 std::string meta(SQLite::Database& db, const std::string& key) {
   auto value = meta_where_known(db, key);
-  if (!value) throw FormatError("the sweep that made it was stopped before it wrote its definition. Run `palimpsest sweep` again.");
+  if (!value) throw FormatError("the sweep that made it has not written its definition. If it is not running any more, run `palimpsest sweep` again.");
   return std::move(*value);
 }
 

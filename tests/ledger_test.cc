@@ -189,39 +189,6 @@ TEST_F(LedgerIn, AFolderOfOneSliceRefusesAnother) {
   EXPECT_THAT(message_of<InputError>([&] { record({1, 2}); }), HasSubstr("holds all of the sweep"));
 }
 
-TEST_F(LedgerIn, SlicesKnowWhichOfThemAreRead) {
-  const TemporaryFolder other;
-  for (const auto& [where, slice] : {std::pair(folder.path(), Slice{3, 3}), std::pair(other.path(), Slice{1, 3})})
-    Ledger::open_for_writing(where).record_definition(planned.plan, planned.all(), {{"host", std::to_string(slice.number)}}, slice);
-  EXPECT_THAT(Ledger::open_for_reading(std::vector{folder.path(), other.path()}).slices(), ElementsAre(Slice{1, 3}, Slice{3, 3}));
-}
-
-// Provenance: what each of them did with a run that both had, one result of which counts.
-TEST_F(LedgerIn, ARunThatTwoSlicesHaveKeepsTheAttemptsOfBothAndOneResult) {
-  const TemporaryFolder other;
-  const RunSpec &twice = planned.runs[0], &second = planned.runs[1];
-  const auto on = [](Attempt one, const char* host) { return one.host = host, one; };
-  {
-    Ledger here = started(folder.path(), planned), there = started(other.path(), planned);
-    commit(here, AttemptStarted{{on(attempt(twice), "a"), on(attempt(second), "a")}});
-    commit(here, success(twice, {1, 0.5f}));
-    commit(here, AttemptsEnded{{on(attempt(second), "a")}, Ending::kStopped});
-    for (int number : {1, 2}) commit(there, AttemptStarted{{on(attempt(twice, number), "b"), on(attempt(second, number), "b")}});
-    commit(there, AttemptsEnded{{on(attempt(twice), "b"), on(attempt(second), "b")}, Ending::kLost});
-    commit(there, success(twice, {1, 0.5f}, 2));
-    commit(there, success(second, {2, 1.5f}, 2));
-  }
-  const auto told = [&](const std::vector<std::filesystem::path>& folders, const RunSpec& run) {
-    const RunRecord record = Ledger::open_for_reading(folders).record(run.id);
-    std::string text = fmt::format("{} given out:", record.run.attempts);
-    for (const PastAttempt& one : record.attempts) text += fmt::format(" {}{} on {}", one.attempt.number, &one == counting_attempt(record) ? " counts" : one.outcome == Outcome::kDropped ? " dropped" : "", one.attempt.host.str());
-    return text + fmt::format("; {} measured", record.measurements.size());
-  };
-  EXPECT_EQ(told({folder.path(), other.path()}, twice), "3 given out: 1 counts on a 2 on b 3 dropped on b; 1 measured");
-  EXPECT_EQ(told({folder.path(), other.path()}, second), "3 given out: 1 on a 2 on b 3 counts on b; 1 measured");
-  EXPECT_EQ(told({folder.path(), folder.path()}, twice), "1 given out: 1 counts on a; 1 measured") << "a copy adds nothing";
-}
-
 std::vector<std::string> hosts(const Ledger& ledger) {
   std::vector<std::string> hosts;
   for (const auto& session : ledger.provenances()) hosts.push_back(session.at("host"));

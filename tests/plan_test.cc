@@ -431,5 +431,21 @@ TEST(Plan, CountsTheRunsItSharesWithAnotherAsTheirIdsTell) {
   EXPECT_GT(none, 50);
 }
 
+TEST(Plan, SharesNoRunWithOneOfAnotherStudyWhoseKeysItDoesNotHave) {
+  static const Study other = [] {
+    Study study = toy();
+    study.name = "other toy";
+    study.keys = {{.name = "slow.depth", .type = KeyType::kInteger, .default_value = std::int64_t{8}, .meaning = "Depth."}};
+    study.inspect = [](const Settings&, std::int64_t, std::int64_t) { return Inputs{}; };
+    return study;
+  }();
+  add_study(other);
+  const Plan plan(toy_definition("[sweep.grid]\n\"fast.rank\" = [4, 8]\n"));
+  const Plan another(read_definition_text("study = \"other toy\"\nname = \"t\"\n", "/folder/t.toml"));
+  EXPECT_EQ(CommonRuns(plan, another).count(RunSet::below(plan.size())), 0);
+  EXPECT_EQ(CommonRuns(another, plan).count(RunSet::below(another.size())), 0);
+  EXPECT_EQ(CommonRuns(plan, another).number_of(0), std::nullopt);
+}
+
 }  // namespace
 }  // namespace palimpsest

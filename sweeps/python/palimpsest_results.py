@@ -3,8 +3,8 @@
     from palimpsest_results import Results
     results = Results("results/familiarity")         # or several folders: slices of one sweep
     results.metrics                                  # ["alignment.cosine", ...]
-    results.runs()                                   # one dict a run that was handed out: id, state, seed, image_set, and the keys that were swept
-    results.never_handed_out                         # how many runs wait beside these: nothing is known of them but that they are asked for
+    results.runs()                                   # one dict a run that was handed out, but those in flight for the first time: id, state, seed, image_set, and the keys that were swept
+    results.never_handed_out                         # how many runs nobody had yet: nothing is known of them but that they are asked for
     array = results.array("alignment.specificity")   # array.values [run, *axes], array.axes, array.runs
     frame = results.frame("alignment.specificity")   # tidy: one row a number (needs pandas)
 
@@ -60,7 +60,7 @@ class Results:
         """Runs that the definition asks for and that nobody had yet; `palimpsest export` lists them, too."""
         asked, known = set(), set()
         if len(self._ledgers) == 1:
-            return _asked(self._ledgers[0])[0] - _numbers(self._ledgers[0])[0] - _in_flight(self._ledgers[0])
+            return _without_anybody(self._ledgers[0])
         for ledger in self._ledgers:
             asked.update(_asked(ledger)[1]())
             known.update(_numbers(ledger)[1]())
@@ -68,7 +68,7 @@ class Results:
         return len(asked - known)
 
     def runs(self):
-        """Runs that the definition asks for and that were handed out, sorted by id; one that two ledgers have is given once, done rather than not."""
+        """Runs that the definition asks for and that were handed out, but those in flight for the first time, sorted by id; one that two ledgers have is given once, done rather than not."""
         found = {}
         for ledger in self._ledgers:
             for run in _runs(ledger, self.swept):
@@ -143,7 +143,7 @@ def _open(folder):
 def _meta(ledger, key):
     row = ledger.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     if row is None:
-        raise ValueError("the sweep that made this ledger was stopped before it wrote its definition: run it again")
+        raise ValueError("the sweep that made this ledger has not written its definition: if it is not running any more, run it again")
     return row[0]
 
 
@@ -174,12 +174,18 @@ def _packs(ledger):
 
 def _in_flight(ledger):
     """How many of these have none."""
-    rows = "SELECT count(*) FROM runs WHERE asked > 0 AND asked BETWEEN ? AND ? AND (asked - ?) % ? = 0"
-    flying = 0
-    for pack in _packs(ledger):
-        for places in pack:
-            flying += len(places) - ledger.execute(rows, (places[0] + 1, places[-1] + 1, places[0] + 1, places.step)).fetchone()[0]
-    return flying
+    _, rows = _numbers(ledger)
+    known = set(rows())
+    return sum(number not in known for pack in _packs(ledger) for places in pack for number in places)
+
+
+def _without_anybody(ledger):
+    """Asked for, without a row and not in flight, all at one moment: a sweep may be at work on it."""
+    ledger.execute("BEGIN")
+    try:
+        return _asked(ledger)[0] - _numbers(ledger)[0] - _in_flight(ledger)
+    finally:
+        ledger.execute("ROLLBACK")
 
 
 def _numbers(ledger):

@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
-#include <new>
 
 #include <fmt/format.h>
 
@@ -13,6 +11,7 @@
 #include "launch/stop_signal.h"
 #include "launch/watchdog.h"
 #include "runtime/error.h"
+#include "runtime/failure.h"
 #include "runtime/host_memory.h"
 #include "runtime/mpi_world.h"
 #include "runtime/settings.h"
@@ -33,11 +32,6 @@ struct Declared {
   Run run;
 };
 
-struct Outcome {
-  int exit_code = 0;
-  std::string sentence;  // empty: nothing to say
-};
-
 std::vector<Declared> declare(CommandLine& program) {
   std::vector<Declared> declared;
   for (const Command& command : commands()) {
@@ -47,28 +41,23 @@ std::vector<Declared> declare(CommandLine& program) {
   return declared;
 }
 
-Outcome outcome_of(const Run& run, MpiWorld& world) {
+// Its text is empty where there is nothing to say.
+Failure outcome_of(const Run& run, MpiWorld& world) {
   try {
     return {run(world), {}};
-  } catch (const Error& error) {
-    return {error.exit_code(), error.what()};
-  } catch (const std::filesystem::filesystem_error& error) {
-    return {2, error.path1().string() + ": " + error.code().message() + ". Check the path and its permissions."};
-  } catch (const std::bad_alloc&) {
-    return {3, "out of memory. Run the same command again with fewer ranks or smaller packs."};
   } catch (const std::exception& error) {
-    return {1, error.what()};
+    return failure_of(error);
   }
 }
 
-void say(const Outcome& outcome) {
-  if (!outcome.sentence.empty()) std::fprintf(stderr, "palimpsest: %s\n", outcome.sentence.c_str());
+void say(const Failure& outcome) {
+  if (!outcome.text.empty()) std::fprintf(stderr, "palimpsest: %s\n", outcome.text.c_str());
 }
 
 // An error is said once: by rank 0, or, where rank 0 has none and waits for a rank that is gone, by the one that left.
 int run_on_all_ranks(const Run& run, MpiWorld& world) {
   if (world.rank() == 0) announce_start();
-  const Outcome outcome = outcome_of(run, world);
+  const Failure outcome = outcome_of(run, world);
   if (world.rank() == 0) say(outcome);
   if (!world.meet(kMeetingSeconds)) {
     if (world.rank() != 0) say(outcome);
@@ -84,7 +73,7 @@ int run_on_all_ranks(const Run& run, MpiWorld& world) {
 void end_where_hosts_are_parted(MpiWorld& world) {
   const PairTrial trial = try_pairs(world);
   if (trial.parted.empty()) return;
-  const Outcome outcome{2, parted_text(trial.parted, trial.hosts, kPairSeconds)};
+  const Failure outcome{2, parted_text(trial.parted, trial.hosts, kPairSeconds)};
   say(outcome);
   announce_start();
   hand_over(outcome.exit_code);
@@ -110,7 +99,7 @@ int run_as_rank(const Run& run, int& argc, char**& argv) {
 int run_on_first_rank(const Run& run) {
   if (MpiWorld::rank_in_environment() != 0) return 0;
   MpiWorld alone;
-  const Outcome outcome = outcome_of(run, alone);
+  const Failure outcome = outcome_of(run, alone);
   say(outcome);
   return hand_over(outcome.exit_code);
 }

@@ -8,27 +8,21 @@
 #include <string>
 
 #include "runtime/error.h"
+#include "runtime/failure.h"
 
 namespace palimpsest {
 namespace {
-
-struct Failure {
-  int exit_code = 0;   // 0: none
-  std::string text;
-};
 
 Failure attempt(const std::function<void()>& act) {
   try {
     act();
     return {};
-  } catch (const Error& error) {
-    return {error.exit_code(), error.what()};
   } catch (const std::exception& error) {
-    return {1, error.what()};
+    return failure_of(error);
   }
 }
 
-Failure failure_of(Communicator& world, int rank, const Failure& failure) {
+Failure of_rank(Communicator& world, int rank, const Failure& failure) {
   auto exit_code = at::full({1}, failure.exit_code, at::kLong);
   world.broadcast(exit_code, rank);
   const std::string text = text_of_rank(world, rank, failure.text);
@@ -60,7 +54,7 @@ void agree(Communicator& world, const std::function<void()>& act) {
   auto first = at::full({1}, mine.exit_code ? world.world_size() - world.rank() : 0, at::kFloat);   // largest on the first rank that failed
   world.all_reduce(first, Reduction::kMax);
   const int distance = static_cast<int>(first.item<float>());
-  if (distance > 0) throw_again(failure_of(world, world.world_size() - distance, mine));
+  if (distance > 0) throw_again(of_rank(world, world.world_size() - distance, mine));
 }
 
 std::string text_of_rank(Communicator& world, int rank, const std::string& text) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "runtime/error.h"
+#include "runtime/failure.h"
 
 namespace palimpsest {
 namespace {
@@ -30,13 +31,9 @@ void write_all(const std::filesystem::path& target, std::span<const std::byte> b
 }  // namespace
 
 void cannot_write(const std::filesystem::path& file, int error) {
-  const std::string reason = std::generic_category().message(error);
-  if (error == ENOSPC || error == EDQUOT)
-    throw Interrupted(file.string() + ": the disk is full (" + reason + "). Free some space and run the same command again.");
-  if (error == EIO)
-    throw Interrupted(file.string() + ": the disk failed (" + reason + "). Run the same command again when it is well.");
+  if (const std::string trouble = disk_trouble(file, error); !trouble.empty()) throw Interrupted(trouble);
   if (error == EISDIR) throw InputError(file.string() + ": is a folder, and a file is to be written there. Name a file.");
-  throw InputError(file.string() + ": cannot be written: " + reason + ". Name a folder that can be written to.");
+  throw InputError(file.string() + ": cannot be written: " + std::generic_category().message(error) + ". Name a folder that can be written to.");
 }
 
 PendingFile::PendingFile(std::filesystem::path target)

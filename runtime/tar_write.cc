@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "runtime/error.h"
+#include "runtime/failure.h"
 #include "runtime/tar.h"
 #include "runtime/tar_header.h"
 
@@ -17,11 +18,8 @@ namespace {
 constexpr std::int64_t kLargestOctalSize = 077777777777;  // eleven digits
 
 [[noreturn]] void cannot_write(const std::filesystem::path& archive, int error) {
-  const std::string reason = std::generic_category().message(error);
-  if (error == ENOSPC || error == EDQUOT)
-    throw Interrupted(archive.string() + ": the disk is full (" + reason +
-                      "). Free some space and run the same command again.");
-  throw InputError(archive.string() + ": cannot be written: " + reason + ". Name a folder that can be written to.");
+  if (const std::string trouble = disk_trouble(archive, error); !trouble.empty()) throw Interrupted(trouble);
+  throw InputError(archive.string() + ": cannot be written: " + std::generic_category().message(error) + ". Name a folder that can be written to.");
 }
 
 TarHeader header_of(std::string_view name, char type, std::int64_t size) {

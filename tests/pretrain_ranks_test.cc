@@ -84,6 +84,16 @@ TEST_F(PretrainOverRanks, WhatFailsOnOneRankIsThrownOnAllWithItsName) {
   } catch (const InputError& error) {
     EXPECT_STREQ(error.what(), "rank 2: the folder /photos is not there");
   }
+  const auto place_fails = [&](std::errc why) {
+    if (everyone_->rank() == 1) throw std::filesystem::filesystem_error("cannot create", "/out", std::make_error_code(why));
+  };
+  try {
+    agree(*everyone_, [&] { place_fails(std::errc::permission_denied); });
+    FAIL() << "rank " << everyone_->rank() << " went on";
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "rank 1: /out: Permission denied. Check the path and its permissions.");
+  }
+  EXPECT_THROW(agree(*everyone_, [&] { place_fails(std::errc::no_space_on_device); }), Interrupted);
   EXPECT_NO_THROW(agree(*everyone_, [] {}));
 }
 

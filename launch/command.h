@@ -20,7 +20,7 @@ using AddCommand = Run (*)(CommandLine& command);
 /// Who runs a command that was started under mpirun.
 enum class Ranks { kFirst, kAll };
 
-/// Reads the definition that a command over all ranks is given; throws InputError.
+/// What the definition needs that a command over all ranks is given; throws InputError where it cannot be read.
 using NeedsOfDefinition = DefinitionNeeds (*)(const DefinitionArgument&);
 
 struct Command {

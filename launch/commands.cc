@@ -1,7 +1,7 @@
 #include "launch/commands.h"
 
-
 namespace palimpsest {
+
 const std::vector<Command>& commands() {
   static const std::vector<Command> list = {
       {"plan", "show what a sweep would run: axes, runs, packs, time", add_plan, Ranks::kFirst},

@@ -28,7 +28,22 @@ void refuse_unread_folder(const std::filesystem::path& file, const Settings& set
                                file.string(), place, key, settings.string(place + "." + key), source));
 }
 
+void refuse_unread_folders(const std::filesystem::path& file, const Definition& definition) {
+  if (!definition.base.has("images.source") || axis_of(definition, "images.source")) return;
+  Settings settings = definition.base;
+  for (const char* key : {"path", "masks"})
+    for (const Value& value : values_of(definition, fmt::format("images.{}", key))) {
+      settings.set(fmt::format("images.{}", key), value);
+      refuse_unread_folder(file, settings, "images", key);
+    }
+}
+
 }  // namespace
+
+std::vector<Value> values_of(const Definition& definition, std::string_view key) {
+  const SweepAxis* axis = axis_of(definition, key);
+  return axis ? axis->values : std::vector{definition.base.at(key)};
+}
 
 std::string kinds_of_definition() {
   std::string out;
@@ -48,8 +63,7 @@ Definition read_sweep(const std::filesystem::path& file, std::span<const Overrid
   if (!given_a_study && std::ranges::none_of(names, only_sweeps_have) && std::ranges::any_of(names, pretraining_has))
     throw InputError(fmt::format("{0}: this is a pretraining definition. Write: palimpsest pretrain {0} --out DIR", file.string()));
   Definition definition = read_definition(file, overrides);
-  if (definition.base.has("images.source") && !axis_of(definition, "images.source"))
-    for (const char* key : {"path", "masks"}) refuse_unread_folder(file, definition.base, "images", key);
+  refuse_unread_folders(file, definition);
   return definition;
 }
 

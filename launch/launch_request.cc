@@ -1,5 +1,6 @@
 #include "launch/launch_request.h"
 
+#include <arpa/inet.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
@@ -34,6 +36,15 @@ void add_with_what_it_names(const std::filesystem::path& file, std::set<std::str
   const std::string text = read_file(file);
   for (std::sregex_iterator match(text.begin(), text.end(), quoted), end; match != end; ++match)
     add_with_what_it_names(file.parent_path() / ((*match)[1].matched ? (*match)[1] : (*match)[2]).str(), files);
+}
+
+// An address with its bits, or an interface.
+bool is_network(const std::string& word) {
+  static const std::regex with_bits(R"(([\d.]+)/(\d{1,2}))"), interface(R"([A-Za-z][^,/\s]*)");
+  std::smatch parts;
+  in_addr unused;
+  if (!std::regex_match(word, parts, with_bits)) return std::regex_match(word, interface);
+  return inet_pton(AF_INET, parts[1].str().c_str(), &unused) == 1 && std::stoi(parts[2]) <= 32;
 }
 
 }  // namespace
@@ -81,10 +92,10 @@ std::vector<std::string> inputs_of(const std::vector<std::string>& command) {
 }
 
 void refuse_unreadable_network(const std::string& network) {
-  static const std::string one = R"((\d{1,3}(\.\d{1,3}){3}/\d{1,2}|[A-Za-z][^,/\s]*))";
-  static const std::regex list(one + "(," + one + ")*");
-  if (!network.empty() && !std::regex_match(network, list))
-    throw InputError(fmt::format("--network {}: this is no network. Write it as 10.0.0.0/24.", network));
+  if (network.empty()) return;
+  std::istringstream words(network + ",");   // the last comma ends a word, too
+  for (std::string word; std::getline(words, word, ',');)
+    if (!is_network(word)) throw InputError(fmt::format("--network {}: this is no network. Write it as 10.0.0.0/24.", network));
 }
 
 void refuse_impossible_folder(const std::filesystem::path& folder) {

@@ -41,9 +41,9 @@ int gpus_here(const LaunchRequest& request) {
 
 // Cores that a container shares are counted by time, and two hardware threads of a core may both be wanted.
 int slots_here(const LaunchRequest& request) {
-  if (request.ranks && !request.ranks_per_gpu) return std::max(host_cores().usable(), host_cores().allowed);
+  if (request.ranks) return std::max(host_cores().usable(), host_cores().allowed);
   const int gpus = gpus_here(request), slots = ranks_of_host(request, "this host", host_cores().usable(), gpus);
-  if (gpus > 0 && !request.ranks) fmt::print(stderr, "palimpsest: {}.\n", ranks_by_gpus(request, gpus));
+  if (gpus > 0) fmt::print(stderr, "palimpsest: {}.\n", ranks_by_gpus(request, gpus));
   return slots;
 }
 
@@ -61,6 +61,7 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
   else
     hosts_ = hosts_of_allocation(), allocation_ = !hosts_.empty();
   if (hosts_.empty()) hosts_ = {{"localhost", slots_here(request)}};
+  if (allocation_ && !request.ranks && !std::getenv("SLURM_NTASKS")) count_gpus_of_allocation();
   const bool alone = std::ranges::all_of(hosts_, is_this_host);
   // Within an allocation Slurm started us, so its hosts are there; and ssh may not be let in.
   if ((!alone && !allocation_ && !request.no_check) || (request.check && !allocation_)) {
@@ -69,15 +70,25 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
     findings_ = check.findings;
     network_ = check.network;
     for (std::size_t i = 0; i < hosts_.size(); ++i)
-      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = ranks_of_host(request, hosts_[i].name, reports[i].facts->cores, reports[i].facts->devices);
+      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = ranks_of(hosts_[i], *reports[i].facts);
   }
   if (!request.network.empty()) network_ = request.network;
   complete_slots();
 }
 
+int WorldHosts::ranks_of(const Host& host, const HostFacts& facts) const {
+  return ranks_of_host(request_, host.name, facts.cores, is_this_host(host) ? gpus_here(request_) : facts.devices);
+}
+
+// Its hosts came with their cores; the nodes of one allocation are taken to have as many GPUs as this.
+void WorldHosts::count_gpus_of_allocation() {
+  for (Host& host : hosts_)
+    if (host.slots > 0) host.slots = ranks_of_host(request_, host.name, host.slots, gpus_here(request_));
+}
+
 void WorldHosts::complete_slots() {
   for (Host& host : hosts_)
-    if (host.slots == 0) host.slots = ranks_of_host(request_, host.name, host_cores().usable(), gpus_of_host());
+    if (host.slots == 0) host.slots = ranks_of_host(request_, host.name, host_cores().usable(), gpus_here(request_));
 }
 
 std::vector<HostReport> WorldHosts::probe(bool links) const {

@@ -29,6 +29,8 @@ class WorldHosts {
   void look_for_lost();
 
  private:
+  int ranks_of(const Host&, const HostFacts&) const;
+  void count_gpus_of_allocation();
   void complete_slots();
   std::vector<HostReport> probe(bool links) const;
 

@@ -63,9 +63,19 @@ class ExitFile {
   std::string shared_;
 };
 
-// A host that starts ranks elsewhere need not have what they read; what those of --hosts have is asked of them.
+// A host that starts ranks elsewhere need not have what they read.
 bool ranks_are_here(const LaunchRequest& request) {
   return request.hosts.empty() ? std::getenv("SLURM_JOB_ID") == nullptr : std::ranges::any_of(read_hostfile(request.hosts), is_this_host);
+}
+
+// Several are asked what images they have, this one among them, and told of by name.
+bool hosts_are_asked(const LaunchRequest& request) {
+  return !request.hosts.empty() && (request.check || (!request.no_check && !std::ranges::all_of(read_hostfile(request.hosts), is_this_host)));
+}
+
+std::string without_full_stop(std::string text) {
+  while (text.ends_with('.')) text.pop_back();
+  return text;
 }
 
 // Mistakes are told here and once, before any host is asked and any rank started.
@@ -74,14 +84,17 @@ void check_words(const Command& command, LaunchRequest& request) {
   const Run unused = command.add(line);
   if (const auto unparsed = line.parse({request.command.begin() + 1, request.command.end()})) {
     if (!unparsed->mistake) return;   // --help
-    throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, unparsed->what, command.name));
+    throw InputError(fmt::format("{}: {}. See palimpsest {} --help.", command.name, without_full_stop(unparsed->what), command.name));
   }
   const DefinitionArgument given = definition_argument_of(line);
   const DefinitionNeeds needs = command.needs(given);
   const std::string device = line.values("--device").empty() ? "auto" : line.values("--device").front();
   if (needs.gpus && device != "cpu") request.gpus = device;
   for (const std::string& out : line.values("--out")) refuse_impossible_folder(out);
-  if (ranks_are_here(request)) refuse_what_is_missing(needs);
+  if (ranks_are_here(request)) {
+    refuse_missing_weights(needs);
+    if (!hosts_are_asked(request)) refuse_missing_images(needs);
+  }
   request.images = needs.images;
 }
 

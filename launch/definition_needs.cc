@@ -13,12 +13,6 @@
 namespace palimpsest {
 namespace {
 
-// Of a key, whatever the conditions.
-std::vector<Value> values_of(const Definition& definition, std::string_view key) {
-  const SweepAxis* axis = axis_of(definition, key);
-  return axis ? axis->values : std::vector{definition.base.at(key)};
-}
-
 std::vector<std::string> slow_files(const Definition& definition) {
   std::vector<std::string> files;
   for (const Key& key : definition.study->keys) {
@@ -28,11 +22,14 @@ std::vector<std::string> slow_files(const Definition& definition) {
   return files;
 }
 
-// Which masks go with which of several folders is the plan's to know.
+// Which masks go with which of several folders is the plan's to know; where the number of images or what is done about unreadable ones is swept,
+// a glance is for what every run needs.
 std::vector<ImagePlace> image_places(const Definition& definition) {
   if (!definition.base.has("images.path") || axis_of(definition, "images.source") || axis_of(definition, "images.masks")) return {};
   std::vector<ImagePlace> places;
   Settings settings = definition.base;
+  if (axis_of(definition, "images.total")) settings.set("images.total", std::int64_t{0});
+  if (axis_of(definition, "images.unreadable")) settings.set("images.unreadable", std::string("skip"));
   for (const Value& path : values_of(definition, "images.path")) {
     settings.set("images.path", path);
     if (auto place = image_place(settings)) places.push_back(std::move(*place));
@@ -51,10 +48,13 @@ DefinitionNeeds needs_of_sweep(const DefinitionArgument& given) {
   return {definition.study->on_gpu, slow_files(definition), image_places(definition)};
 }
 
-void refuse_what_is_missing(const DefinitionNeeds& needs) {
+void refuse_missing_weights(const DefinitionNeeds& needs) {
   for (const std::string& file : needs.weights)
     if (!file.empty() && !std::filesystem::exists(file))
       throw InputError(fmt::format("{}: there is no such file on {}. Make it with `palimpsest pretrain`, copy it there, or name another: --set slow.weights=FILE.", file, host_name()));
+}
+
+void refuse_missing_images(const DefinitionNeeds& needs) {
   for (const ImagePlace& place : needs.images) glance_at(place);
 }
 

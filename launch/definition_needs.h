@@ -20,7 +20,8 @@ struct DefinitionNeeds {
 DefinitionNeeds needs_of_pretraining(const DefinitionArgument&);
 DefinitionNeeds needs_of_sweep(const DefinitionArgument&);
 
-/// Throws InputError, in the words of the ranks, where something of it is not on this host.
-void refuse_what_is_missing(const DefinitionNeeds&);
+// Each throws InputError, in the words of the ranks, where such files are not on this host.
+void refuse_missing_weights(const DefinitionNeeds&);
+void refuse_missing_images(const DefinitionNeeds&);
 
 }  // namespace palimpsest

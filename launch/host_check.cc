@@ -113,7 +113,8 @@ void add_images(const Reports& reports, std::vector<Finding>& findings) {
   std::vector<std::string> wrong;
   for (const auto& [complaint, hosts] : hosts_of)
     wrong.push_back(fmt::format("on {}: {}", some_of(hosts), complaint.substr(0, complaint.find_last_not_of(".\n") + 1)));
-  findings.push_back({"images", Grade::kStops, some_of(wrong, "; "), {}, "Copy the images there, or use a folder that the hosts share"});
+  const bool some_have_them = std::ranges::any_of(reports, [](const HostReport& one) { return one.facts && one.facts->images.empty(); });
+  findings.push_back({"images", Grade::kStops, some_of(wrong, "; "), {}, some_have_them ? "Copy the images there, or use a folder that the hosts share" : ""});
 }
 
 Finding folder(const Reports& reports) {

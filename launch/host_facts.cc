@@ -13,6 +13,7 @@
 #include "runtime/clock.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/failure.h"
 #include "runtime/host_cores.h"
 #include "runtime/host_memory.h"
 #include "runtime/host_name.h"
@@ -70,8 +71,8 @@ std::vector<std::string> complaints_about(const std::vector<std::string>& places
   std::vector<std::string> complaints;
   for (const std::string& place : places) try {
       glance_at(image_place_in(place));
-    } catch (const InputError& error) {
-      complaints.push_back(error.what());
+    } catch (const std::exception& error) {
+      complaints.push_back(failure_of(error).text);
     }
   return complaints;
 }
@@ -154,6 +155,14 @@ std::vector<Target> targets_in(const std::string& line) {
     for (const Json& one : json) targets.push_back({one.at("to"), one.at("token"), one.at("address"), one.at("port")});
     return targets;
   });
+}
+
+bool can_be_asked_about(const ImagePlace& place) {
+  try {
+    return !Json{place.path.string(), place.masks.string()}.dump().empty();
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
 }
 
 std::string encode(const ImagePlace& place) {

@@ -62,6 +62,8 @@ struct Target {
 std::string encode(const std::vector<Target>&);
 std::vector<Target> targets_in(const std::string& line);  // throws InputError
 
+/// Whether its paths are UTF-8: JSON holds no others.
+bool can_be_asked_about(const ImagePlace&);
 std::string encode(const ImagePlace&);
 ImagePlace image_place_in(const std::string& line);  // throws InputError
 

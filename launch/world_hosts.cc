@@ -95,7 +95,8 @@ std::vector<HostReport> WorldHosts::probe(bool links) const {
   HostQuestions questions{.inputs = {}, .images = {}, .folder_token = shared_file_};
   if (links) {
     questions.inputs = inputs_of(request_.command);
-    for (const ImagePlace& place : request_.images) questions.images.push_back(encode(place));
+    for (const ImagePlace& place : request_.images)
+      if (can_be_asked_about(place)) questions.images.push_back(encode(place));
   }
   return probe_hosts({hosts_, shell_, program_, std::move(questions), links});
 }

@@ -193,11 +193,12 @@ std::vector<std::string> image_names(const fs::path& folder) {
     throw InputError(folder.string() + ": there is no such folder" +
                      (fs::exists(folder, error) ? "; this is a file" : "") + ". Check the path.");
   std::vector<std::string> names;
+  std::error_code ignored;   // a link that leads nowhere, or to itself, is no folder; as an image it is told of by name
   fs::recursive_directory_iterator entry(folder, error), end;
   for (; !error && entry != end; entry.increment(error)) {
-    if (hidden(entry->path()) && entry->is_directory())
+    if (hidden(entry->path()) && entry->is_directory(ignored))
       entry.disable_recursion_pending();
-    else if (!hidden(entry->path()) && has_image_ending(entry->path()) && !entry->is_directory())
+    else if (!hidden(entry->path()) && has_image_ending(entry->path()) && !entry->is_directory(ignored))
       names.push_back(entry->path().lexically_relative(folder).generic_string());
   }
   if (error)

@@ -113,6 +113,7 @@ TEST_F(ACommand, OverRanksIsCheckedByLaunchBeforeAnyRankIsStarted) {
   EXPECT_THAT(said, Not(HasSubstr("no-such-host")));
   EXPECT_EQ(launched({sweep()}), 2);
   EXPECT_THAT(said, HasSubstr("--out"));
+  EXPECT_THAT(said, Not(HasSubstr("..")));
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
@@ -130,6 +131,30 @@ TEST_F(ACommand, OverRanksNeedsItsImagesBeforeAnyRankIsStarted) {
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
+TEST_F(ACommand, OverRanksLooksForNoMoreImagesThanEveryRunNeeds) {
+  std::filesystem::create_directory(folder / "photos");
+  std::filesystem::copy(PALIMPSEST_TEST_IMAGE, folder / "photos" / "a.png");
+  const auto said_of = [&](const std::string& swept) {
+    file("slow.toml", "");
+    run({"launch", "--prefix", folder / "no-mpi", "-n", "1", "sweep", file("sweep.toml", "study = \"familiarity\"\nname = \"x\"\n[slow]\nweights = \"slow.toml\"\n[images]\nsource = \"folder\"\npath = \"photos\"\n" + swept), "--out", folder / "out"});
+    return said;
+  };
+  EXPECT_THAT(said_of("total = 5\n"), HasSubstr("images.total asks for 5"));
+  EXPECT_THAT(said_of("[sweep.grid]\n\"images.total\" = [5, 1]\n"), HasSubstr("no-mpi/bin/mpirun"));
+  EXPECT_THAT(said_of("total = 5\n[[sweep.zip]]\n\"images.total\" = [1, 0]\n"), HasSubstr("no-mpi/bin/mpirun"));
+  file("photos/b.png", "text");
+  EXPECT_THAT(said_of(""), HasSubstr("b.png"));
+  EXPECT_THAT(said_of("[sweep.grid]\n\"images.unreadable\" = [\"refuse\", \"skip\"]\n"), HasSubstr("no-mpi/bin/mpirun"));
+}
+
+TEST_F(ACommand, OverSeveralHostsTellsWhichOfThemHaveNoImages) {
+  const std::string pretraining = file("slow.toml", "[images]\nsource = \"folder\"\npath = \"photos\"\n"), hosts = file("hosts", "localhost slots=1\nother slots=1\n");
+  EXPECT_EQ(run({"launch", "--hosts", hosts, "--shell", "false", "pretrain", pretraining, "--out", folder / "out"}), 2);
+  EXPECT_THAT(said, HasSubstr("on localhost: " + (folder / "photos").string() + ": there is no such folder"));
+  EXPECT_EQ(run({"launch", "--hosts", hosts, "--no-check", "pretrain", pretraining, "--out", folder / "out"}), 2);
+  EXPECT_THAT(said, HasSubstr("palimpsest: " + (folder / "photos").string() + ": there is no such folder"));
+}
+
 TEST_F(ACommand, OfLaunchIsRefusedInOurWordsWhereMpirunWouldSayItInItsOwn) {
   if (std::getenv("SLURM_JOB_ID")) GTEST_SKIP() << "within an allocation of Slurm srun is as good as mpirun";
   const auto launched = [&](std::vector<std::string> words) {
@@ -143,6 +168,7 @@ TEST_F(ACommand, OfLaunchIsRefusedInOurWordsWhereMpirunWouldSayItInItsOwn) {
   EXPECT_THAT(said, HasSubstr("--starter srun: this is no allocation of Slurm."));
   EXPECT_EQ(launched({"-n", "1", "--prefix", "/nowhere"}), 2);
   EXPECT_EQ(said, "palimpsest: --prefix /nowhere: there is no /nowhere/bin/mpirun. Name the folder of an Open MPI, or leave --prefix out.\n");
+  EXPECT_EQ(launched({"-n", "1", "--network", "10.0.0.0/99"}), 2);
   EXPECT_EQ(launched({"-n", "x"}), 2);
   EXPECT_THAT(said, HasSubstr("-n = x: this is no number, or none that fits here."));
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
@@ -189,6 +215,8 @@ TEST_F(ACommand, RefusesAFolderOfImagesThatNobodyWouldRead) {
   const std::string sweep = file("sweep.toml", "study = \"circuit\"\nname = \"x\"\n"), pretraining = file("slow.toml", "[training]\nsteps = 1\n");
   EXPECT_EQ(run({"plan", sweep, "--set", "images.path=photos"}), 2);
   EXPECT_THAT(said, HasSubstr("photos\" would not be read, since images.source = \"dead-leaves\". Write images.source = \"folder\""));
+  EXPECT_EQ(run({"plan", file("zip.toml", "study = \"circuit\"\nname = \"x\"\n[[sweep.zip]]\n\"images.path\" = [\"one\", \"other\"]\n")}), 2);
+  EXPECT_THAT(said, HasSubstr("one\" would not be read"));
   EXPECT_EQ(run({"pretrain", pretraining, "--out", folder / "out", "--set", "images.masks=masks"}), 2);
   EXPECT_THAT(said, HasSubstr("masks\" would not be read"));
   EXPECT_EQ(run({"pretrain", pretraining, "--out", folder / "out", "--set", "validation.path=photos"}), 2);

@@ -88,7 +88,7 @@ TEST(Ranks, BeyondTheCoresAreRefusedUnlessAskedFor) {
 
 TEST(ANetwork, IsAnAddressWithItsBitsOrAnInterface) {
   for (const char* good : {"", "10.0.0.0/24", "10.0.0.0/24,192.168.1.0/16", "eth0", "ib0,eth1"}) EXPECT_NO_THROW(refuse_unreadable_network(good)) << good;
-  for (const char* bad : {"10", "10.0.0.0", "10.0.0/24", "10.0.0.0/24,", ",eth0", "10.0.0.0/24 eth0", "-3"}) EXPECT_THROW(refuse_unreadable_network(bad), InputError) << bad;
+  for (const char* bad : {"10", "10.0.0.0", "10.0.0/24", "10.0.0.0/24,", ",eth0", "10.0.0.0/24 eth0", "-3", "10.0.0.0/99", "999.0.0.0/24"}) EXPECT_THROW(refuse_unreadable_network(bad), InputError) << bad;
 }
 
 TEST(AFolderForResults, ThatCannotBeMadeIsRefusedAndNothingIsMade) {
@@ -300,9 +300,20 @@ TEST(ACheckOfHosts, NamesTheHostsOnWhichThereAreNoImagesInTheWordsOfTheRanks) {
   hosts[1].facts->images = asked("/nowhere");
   EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre("images: on b: /nowhere: there is no such folder. Check the path"));
   EXPECT_TRUE(stops(check_hosts(hosts).findings));
+  EXPECT_THAT(findings_text(check_hosts(hosts).findings), HasSubstr("Copy the images there"));
   hosts[0].facts->images = hosts[1].facts->images;
   EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre(HasSubstr("on a, b: /nowhere")));
+  EXPECT_THAT(findings_text(check_hosts(hosts).findings), Not(HasSubstr("Copy the images there"))) << "no host has them";
   EXPECT_THAT(asked(folder / "empty"), ElementsAre(HasSubstr("there is no image in this folder")));
+  std::filesystem::create_symlink("a.jpg", folder / "empty" / "a.jpg");
+  EXPECT_THAT(asked(folder / "empty"), ElementsAre(HasSubstr("a.jpg"))) << "a link to itself";
+}
+
+TEST(ACheckOfHosts, AsksNobodyAboutAPathThatIsNoUtf8) {
+  EXPECT_FALSE(can_be_asked_about({.source = "folder", .path = "/photos\xff", .masks = {}}));
+  const ImagePlace place{.source = "folder", .path = "/caf\u00e9", .masks = "/masks", .total = 3, .skip_unreadable = true};
+  EXPECT_TRUE(can_be_asked_about(place));
+  EXPECT_EQ(image_place_in(encode(place)), place);
 }
 
 TEST(ACheckOfHosts, NamesAHostThatCannotBeReached) {

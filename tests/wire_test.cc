@@ -33,27 +33,38 @@ RunSpec some_run() {
 }
 
 TEST(Wire, CarriesAPackWithEverySettingInItsType) {
-  const PackOrder sent{PackId{7}, {some_run(), {"00ff", {}, 0, 0}}};
+  RunSpec alike = some_run(), other{"00ff", {}, 5, 6, 7};
+  alike.id = "ab12", alike.seed = 4;   // its settings are those of the run before
+  other.settings.set("training.epochs", std::int64_t{7});
+  const PackOrder sent{PackId{7}, {some_run(), alike, other}};
   const PackOrder got = through_the_wire(sent);
-  ASSERT_EQ(got.runs.size(), 2u);
   EXPECT_EQ(got.pack, sent.pack);
-  EXPECT_EQ(got.runs[0].id, "5e0c");
-  EXPECT_EQ(got.runs[0].settings, sent.runs[0].settings);
-  EXPECT_EQ(got.runs[0].seed, 3);
-  EXPECT_EQ(got.runs[0].image_set, 12);
-  EXPECT_EQ(got.runs[0].image_sets, 13);
+  ASSERT_EQ(got.runs.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const RunSpec &there = got.runs[i], &here = sent.runs[i];
+    EXPECT_EQ(std::tie(there.id, there.seed, there.image_set, there.image_sets), std::tie(here.id, here.seed, here.image_set, here.image_sets)) << i;
+    EXPECT_EQ(there.settings, here.settings) << i;
+  }
 }
 
 TEST(Wire, CarriesAResultBitForBit) {
-  RunReports reports{PackId{1}, {{}}};
-  RunResult& sent = reports.results[0];
-  sent.id = "5e0c";
+  RunReports reports{PackId{1}, {{}, {}, {}}};
+  for (std::size_t i = 0; i < 3; ++i) reports.results[i].id = i == 1 ? "5e0c" : "00ff";
+  RunResult& sent = reports.results[1];   // neither the first nor the last
   sent.failure = "not UTF-8: \xff";
   sent.seconds = 0.1;
   sent.measurements = {{"loss", {{"epoch", {"0", "1"}}}, {-0.0f, 0.1f}},
                               {"scope", {}, {std::numeric_limits<float>::denorm_min()}}};
   sent.attachments = {{"picture", "image/png", {std::byte{0}, std::byte{255}}}};
-  const RunResult got = through_the_wire(reports).results.at(0);
+  const RunReports all = through_the_wire(reports);
+  ASSERT_EQ(all.results.size(), 3u);
+  for (const std::size_t bare : {0, 2}) {
+    EXPECT_EQ(all.results[bare].id, "00ff");
+    EXPECT_EQ(all.results[bare].failure, "");
+    EXPECT_TRUE(all.results[bare].attachments.empty() && all.results[bare].measurements.empty());
+  }
+  const RunResult& got = all.results[1];
+  EXPECT_EQ(got.id, "5e0c");
   EXPECT_EQ(got.failure, sent.failure);
   EXPECT_EQ(got.seconds, 0.1);
   ASSERT_EQ(got.measurements.size(), 2u);
@@ -62,6 +73,8 @@ TEST(Wire, CarriesAResultBitForBit) {
   EXPECT_TRUE(std::signbit(got.measurements[0].values[0]));
   EXPECT_EQ(got.measurements[1].values, sent.measurements[1].values);
   ASSERT_EQ(got.attachments.size(), 1u);
+  EXPECT_EQ(got.attachments[0].name, "picture");
+  EXPECT_EQ(got.attachments[0].media_type, "image/png");
   EXPECT_EQ(got.attachments[0].bytes, sent.attachments[0].bytes);
 }
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 from program import PROGRAM, palimpsest
 
 SCHEMAS = Path(__file__).parent.parent / "data" / "batch"
+DOCKERFILE = Path(__file__).parent.parent.parent / "cluster" / "Dockerfile"
 TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list, "number": (int, float)}
 
 
@@ -50,8 +52,20 @@ def faults(value, schema, at="", root=None):
 COMMAND = ["sweep", "/data/it's mine.toml", "--out", "/data/out"]
 
 
-def printed(engine, *options, command=COMMAND):
-    return palimpsest("submit", engine, "--print", "--hours", 2, "--memory", 3, "--folder", "/data", "--program", "palimpsest", *options, *command)
+def printed(engine, *options, command=COMMAND, folder="/data"):
+    return palimpsest("submit", engine, "--print", "--hours", 2, "--memory", 3, "--folder", folder, "--program", "palimpsest", *options, *command)
+
+
+def said_in_image(command, folder, **variables):
+    """What a container's command starts, where the programs of the image only say their words, each on a line."""
+    for program in ("palimpsest", "aws-batch-node.sh"):
+        Path(folder, program).write_text(f'#!/bin/sh\nprintf "%s\\n" {program} "$@"\nexit ${{CODE:-0}}\n')
+        Path(folder, program).chmod(0o755)
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "AWS_BATCH_JOB_ARRAY_INDEX": "2", "JOB_COMPLETION_INDEX": "2", **variables}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != int(variables.get("CODE", 0)):
+        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 class Submitted(unittest.TestCase):
@@ -107,6 +121,15 @@ class Submitted(unittest.TestCase):
     def test_arrays_above_slurms_limit_come_in_parts(self):
         script = printed("slurm", "--slices", 2500, command=["sweep", "f.toml", "--out", "out"])
         self.assertEqual(re.findall(r"--array=1-(\d+)\S* --export=ALL,PALIMPSEST_FIRST_SLICE=(\d+)", script), [("1000", "1"), ("1000", "1001"), ("500", "2001")])
+
+    def test_the_image_starts_the_command_that_aws_batch_gives_it(self):
+        kept = re.search(r"^ENTRYPOINT (.*)$", DOCKERFILE.read_text(), re.M)   # `command` takes the place of CMD alone
+        with tempfile.TemporaryDirectory() as folder:
+            for options in ([], ["--slices", 2]):
+                job = yaml.safe_load(printed("aws-batch", "--queue", "q", "--volume", "fs-1", *options, folder=folder))
+                container = job["containerProperties"] if options else job["nodeProperties"]["nodeRangeProperties"][0]["container"]
+                started = said_in_image([*(json.loads(kept[1]) if kept else []), *container["command"]], folder).splitlines()
+                self.assertEqual(started[:2], ["palimpsest", "launch"] if options else ["aws-batch-node.sh", "/data"])
 
     def test_what_is_missing_is_asked_for_and_ends_with_2(self):
         for engine, word in (("kubernetes", "--volume"), ("aws-batch", "--queue"), ("skypilot", "--volume"), ("pbs", "there are slurm")):

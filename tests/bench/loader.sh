@@ -19,13 +19,15 @@ peer() { OMP_NUM_THREADS=1 taskset -c 0 "$PALIMPSEST_PYTHON" "$root/tests/bench/
 
 # ROW NAME, then ours' arguments
 row() {
-  local name=$1 a1 a2 b1 b2 c1 c2 d1 d2; shift
-  a1=$(ours "$@"); b1=$(peer torchvision "$side"); c1=$(peer pillow "$side"); d1=$(peer torchvision-io "$side")
-  d2=$(peer torchvision-io "$side"); c2=$(peer pillow "$side"); b2=$(peer torchvision "$side"); a2=$(ours "$@")
-  awk -v s="$side" -v n="$name" -v a1="$a1" -v a2="$a2" -v b1="$b1" -v b2="$b2" -v c1="$c1" -v c2="$c2" -v d1="$d1" -v d2="$d2" 'BEGIN {
+  local name=$1 a1 a2 b1 b2 c1 c2 d1 d2 e1 e2; shift
+  a1=$(ours "$@"); b1=$(peer torchvision "$side"); c1=$(peer pillow "$side"); d1=$(peer torchvision-io "$side"); e1=$(peer turbojpeg "$side")
+  e2=$(peer turbojpeg "$side"); d2=$(peer torchvision-io "$side"); c2=$(peer pillow "$side"); b2=$(peer torchvision "$side"); a2=$(ours "$@")
+  awk -v s="$side" -v n="$name" -v a1="$a1" -v a2="$a2" -v b1="$b1" -v b2="$b2" -v c1="$c1" -v c2="$c2" -v d1="$d1" -v d2="$d2" \
+    -v e1="$e1" -v e2="$e2" 'BEGIN {
     a = a1 + a2
-    printf "%3d px, %-7s %6.0f %6.0f crops/s; torchvision %5.0f %5.0f (x%.2f); full decode: Pillow %5.0f %5.0f (x%.2f), torchvision.io %5.0f %5.0f (x%.2f)\n",
-           s, n, a1, a2, b1, b2, a / (b1 + b2), c1, c2, a / (c1 + c2), d1, d2, a / (d1 + d2) }'
+    printf "%3d px, %-7s %6.0f %6.0f crops/s; torchvision %5.0f %5.0f (x%.2f); full decode: Pillow %5.0f %5.0f (x%.2f), torchvision.io %5.0f %5.0f (x%.2f), turbojpeg %5.0f %5.0f (x%.2f)\n",
+           s, n, a1, a2, b1, b2, a / (b1 + b2), c1, c2, a / (c1 + c2), d1, d2, a / (d1 + d2), e1, e2, a / (e1 + e2)
+    printf "        at least twice torchvision: %s; at least twice turbojpeg: %s\n", a >= 2 * (b1 + b2) ? "yes" : "no", a >= 2 * (e1 + e2) ? "yes" : "no" }'
 }
 
 echo "load: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores"

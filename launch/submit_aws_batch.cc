@@ -14,7 +14,6 @@ namespace {
 
 constexpr int kLargestArray = 10000;   // of AWS Batch; the least is 2
 
-
 std::string container(const SubmitRequest& request, const std::string& line, const std::string& margin) {
   const int ranks = request.ranks_per_node;
   const bool efs = request.volume.starts_with("fs-");
@@ -35,6 +34,11 @@ std::string container(const SubmitRequest& request, const std::string& line, con
   return all;
 }
 
+// What is stopped by the limit of an attempt is not tried again: each attempt stops by itself before (timed_line).
+std::string timeout(const SubmitRequest& request) {
+  return request.hours > 0 ? fmt::format("timeout: {{attemptDurationSeconds: {}}}\n", static_cast<long long>(request.hours * 3600)) : "";
+}
+
 // A spot instance that is taken back ends the job with a status reason that begins so.
 std::string retries() {
   return "retryStrategy:\n  attempts: 10   # the most AWS Batch allows; each goes on where the last was\n  evaluateOnExit:\n"
@@ -45,10 +49,6 @@ std::string retries() {
          "  - {onReason: \"*\", action: RETRY}\n";
 }
 
-std::string timeout(const SubmitRequest& request) {
-  return request.hours > 0 ? fmt::format("timeout: {{attemptDurationSeconds: {}}}\n", static_cast<long long>(request.hours * 3600)) : "";
-}
-
 std::string head(const SubmitRequest& request, const char* type) {
   return fmt::format("jobDefinitionName: {}\ntype: {}\nplatformCapabilities: [EC2]\npropagateTags: true\ntags: {{project: palimpsest}}\n", job_name(request), type);
 }
@@ -56,12 +56,12 @@ std::string head(const SubmitRequest& request, const char* type) {
 // A world over several instances: each runs aws-batch-node.sh of the image, which brings their addresses and a key together in the common
 // folder; the first starts the ranks.
 std::string one_world(const SubmitRequest& request) {
-  const std::string line = fmt::format("cd {} && exec aws-batch-node.sh {} {} {}", shell_word(request.folder), shell_word(request.mount), request.ranks_per_node, shell_word(job_line(request, "", {"--hosts \"$HOSTFILE\""})));
+  const std::string line = fmt::format("cd {} || exit 2; exec aws-batch-node.sh {} {} {}", shell_word(request.folder), shell_word(request.mount), request.ranks_per_node, shell_word(timed_line(request, job_line(request, "", {"--hosts \"$HOSTFILE\""}))));
   return head(request, "multinode") + retries() + timeout(request) + fmt::format("nodeProperties:\n  mainNode: 0\n  numNodes: {}\n  nodeRangeProperties:\n  - targetNodes: \"0:\"\n    container:\n", request.nodes) + container(request, line, "      ");
 }
 
 std::string array_of_slices(const SubmitRequest& request) {
-  const std::string line = fmt::format("cd {} && slice=$((AWS_BATCH_JOB_ARRAY_INDEX + 1)) && exec {}", shell_word(request.folder), job_line(request, "\"$slice\"", {fmt::format("-n {}", request.ranks_per_node)}));
+  const std::string line = fmt::format("cd {} || exit 2; slice=$((AWS_BATCH_JOB_ARRAY_INDEX + 1)); exec {}", shell_word(request.folder), timed_line(request, job_line(request, "\"$slice\"", {fmt::format("-n {}", request.ranks_per_node)})));
   return head(request, "container") + retries() + timeout(request) + "containerProperties:\n" + container(request, line, "  ");
 }
 
@@ -87,11 +87,14 @@ std::string id_in(const std::string& said) {
   const auto begin = said.rfind('\n', end);
   return end == std::string::npos ? "" : said.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1) + 1);
 }
-std::vector<std::string> ask(const std::string& id) { return {"aws", "batch", "describe-jobs", "--jobs", id, "--query", "jobs[].[jobName,status,statusReason]", "--output", "text"}; }
-std::vector<std::string> cancel(const std::string& id) { return {"aws", "batch", "terminate-job", "--job-id", id, "--reason", "palimpsest submit --cancel"}; }
+std::vector<std::string> ask(const JobId& job) { return {"aws", "batch", "describe-jobs", "--jobs", job.id, "--query", "jobs[].[jobName,status,statusReason]", "--output", "text"}; }
+std::vector<std::string> cancel(const JobId& job) { return {"aws", "batch", "terminate-job", "--job-id", job.id, "--reason", "palimpsest submit --cancel"}; }
 
 }  // namespace
 
-Engine aws_batch_engine() { return {"aws-batch", "a multi-node parallel job, or with --slices an array on spot instances, of AWS Batch", render, id_in, ask, cancel}; }
+Engine aws_batch_engine() {
+  return {"aws-batch", "a multi-node parallel job, or with --slices an array on spot instances, of AWS Batch", /*container=*/true,
+          {{"--gpus", "--hours", "--stop-before", "--image", "--volume", "--mount", "--queue", "--role"}, {"--nodes"}}, render, id_in, ask, cancel};
+}
 
 }  // namespace palimpsest

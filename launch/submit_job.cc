@@ -49,6 +49,17 @@ std::string job_line(const SubmitRequest& request, const std::string& slice, con
   return line;
 }
 
+std::string timed_line(const SubmitRequest& request, const std::string& line) {
+  if (request.hours == 0) return line;
+  // In the foreground only `launch` is asked: mpirun, which would die of it before its ranks, is not.
+  return fmt::format("timeout --foreground --preserve-status {:.0f} {}", request.hours * 3600 - request.stop_before, line);
+}
+
+// A signal ends `wait`, not what is waited for: after one it is waited for again.
+std::string with_signals(const std::string& line, const std::string& signals, const std::string& sent) {
+  return fmt::format("trap 'asked=1; kill -{} \"${{!-}}\" 2>/dev/null' {}\n{} &\nasked=1\nwhile [ \"$asked\" = 1 ]; do\n  asked=0\n  wait \"$!\"\n  code=$?\ndone\n", sent, signals, line);
+}
+
 std::string job_name(const SubmitRequest& request) {
   std::string name = request.name;
   if (name.empty() && request.command.size() > 1) name = request.command[0] + "-" + std::filesystem::path(request.command[1]).stem().string();

@@ -10,11 +10,11 @@
 namespace palimpsest {
 namespace {
 
-
 std::string resources(const SubmitRequest& request) {
   const int ranks = request.ranks_per_node;
   std::string text = fmt::format("resources:\n  cpus: {}+\n  memory: {:.0f}+\n  use_spot: {}\n", ranks * request.cores_per_rank, ranks * request.memory_per_rank, request.spot ? "true" : "false");
-  for (const std::string& extra : request.extra) text += "  " + extra + "\n";   // accelerators: A100:8; infra: aws
+  if (request.gpus_per_node > 0) text += fmt::format("  accelerators: {}:{}\n", request.accelerator, request.gpus_per_node);
+  for (const std::string& extra : request.extra) text += "  " + extra + "\n";   // infra: aws
   return text + fmt::format("  image_id: {}\n", in_quotes("docker:" + request.image));
 }
 
@@ -42,6 +42,8 @@ std::vector<std::vector<std::string>> commands(const SubmitRequest& request) {
 
 Submission render(const SubmitRequest& request) {
   if (request.volume.empty()) throw InputError("submit skypilot: where do results go? Say --volume BUCKET; it is mounted at " + request.mount + ".");
+  if (request.gpus_per_node > 0 && request.accelerator.empty()) throw InputError("submit skypilot: GPUs of which kind? Say --accelerator A100 (sky show-gpus lists them).");
+  if (request.gpus_per_node == 0 && !request.accelerator.empty()) throw InputError("submit skypilot: --accelerator " + request.accelerator + ": how many on each host? Say --gpus N.");
   const std::string what = request.slices > 0 ? "a managed job a slice" : "one world";
   std::string text = "# Written by `palimpsest submit skypilot`: " + what + ".\nname: " + job_name(request) + "\n" + fmt::format("num_nodes: {}\n", request.slices > 0 ? 1 : request.nodes);
   if (request.slices > 0) text += "envs:\n  SLICE: \"1\"   # each job is given its own\n";
@@ -53,11 +55,14 @@ std::string id_in(const std::string& said) {
   const auto at = said.rfind("Job ID: ");
   return at == std::string::npos ? "" : said.substr(at + 8, said.find_first_not_of("0123456789", at + 8) - at - 8);
 }
-std::vector<std::string> ask(const std::string&) { return {"sky", "jobs", "queue"}; }
-std::vector<std::string> cancel(const std::string& id) { return {"sky", "jobs", "cancel", "--yes", id}; }
+std::vector<std::string> ask(const JobId&) { return {"sky", "jobs", "queue"}; }
+std::vector<std::string> cancel(const JobId& job) { return {"sky", "jobs", "cancel", "--yes", job.id}; }
 
 }  // namespace
 
-Engine skypilot_engine() { return {"skypilot", "managed jobs of SkyPilot, on whatever cloud is cheapest", render, id_in, ask, cancel}; }
+Engine skypilot_engine() {
+  return {"skypilot", "managed jobs of SkyPilot, on whatever cloud is cheapest", /*container=*/true,
+          {{"--gpus", "--accelerator", "--image", "--volume", "--mount", "--no-spot", "--extra"}, {"--nodes"}}, render, id_in, ask, cancel};
+}
 
 }  // namespace palimpsest

@@ -51,16 +51,8 @@ std::string body(const SubmitRequest& request) {
   const std::string slice = request.slices > 0 ? "\"$slice\"" : "";
   std::string text = "set -u\ncd " + shell_word(request.folder) + "\n";
   if (request.slices > 0) text += "slice=$((SLURM_ARRAY_TASK_ID + ${PALIMPSEST_FIRST_SLICE:-1} - 1))   # arrays above Slurm's limit come in parts\n";
-  text += job_line(request, slice) + " &\nworld=$!\n";
+  text += "# The time is nearly up, or a job of higher priority wants the nodes: stop in order. What is committed stays.\n" + with_signals(job_line(request, slice), "USR1 TERM", "USR1");
   text += R"sh(
-# The time is nearly up, or a job of higher priority wants the nodes: stop in order. What is committed stays.
-trap 'kill -USR1 "$world" 2>/dev/null' USR1 TERM
-code=0
-while kill -0 "$world" 2>/dev/null; do   # a signal ends `wait`, not the world
-  wait "$world"
-  code=$?
-done
-
 # 0 done, 1 done but some runs failed, 2 wrong input: all of them final. 3: there is more to do. A job that is no longer RUNNING is being ended
 # by Slurm itself, which knows whether it is to come back: one that was cancelled is not. An array's last part has the number of the whole array.
 job=$SLURM_JOB_ID
@@ -74,19 +66,32 @@ exit "$code"
   return text;
 }
 
+// Parts of an array run beside each other: each has its share of what may run at once.
+std::string throttle(const SubmitRequest& request, int part, int parts) {
+  if (request.at_once == 0) return "";
+  return fmt::format("%{}", request.at_once / parts + (part < request.at_once % parts ? 1 : 0));
+}
+
+void refuse_fewer_than_parts(const SubmitRequest& request, int parts) {
+  if (request.at_once == 0 || request.at_once >= parts) return;
+  throw InputError(fmt::format("submit slurm: --at-once {}: {} slices come in {} arrays here (MaxArraySize), and of each at least one job runs. Give --at-once {} or more, or fewer --slices.",
+                               request.at_once, request.slices, parts, parts));
+}
+
 std::vector<std::vector<std::string>> sbatch_commands(const SubmitRequest& request) {
-  const std::string throttle = request.at_once > 0 ? fmt::format("%{}", request.at_once) : "";
   if (request.slices == 0) return {{"sbatch", "--parsable", "@FILE"}};
-  const int largest = largest_array() - 1;
+  const int largest = largest_array() - 1, parts = (request.slices + largest - 1) / largest;
+  refuse_fewer_than_parts(request, parts);
   std::vector<std::vector<std::string>> commands;
-  for (int first = 1; first <= request.slices; first += largest)
-    commands.push_back({"sbatch", "--parsable", fmt::format("--array=1-{}{}", std::min(largest, request.slices - first + 1), throttle), fmt::format("--export=ALL,PALIMPSEST_FIRST_SLICE={}", first), "@FILE"});
+  for (int part = 0; part < parts; ++part) {
+    const int first = part * largest + 1;
+    commands.push_back({"sbatch", "--parsable", fmt::format("--array=1-{}{}", std::min(largest, request.slices - first + 1), throttle(request, part, parts)), fmt::format("--export=ALL,PALIMPSEST_FIRST_SLICE={}", first), "@FILE"});
+  }
   return commands;
 }
 
 Submission render(const SubmitRequest& request) {
   if (request.hours <= 0) throw InputError("submit slurm: how long may the job run? Say --hours H; what is left then goes on in a new turn by itself.");
-  if (request.hours * 3600 <= request.stop_before + 10) throw InputError(fmt::format("submit slurm: {} h is less than the {} s before its end at which the job is asked to stop. Give more --hours.", request.hours, request.stop_before));
   const std::string what = request.slices > 0 ? fmt::format("{} slices, each a job of its own with a ledger of its own", request.slices) : "one job";
   std::string text = "#!/bin/bash\n# Written by `palimpsest submit slurm`: " + what + ".\n" + directives(request) + "\n" + body(request);
   return {"job.sbatch", text, sbatch_commands(request)};
@@ -95,11 +100,13 @@ Submission render(const SubmitRequest& request) {
 // "1234" or "1234;cluster"
 std::string id_in(const std::string& said) { return said.substr(0, said.find_first_of(";\n ")); }
 
-std::vector<std::string> ask(const std::string& id) { return {"squeue", "--noheader", "--jobs=" + id, "--format=%i %T %M of %l %R"}; }
-std::vector<std::string> cancel(const std::string& id) { return {"scancel", id}; }
+std::vector<std::string> ask(const JobId& job) { return {"squeue", "--noheader", "--jobs=" + job.id, "--format=%i %T %M of %l %R"}; }
+std::vector<std::string> cancel(const JobId& job) { return {"scancel", job.id}; }
 
 }  // namespace
 
-Engine slurm_engine() { return {"slurm", "a job, or with --slices an array, of Slurm", render, id_in, ask, cancel}; }
+Engine slurm_engine() {
+  return {"slurm", "a job, or with --slices an array, of Slurm", /*container=*/false, {{"--nodes", "--gpus", "--hours", "--stop-before", "--extra"}, {}, {"--at-once"}}, render, id_in, ask, cancel};
+}
 
 }  // namespace palimpsest

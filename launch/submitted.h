@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,15 @@ std::vector<std::string> hand_over_to(const Engine&, const Submission&, const st
 
 bool was_submitted(const std::filesystem::path& out);
 std::vector<std::filesystem::path> slices_in(const std::filesystem::path& out);   // folders of an array's slices that have begun
-int tell_submitted(const std::filesystem::path& out);     // prints what the batch system says of the jobs
+
+/// A job and what the batch system says of it now; throws InputError where nothing was submitted.
+struct JobStanding {
+  std::string id, said;
+};
+std::vector<JobStanding> standing_of_jobs(const std::filesystem::path& out);
+int tell_submitted(const std::filesystem::path& out);     // prints it
+/// The same for scripts, with the status of slices (JSON) by the names of their folders.
+std::string submitted_json(const std::filesystem::path& out, const std::map<std::string, std::string>& slices);
 int cancel_submitted(const std::filesystem::path& out);   // throws InputError where nothing was submitted
 
 }  // namespace palimpsest

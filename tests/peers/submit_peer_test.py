@@ -53,7 +53,8 @@ COMMAND = ["sweep", "/data/it's mine.toml", "--out", "/data/out"]
 
 
 def printed(engine, *options, command=COMMAND, folder="/data"):
-    return palimpsest("submit", engine, "--print", "--hours", 2, "--memory", 3, "--folder", folder, "--program", "palimpsest", *options, *command)
+    hours = [] if engine == "skypilot" else ["--hours", 2]
+    return palimpsest("submit", engine, "--print", *hours, "--memory", 3, "--folder", folder, "--program", "palimpsest", *options, *command)
 
 
 def said_in_image(command, folder, **variables):
@@ -63,9 +64,15 @@ def said_in_image(command, folder, **variables):
         Path(folder, program).chmod(0o755)
     environment = {"PATH": f"{folder}:{os.environ['PATH']}", "AWS_BATCH_JOB_ARRAY_INDEX": "2", "JOB_COMPLETION_INDEX": "2", **variables}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode != int(variables.get("CODE", 0)):
+    if done.returncode != int(variables.get("ENDS_WITH", 0)):
         raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def launcher_command(folder):
+    """What the launcher of an MPIJob runs, its results in that folder."""
+    job = yaml.safe_load(printed("kubernetes", "--volume", "claim", command=[*COMMAND[:-1], f"{folder}/out"], folder=folder))
+    return job["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]["spec"]["containers"][0]["command"]
 
 
 class Submitted(unittest.TestCase):
@@ -96,20 +103,44 @@ class Submitted(unittest.TestCase):
     def test_tasks_keep_to_skypilots_schema(self):
         for options in ([], ["--slices", 4], ["--nodes", 3]):
             self.check("skypilot-task.json", printed("skypilot", "--volume", "bucket", *options))
+        task = self.check("skypilot-task.json", printed("skypilot", "--volume", "bucket", "--gpus", 8, "--accelerator", "A100"))
+        self.assertEqual(task["resources"]["accelerators"], "A100:8")
 
     def test_a_jobs_shell_keeps_the_words_of_the_command(self):
-        job = yaml.safe_load(printed("kubernetes", "--volume", "claim"))
-        line = job["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]["spec"]["containers"][0]["command"][2]
-        said = subprocess.run(["bash", "-c", line.replace("cd /data && exec palimpsest", "printf '%s\\n'")], capture_output=True, text=True, check=True).stdout
-        self.assertEqual(said.splitlines(), ["launch", "--hosts", "/etc/mpi/hostfile", *COMMAND])
+        with tempfile.TemporaryDirectory() as folder:
+            said = said_in_image(launcher_command(folder), folder)
+        self.assertEqual(said.splitlines(), ["palimpsest", "launch", "--hosts", "/etc/mpi/hostfile", *COMMAND[:-1], f"{folder}/out"])
 
     def test_a_slices_number_begins_at_one(self):
-        job = yaml.safe_load(printed("kubernetes", "--volume", "claim", "--slices", 16))
-        line = job["spec"]["template"]["spec"]["containers"][0]["command"][2]
-        said = subprocess.run(["bash", "-c", line.replace("cd /data", "true").replace("exec palimpsest", "printf '%s\\n'")], capture_output=True, text=True, check=True,
-                              env={**os.environ, "JOB_COMPLETION_INDEX": "2"}).stdout.splitlines()
+        with tempfile.TemporaryDirectory() as folder:
+            job = yaml.safe_load(printed("kubernetes", "--volume", "claim", "--slices", 16, folder=folder))
+            said = said_in_image(job["spec"]["template"]["spec"]["containers"][0]["command"], folder).splitlines()
         self.assertEqual(said[-2:], ["--slice", "3/16"])
         self.assertIn("/data/out/slice-3", said)
+
+    def test_a_launcher_has_another_turn_where_that_helps_and_else_none(self):
+        for code, ends_with in ((0, 0), (1, 0), (2, 0), (3, 3), (137, 137)):
+            with tempfile.TemporaryDirectory() as folder:
+                said_in_image(launcher_command(folder), folder, CODE=str(code), ENDS_WITH=str(ends_with))
+                told = Path(folder, "out", "job-ended")
+                self.assertEqual(f"ended with {code} " in told.read_text() if told.exists() else False, code in (1, 2))
+
+    def test_a_launcher_passes_its_end_on_and_waits_for_the_worlds(self):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "palimpsest").write_text("#!/bin/bash\ntrap 'sleep 0.3; exit 3' TERM\nuntil grep -q '^State:.S' /proc/$PPID/status; do sleep 0.01; done\necho begun\nfor i in {1..600}; do sleep 0.05; done\n")
+            Path(folder, "palimpsest").chmod(0o755)
+            pod = subprocess.Popen(launcher_command(folder), env={"PATH": f"{folder}:{os.environ['PATH']}"}, stdout=subprocess.PIPE, text=True)
+            self.assertEqual(pod.stdout.readline(), "begun\n")
+            pod.terminate()
+            self.assertEqual(pod.wait(30), 3)
+            pod.stdout.close()
+
+    def test_a_turn_is_asked_to_stop_before_its_time_is_up(self):
+        for options in ([], ["--slices", 16]):
+            for engine, more in (("kubernetes", ["--volume", "claim"]), ("aws-batch", ["--volume", "fs-1", "--queue", "q"])):
+                text = printed(engine, *more, *options)
+                self.assertIn("timeout --foreground --preserve-status 7080 palimpsest launch", text)
+                self.assertNotIn("activeDeadlineSeconds", text)   # which would end it for good
 
     def test_a_slurm_script_is_sound_shell(self):
         for options in ([], ["--slices", 16]):
@@ -132,8 +163,8 @@ class Submitted(unittest.TestCase):
                 self.assertEqual(started[:2], ["palimpsest", "launch"] if options else ["aws-batch-node.sh", "/data"])
 
     def test_what_is_missing_is_asked_for_and_ends_with_2(self):
-        for engine, word in (("kubernetes", "--volume"), ("aws-batch", "--queue"), ("skypilot", "--volume"), ("pbs", "there are slurm")):
-            done = subprocess.run([PROGRAM, "submit", engine, "--hours", "1", "--print", *COMMAND], capture_output=True, text=True)
+        for engine, word in (("kubernetes", "--volume"), ("aws-batch", "--queue"), ("skypilot", "--volume"), ("slurm", "--hours"), ("pbs", "there are slurm")):
+            done = subprocess.run([PROGRAM, "submit", engine, "--folder", "/data", "--print", *(["pretrain", *COMMAND[1:]] if engine == "slurm" else COMMAND)], capture_output=True, text=True)
             self.assertEqual(done.returncode, 2)
             self.assertIn(word.lower(), done.stderr.lower())
 

@@ -32,7 +32,7 @@ for target in "${targets[@]}"; do
   PALIMPSEST_FUZZ=$target "$build/tests/fuzzer" "$build/corpus/$target" "tests/fuzz/corpus/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 \
     -max_len=200000 -artifact_prefix="$build/found/$target-" -print_final_stats=1 >"$log" 2>&1 || failed=1
   runs=$(sed -n 's/^stat::number_of_executed_units: //p' "$log")
-  echo "$target: ${runs:-0} inputs, $(ls "$build/found" | grep -c "^$target-" || true) found"
+  echo "$target: ${runs:-0} inputs, $(find "$build/found" -name "$target-*" | wc -l) found"
   grep -E -m1 'ERROR|runtime error|broken promise|terminate called' "$log" || true
 done
 exit "$failed"

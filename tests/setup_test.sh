@@ -9,6 +9,7 @@ cp "$launch"/*.sh "$launch"/*.txt "$copy/launch/"
 failures=0
 
 pretend() { printf '#!/bin/sh\n%s\n' "$2" >"$copy/bin/$1" && chmod +x "$copy/bin/$1"; }
+# shellcheck disable=SC2120  # `expect` hands it its words
 setup() { env PATH="$copy/bin:$PATH" "$@" "$copy/launch/setup.sh" </dev/null 2>&1; }
 expect() { # claim, exit code, a part of what is printed, command...
   local claim=$1 code=$2 part=$3 printed got=0

@@ -52,7 +52,7 @@ definition large "$large" 64 1
 measured "$program" plan "$scratch/large.toml"
 printf 'plan                     %8d runs  %7.2f s\n' "$large" "$seconds"
 # Seconds from the command to the first pack that is in the ledger; then it is stopped within four, with a part of the runs done, and resumed.
-for session in 1 2; do
+for _ in 1 2; do
   start=$(date +%s.%N)
   timeout --signal=TERM --kill-after=60 4 "$program" sweep "$scratch/large.toml" --out "$scratch/out-large" >"$scratch/said" 2>&1 || true
   python3 - "$scratch/out-large/ledger.sqlite" "$start" "$large" <<'PY'

@@ -9,6 +9,7 @@
 #include "launch/pack_room.h"
 #include "launch/shared_options.h"
 #include "runtime/error.h"
+#include "runtime/low_rank.h"
 #include "runtime/step_graph.h"
 #include "sweeps/claim_check.h"
 #include "sweeps/outline.h"
@@ -21,7 +22,7 @@ struct Options {
   std::filesystem::path out;
   std::string device = "auto";
   int ranks = 1;
-  bool json = false, cuda_graphs = false;
+  bool json = false, cuda_graphs = false, fused_adapters = false;
   double probe = 0;
 };
 
@@ -31,6 +32,7 @@ int plan(const Options& options) {
   if (std::filesystem::exists(options.out) && !std::filesystem::is_directory(options.out))
     throw InputError(options.out.string() + ": is no folder. Name the one that results are in, or will be.");
   record_steps_on_gpus(options.cuda_graphs);
+  fuse_adapters_on_gpus(options.fused_adapters);
   use_device_for(*plan.definition().study, options.device);
   const PackRoom room = room_for_packs(options.ranks);
   auto progressed = options.out.empty() ? std::nullopt : progressed_in(options.out, plan);
@@ -50,6 +52,7 @@ Run add_plan(CommandLine& command) {
   command.add_option("--ranks", options->ranks, "workers the sweep would have")->between(1, 100000)->capture_default_str();
   add_device(command, options->device, "what its packs would be computed on, all of them here");
   add_cuda_graphs(command, options->cuda_graphs);
+  add_fused_adapters(command, options->fused_adapters);
   add_out(command, options->out, "results folder: show what is done there already");
   command.add_option("--probe", options->probe, "measure for so long how fast packs of 1, 2, 4, ... runs are")->above_zero()->type_name("SECONDS");
   command.add_flag("--json", options->json, "the same as JSON");

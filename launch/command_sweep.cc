@@ -15,6 +15,7 @@
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
+#include "runtime/low_rank.h"
 #include "runtime/mpi_world.h"
 #include "runtime/progress.h"
 #include "runtime/step_graph.h"
@@ -152,7 +153,7 @@ Run add_sweep(CommandLine& command) {
     SweepRequest request;
     std::shared_ptr<DefinitionArgument> definition;
     std::string slice;
-    bool cuda_graphs = false;
+    bool cuda_graphs = false, fused_adapters = false;
   };
   auto options = std::make_shared<Options>();
   options->definition = add_definition_argument(command, "the sweep's definition");
@@ -161,6 +162,7 @@ Run add_sweep(CommandLine& command) {
       ->type_name("I/N");
   add_device(command, options->request.device, "what packs are computed on");
   add_cuda_graphs(command, options->cuda_graphs);
+  add_fused_adapters(command, options->fused_adapters);
   command.add_option("--max-hours", options->request.limits.hours, "stop in order after so many hours; the same command goes on")->above_zero()->type_name("H");
   command.add_option("--max-cost", options->request.limits.cost, "stop in order at this cost, at the price under [cost] in the definition")->above_zero()->type_name("MONEY");
   command.add_option("--min-free-disk", options->request.limits.free_disk, "stop in order when less is free on the disk of the results")->above_zero()->type_name("GB");
@@ -173,6 +175,7 @@ Run add_sweep(CommandLine& command) {
     options->request.file = options->definition->file;
     options->request.overrides = options->definition->overrides();
     record_steps_on_gpus(options->cuda_graphs);
+    fuse_adapters_on_gpus(options->fused_adapters);
     if (!options->slice.empty()) read_slice(options->slice, options->request);
     return sweep(options->request, world);
   };

@@ -5,6 +5,7 @@
 #include "launch/device_text.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
+#include "runtime/low_rank.h"
 
 namespace palimpsest {
 
@@ -16,6 +17,7 @@ void use_device_of_run(const std::string& run, const std::string& device) {
                     "on a machine with such a GPU.",
                     run, device, why_none));
   use_device(says_gpu(device) ? "cuda" : "cpu", 0);
+  fuse_adapters_on_gpus(says_fused_adapters(device));
 }
 
 }  // namespace palimpsest

@@ -5,8 +5,14 @@
 #include <fstream>
 
 #include "runtime/device.h"
+#include "runtime/low_rank.h"
 
 namespace palimpsest {
+namespace {
+
+const std::string kFused = ", fused adapters";
+
+}  // namespace
 
 // "model name	: Some CPU @ 2.50GHz"
 std::string processor_text() {
@@ -16,13 +22,15 @@ std::string processor_text() {
   return "unknown processor";
 }
 
-std::string device_text(c10::Device device, const std::string& gpu) {
-  return device.str() + ", " + (device.is_cpu() ? "" : gpu + ", ") + processor_text() + ", " + at::get_cpu_capability();
+std::string device_text(c10::Device device, const std::string& gpu, bool fused_adapters) {
+  return device.str() + ", " + (device.is_cpu() ? "" : gpu + ", ") + processor_text() + ", " + at::get_cpu_capability() + (fused_adapters ? kFused : "");
 }
 
-std::string device_text(c10::Device device) { return device_text(device, device.is_cpu() ? "" : gpu_name(device)); }
+std::string device_text(c10::Device device) { return device_text(device, device.is_cpu() ? "" : gpu_name(device), fuses_adapters(device)); }
 
 bool says_gpu(const std::string& device_text) { return device_text.starts_with("cuda"); }
+
+bool says_fused_adapters(const std::string& device_text) { return device_text.ends_with(kFused); }
 
 std::string without_number(const std::string& device_text) {
   return says_gpu(device_text) ? "cuda" + device_text.substr(device_text.find(',')) : device_text;

@@ -36,4 +36,9 @@ void add_cuda_graphs(CommandLine& command, bool& on) {
                    "on GPUs, record a training step as a CUDA graph and do it again from that; what cannot be recorded is computed as without it, and said");
 }
 
+void add_fused_adapters(CommandLine& command, bool& on) {
+  command.add_flag("--fused-adapters", on,
+                   "on GPUs, add adapters of rank 16 or less by one kernel of our own in place of two products; the last places of a run's numbers change");
+}
+
 }  // namespace palimpsest

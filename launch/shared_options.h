@@ -31,4 +31,7 @@ Option* add_device(CommandLine& command, std::string& device, const std::string&
 /// --cuda-graphs (runtime/step_graph.h).
 void add_cuda_graphs(CommandLine& command, bool& on);
 
+/// --fused-adapters (runtime/low_rank.h).
+void add_fused_adapters(CommandLine& command, bool& on);
+
 }  // namespace palimpsest

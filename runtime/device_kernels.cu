@@ -4,6 +4,7 @@
 
 #include "runtime/device_elements.h"
 #include "runtime/device_kernels.h"
+#include "runtime/low_rank_pass.h"
 
 namespace palimpsest {
 namespace {
@@ -63,6 +64,39 @@ int adamw(float* value, const float* gradient, float* first, float* second, std:
   return cudaGetLastError();
 }
 
+// A piece of one run's rows: each warp forms the low numbers of some, then each thread its columns.
+template <int kRank>
+__global__ void __launch_bounds__(kThreads) low_rank_kernel(LowRankPass pass) {
+  static_assert(kThreads / kLanes * kRowsOfAWarp == kRowsOfAPiece);
+  __shared__ alignas(16) float low[kRowsOfAPiece][kRank];
+  const std::int64_t pieces = pieces_of(pass.rows), run = blockIdx.x / pieces, piece = blockIdx.x % pieces;
+  const int row = static_cast<int>(threadIdx.x) / kLanes * kRowsOfAWarp, lane = static_cast<int>(threadIdx.x) % kLanes;
+  float sums[kRowsOfAWarp][kRank];
+  low_of_lane<kRank>(pass, run, piece * kRowsOfAPiece + row, lane, sums);
+#pragma unroll
+  for (int i = 0; i < kRowsOfAWarp; ++i)
+#pragma unroll
+    for (int k = 0; k < kRank; ++k) {
+      for (int offset = kLanes / 2; offset > 0; offset /= 2) sums[i][k] += __shfl_xor_sync(0xFFFFFFFFu, sums[i][k], offset);
+      if (lane == 0) low[row + i][k] = pass.scale[run] * sums[i][k];
+    }
+  __syncthreads();
+  for (std::int64_t column = threadIdx.x; column < pass.width_out; column += kThreads) column_of_piece<kRank>(pass, run, piece, column, low);
+}
+
+__global__ void gradient_kernel(LowRankPass pass, std::int64_t elements) {
+  const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < elements; i += stride) gradient_element(pass, i);
+}
+
+int low_rank(const LowRankPass& pass, void* stream) {
+  const auto blocks = static_cast<unsigned>(pass.runs * pieces_of(pass.rows));
+  with_padded_rank(pass.rank, [&](auto rank) { low_rank_kernel<rank><<<blocks, kThreads, 0, stream_of(stream)>>>(pass); });
+  const std::int64_t elements = pass.runs * pass.rank * pass.width_out;
+  if (pass.gradient) gradient_kernel<<<grid(elements, 1), kThreads, 0, stream_of(stream)>>>(pass, elements);
+  return cudaGetLastError();
+}
+
 int run_here() {
   cudaFuncAttributes attributes;
   const cudaError_t error = cudaFuncGetAttributes(&attributes, adamw_kernel);
@@ -77,4 +111,4 @@ const char* error_name(int error) { return cudaGetErrorName(static_cast<cudaErro
 
 extern "C" const palimpsest::DeviceKernels palimpsest_device_kernels;
 const palimpsest::DeviceKernels palimpsest_device_kernels = {
-    .dropout = palimpsest::dropout, .adamw = palimpsest::adamw, .run_here = palimpsest::run_here, .error_name = palimpsest::error_name};
+    .dropout = palimpsest::dropout, .adamw = palimpsest::adamw, .low_rank = palimpsest::low_rank, .run_here = palimpsest::run_here, .error_name = palimpsest::error_name};

@@ -7,6 +7,7 @@
 #include "runtime/device_launch.h"
 #include "runtime/fused.h"
 #include "runtime/kernels.h"
+#include "runtime/low_rank.h"
 #include "runtime/precision.h"
 
 namespace palimpsest {
@@ -63,6 +64,7 @@ at::Tensor linear(const at::Tensor& x, const LinearMap& map, const MapObserver& 
   if (observer) observer(*map.adapter, x, slow);
   const auto scaled = gain.defined() ? slow * gain.unsqueeze(1) : slow;
   if (!a.defined()) return scaled;
+  if (const auto* there = low_rank_kernels(scaled, in, *map.adapter)) return add_low_rank(*there, scaled, in, *map.adapter);
   const auto low = factor(at::bmm(in, factor(a).transpose(1, 2)) * scale.view({-1, 1, 1})), up = factor(b).transpose(1, 2);
   return added_to(scaled, low, up);
 }

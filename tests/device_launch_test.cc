@@ -20,7 +20,7 @@ C10_REGISTER_GUARD_IMPL(CUDA, Gpus)
 
 constexpr int kIllegalAddress = 700;
 const char* name_of(int error) { return error == kIllegalAddress ? "cudaErrorIllegalAddress" : "cudaErrorUnknown"; }
-const DeviceKernels kKernels{.dropout = nullptr, .adamw = nullptr, .run_here = nullptr, .error_name = name_of};
+const DeviceKernels kKernels{.dropout = nullptr, .adamw = nullptr, .low_rank = nullptr, .run_here = nullptr, .error_name = name_of};
 
 TEST(Launch, MakesTheTensorsDeviceTheCurrentOneAndGivesTheOtherBack) {
   Gpus::setDeviceIndex(3);
@@ -42,6 +42,9 @@ TEST(Kernels, AreLibTorchsOnTheCpu) { EXPECT_EQ(kernels_for(c10::kCPU), nullptr)
 TEST(DeviceText, NamesTheGpuThatComputesAndTheProcessorThatPrepares) {
   EXPECT_EQ(device_text({c10::kCUDA, 1}, "NVIDIA H200"), "cuda:1, NVIDIA H200, " + device_text(c10::kCPU).substr(5));
   EXPECT_THAT(device_text(c10::kCPU), StartsWith("cpu, " + processor_text()));
+  const auto fused = device_text({c10::kCUDA, 1}, "NVIDIA H200", /*fused_adapters=*/true);
+  EXPECT_EQ(fused, device_text({c10::kCUDA, 1}, "NVIDIA H200") + ", fused adapters");
+  EXPECT_TRUE(says_fused_adapters(fused) && !says_fused_adapters(device_text({c10::kCUDA, 1}, "NVIDIA H200")));
   EXPECT_EQ(without_number("cuda:11, NVIDIA H200, Xeon"), "cuda, NVIDIA H200, Xeon");
   EXPECT_EQ(without_number("cpu, Xeon"), "cpu, Xeon");
 }

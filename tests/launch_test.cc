@@ -4,21 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <set>
 
-#include "launch/host_check.h"
 #include "launch/host_list.h"
 #include "launch/host_losses.h"
-#include "launch/host_probe.h"
 #include "launch/launch_request.h"
-#include "launch/link_trial.h"
 #include "launch/mpirun_command.h"
-#include "launch/pair_rounds.h"
 #include "launch/peer_clock.h"
 #include "launch/rank_lines.h"
 #include "launch/world_process.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
 namespace palimpsest {
@@ -27,17 +23,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
-
-std::string error_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // Hosts.
 
@@ -56,10 +42,10 @@ TEST_F(AHostfile, HasAHostALineWithOrWithoutSlots) {
 }
 
 TEST_F(AHostfile, IsRefusedWithTheLineThatIsWrong) {
-  EXPECT_THAT(error_of([&] { read("node1 slots=8\nnode2 slots=many\n"); }),
+  EXPECT_THAT(message_of<InputError>([&] { read("node1 slots=8\nnode2 slots=many\n"); }),
               AllOf(HasSubstr(file.string() + ":2"), HasSubstr("slots=many")));
-  EXPECT_THAT(error_of([&] { read("node1\nnode1\n"); }), HasSubstr("twice"));
-  EXPECT_THAT(error_of([&] { read("# nobody\n"); }), HasSubstr("names no host"));
+  EXPECT_THAT(message_of<InputError>([&] { read("node1\nnode1\n"); }), HasSubstr("twice"));
+  EXPECT_THAT(message_of<InputError>([&] { read("# nobody\n"); }), HasSubstr("names no host"));
 }
 
 TEST(ANodeListOfSlurm, IsWrittenOut) {
@@ -78,7 +64,7 @@ TEST(Ranks, AreAsManyAsTheHostsHaveSlots) { EXPECT_EQ(ranks_to_start({}, {{"a", 
 TEST(Ranks, BeyondTheCoresAreRefusedUnlessAskedFor) {
   LaunchRequest request;
   request.ranks = 8;
-  EXPECT_THAT(error_of([&] {
+  EXPECT_THAT(message_of<InputError>([&] {
                 ranks_to_start(request, {{"a", 4}, {"b", 2}});
               }),
               AllOf(HasSubstr("a 4, b 2"), HasSubstr("-n 6"), HasSubstr("--oversubscribe")));
@@ -94,7 +80,7 @@ TEST(ANetwork, IsAnAddressWithItsBitsOrAnInterface) {
 TEST(AFolderForResults, ThatCannotBeMadeIsRefusedAndNothingIsMade) {
   const TemporaryFolder folder;
   write_durably(folder / "file", "");
-  EXPECT_THAT(error_of([&] { refuse_impossible_folder(folder / "file" / "out"); }), HasSubstr("this folder cannot be made: " + (folder / "file").string() + " is no folder"));
+  EXPECT_THAT(message_of<InputError>([&] { refuse_impossible_folder(folder / "file" / "out"); }), HasSubstr("this folder cannot be made: " + (folder / "file").string() + " is no folder"));
   refuse_impossible_folder(folder / "new" / "out");
   EXPECT_FALSE(std::filesystem::exists(folder / "new"));
 }
@@ -106,9 +92,9 @@ TEST(Ranks, AreOneForEachCoreOrSoManyForEachGpuThatTheCommandComputesOn) {
   EXPECT_EQ(ranks_of_host(request, "a", 16, 2), 2);
   request.ranks_per_gpu = 3;
   EXPECT_EQ(ranks_of_host(request, "a", 16, 2), 6);
-  EXPECT_THAT(error_of([&] { ranks_of_host(request, "a", 16, 0); }), HasSubstr("--ranks-per-gpu 3: a shows no GPU"));
+  EXPECT_THAT(message_of<InputError>([&] { ranks_of_host(request, "a", 16, 0); }), HasSubstr("--ranks-per-gpu 3: a shows no GPU"));
   request.gpus.clear();
-  EXPECT_THAT(error_of([&] { ranks_of_host(request, "a", 16, 2); }), HasSubstr("this command computes on no GPU"));
+  EXPECT_THAT(message_of<InputError>([&] { ranks_of_host(request, "a", 16, 2); }), HasSubstr("this command computes on no GPU"));
 }
 
 TEST(Ranks, OnOneNamedGpuAreNotForTheOthers) {
@@ -166,7 +152,7 @@ TEST(TheCommandThatStartsRanks, IsThatOfTheMpiAtHand) {
   EXPECT_THAT(words(start_command(four, plan)),
               AllOf(HasSubstr("--mca plm_rsh_agent ssh -p 2222"), HasSubstr("--mca oob_tcp_if_include 10.0.0.0/24"),
                     Not(HasSubstr("ulfm"))));
-  EXPECT_THAT(error_of([] { mpirun_at_hand("/m", "", "MPICH 4.0", false); }),
+  EXPECT_THAT(message_of<InputError>([] { mpirun_at_hand("/m", "", "MPICH 4.0", false); }),
               AllOf(HasSubstr("MPICH 4.0"), HasSubstr("mpiexec")));
 }
 
@@ -234,154 +220,6 @@ TEST(Losses, TheWaitBeforeARestartDoublesUpToAMinute) {
   EXPECT_EQ(back_off(40).count(), 60);
 }
 
-// The look at the hosts.
-
-HostReport report(const std::string& name, const std::string& address = "10.0.0.1") {
-  HostReport one;
-  one.name = name;
-  HostFacts& facts = one.facts.emplace();
-  facts.name = name;
-  facts.version = "1";
-  facts.program = "p";
-  facts.sees_folder = true;
-  facts.inputs = {{"/f", "h"}};
-  facts.addresses = {{"eth0", address, "10.0.0.0/24"}};
-  return one;
-}
-
-std::vector<HostReport> two_hosts() {
-  std::vector<HostReport> both = {report("a", "10.0.0.1"), report("b", "10.0.0.2")};
-  both[0].links = {{"b", "10.0.0.2", "", 0.001}};
-  both[1].links = {{"a", "10.0.0.1", "", 0.001}};
-  return both;
-}
-
-// What is not good among the findings: "clocks: b is 300 s ahead".
-std::vector<std::string> complaints(const HostCheck& check) {
-  std::vector<std::string> said;
-  for (const Finding& one : check.findings)
-    if (one.grade != Grade::kGood) said.push_back(one.what + ": " + one.found);
-  return said;
-}
-
-TEST(ACheckOfHosts, HasNothingToSayWhereAllIsWell) { EXPECT_THAT(complaints(check_hosts(two_hosts())), IsEmpty()); }
-
-TEST(ACheckOfHosts, NamesAClockThatIsMinutesOff) {
-  auto hosts = two_hosts();
-  hosts[1].clock_ahead = -300;
-  EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre("clocks: b is 300 s behind"));
-  EXPECT_TRUE(stops(check_hosts(hosts).findings));
-}
-
-TEST(ACheckOfHosts, DoesNotTakeASlowAnswerForAWrongClock) {
-  auto hosts = two_hosts();
-  hosts[1].clock_ahead = 2.5;
-  hosts[1].clock_doubt = 1;
-  EXPECT_THAT(complaints(check_hosts(hosts)), IsEmpty());
-}
-
-TEST(ACheckOfHosts, NamesOtherVersionsFilesAndFolders) {
-  auto hosts = two_hosts();
-  hosts[1].facts->version = "2";
-  hosts[1].facts->inputs["/f"] = "other";
-  hosts[1].facts->sees_folder = false;
-  EXPECT_THAT(complaints(check_hosts(hosts)),
-              ElementsAre("program: b has another version than the first host",
-                          "folder: this folder is not shared with b", "inputs: /f is not the first host's on b"));
-}
-
-TEST(ACheckOfHosts, NamesTheHostsOnWhichThereAreNoImagesInTheWordsOfTheRanks) {
-  const TemporaryFolder folder;
-  std::filesystem::create_directory(folder / "empty");
-  const auto asked = [&](const std::filesystem::path& path) {
-    return facts_of_this_host({.inputs = {}, .images = {encode(ImagePlace{.source = "folder", .path = path, .masks = {}})}, .folder_token = {}}, "").images;
-  };
-  auto hosts = two_hosts();
-  hosts[1].facts->images = asked("/nowhere");
-  EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre("images: on b: /nowhere: there is no such folder. Check the path"));
-  EXPECT_TRUE(stops(check_hosts(hosts).findings));
-  EXPECT_THAT(findings_text(check_hosts(hosts).findings), HasSubstr("Copy the images there"));
-  hosts[0].facts->images = hosts[1].facts->images;
-  EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre(HasSubstr("on a, b: /nowhere")));
-  EXPECT_THAT(findings_text(check_hosts(hosts).findings), Not(HasSubstr("Copy the images there"))) << "no host has them";
-  EXPECT_THAT(asked(folder / "empty"), ElementsAre(HasSubstr("there is no image in this folder")));
-  std::filesystem::create_symlink("a.jpg", folder / "empty" / "a.jpg");
-  EXPECT_THAT(asked(folder / "empty"), ElementsAre(HasSubstr("a.jpg"))) << "a link to itself";
-}
-
-TEST(ACheckOfHosts, AsksNobodyAboutAPathThatIsNoUtf8) {
-  EXPECT_FALSE(can_be_asked_about({.source = "folder", .path = "/photos\xff", .masks = {}}));
-  const ImagePlace place{.source = "folder", .path = "/caf\u00e9", .masks = "/masks", .total = 3, .skip_unreadable = true};
-  EXPECT_TRUE(can_be_asked_about(place));
-  EXPECT_EQ(image_place_in(encode(place)), place);
-}
-
-TEST(ACheckOfHosts, NamesAHostThatCannotBeReached) {
-  auto hosts = two_hosts();
-  hosts[1] = {"b", "it cannot be reached: Connection refused", {}, 0, 0, {}};
-  hosts[0].links.clear();
-  EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre("hosts: b: it cannot be reached: Connection refused"));
-}
-
-TEST(ACheckOfHosts, KeepsMpiOffANetworkThatOnlySeemsToJoinThem) {
-  auto hosts = two_hosts();
-  for (auto& host : hosts) host.facts->addresses.push_back({"docker0", "172.17.0.1", "172.17.0.0/16"});
-  hosts[0].links.push_back({"b", "172.17.0.1", "another host answers there", 0});
-  hosts[1].links.push_back({"a", "172.17.0.1", "another host answers there", 0});
-  const HostCheck check = check_hosts(hosts);
-  EXPECT_EQ(check.network, "10.0.0.0/24");
-  EXPECT_FALSE(stops(check.findings));
-  EXPECT_THAT(complaints(check), ElementsAre(HasSubstr("172.17.0.0/16 (docker0) does not join them")));
-}
-
-TEST(ACheckOfHosts, NamesAFirewall) {
-  auto hosts = two_hosts();
-  hosts[0].links[0].outcome = "no answer";
-  const HostCheck check = check_hosts(hosts);
-  EXPECT_TRUE(stops(check.findings));
-  EXPECT_THAT(complaints(check), ElementsAre("network: no way from a to b (10.0.0.2 no answer)"));
-}
-
-TEST(ALink, StandsWhereTheRightPeerAnswers) {
-  const LinkListener listener;
-  EXPECT_EQ(try_link({"a", listener.token(), "127.0.0.1", listener.port()}).outcome, "");
-  EXPECT_EQ(try_link({"a", "0123456789abcdef", "127.0.0.1", listener.port()}).outcome, "another host answers there");
-  EXPECT_THAT(try_link({"a", "", "127.0.0.1", 1}).outcome, HasSubstr("refused"));
-}
-
-// Hosts that meet in pairs.
-
-TEST(PairsOfHosts, MeetOnceEachInAsManyRoundsAsAHostHasOthers) {
-  for (const int count : {1, 2, 3, 4, 5, 8, 13}) {
-    std::multiset<Pair> met;
-    for (int round = 0; round < rounds_among(count); ++round)
-      for (int me = 0; me < count; ++me)
-        if (const auto partner = partner_in(round, me, count)) {
-          EXPECT_EQ(partner_in(round, *partner, count), me);   // and nobody is wanted by two
-          if (me < *partner) met.insert({me, *partner});
-        }
-    EXPECT_EQ(static_cast<int>(met.size()), count * (count - 1) / 2);
-    EXPECT_EQ(std::set<Pair>(met.begin(), met.end()).size(), met.size());
-  }
-  EXPECT_EQ(rounds_among(4), 3);
-  EXPECT_EQ(rounds_among(5000), 255);
-}
-
-TEST(FirstRanks, AreWhereHostsBeginAndComeThroughTheEnvironment) {
-  const auto first = first_ranks({{"a", 4}, {"b", 2}, {"c", 1}}, 6);
-  EXPECT_THAT(first, ElementsAre(FirstRank{0, "a"}, FirstRank{4, "b"}));
-  EXPECT_EQ(first_ranks_in(encode(first)), first);
-  EXPECT_THAT(first_ranks({{"a", 1}, {"b", 1}}, 3), IsEmpty());   // dealt out otherwise
-  EXPECT_THAT(first_ranks_in(""), IsEmpty());
-}
-
-TEST(PartedHosts, AreNamedByTheHostThatIsInMostPairs) {
-  const std::vector<FirstRank> hosts = {{0, "a"}, {1, "b"}, {2, "c"}, {3, "d"}};
-  EXPECT_EQ(parted_text({}, hosts, 10), "");
-  EXPECT_THAT(parted_text({{0, 2}, {1, 2}, {2, 3}}, hosts, 10), HasSubstr("within 10 s between c and a, b, d."));
-  EXPECT_THAT(parted_text({{0, 1}, {2, 3}}, hosts, 10), HasSubstr("between a and b; c and d."));
-}
-
 // What a killed mpirun leaves under its process number would keep a later one of that number from starting.
 TEST(AWorld, KeepsItsSessionInAPlaceThatNoOtherHasAndThatGoesWithIt) {
   const TemporaryFolder folder;
@@ -394,17 +232,6 @@ TEST(AWorld, KeepsItsSessionInAPlaceThatNoOtherHasAndThatGoesWithIt) {
   const auto first = place_of("first"), second = place_of("second");
   EXPECT_NE(first, second);
   EXPECT_FALSE(exists(first) || exists(second));
-}
-
-TEST(ALineForARemoteShell, KeepsItsWords) { EXPECT_EQ(shell_line({"/a b/p", "it's"}), "'/a b/p' 'it'\\''s'"); }
-
-TEST(Facts, AreReadAsTheyWereWritten) {
-  HostFacts facts = *report("a").facts;
-  facts.time = 12.5;
-  facts.token = "t";
-  facts.images = {"/photos: there is no such folder. Check the path."};
-  EXPECT_EQ(encode(host_facts_in(encode(facts))), encode(facts));
-  EXPECT_THROW(host_facts_in("Welcome to node1!"), InputError);
 }
 
 }  // namespace

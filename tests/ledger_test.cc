@@ -6,9 +6,6 @@
 #include <cmath>
 #include <cstring>
 
-#include <fmt/format.h>
-
-#include "runtime/durable_file.h"
 #include "sweeps/run_record.h"
 #include "tests/small_ledger.h"
 
@@ -30,8 +27,6 @@ treatment = { "planted.condition" = "b" }
 baseline = { "planted.condition" = "a" }
 direction = "greater"
 )";
-
-RunFailed failure(const RunSpec& run, std::string reason = "not a number") { return {attempt(run), std::move(reason)}; }
 
 std::vector<float> losses(const Ledger& ledger, const RunId& wanted) {
   std::vector<float> values;
@@ -81,31 +76,6 @@ TEST_F(LedgerIn, AFolderDropsASecondResultOfARun) {
   EXPECT_THAT(losses(ledger, planned.runs[0].id), ElementsAre(1, 2));
 }
 
-TEST_F(LedgerIn, AFolderRunsFailedRunsAgainOnRequest) {
-  Ledger ledger = started(folder.path(), planned);
-  commit(ledger, failure(planned.runs[2]));
-  ledger.retry_failed();
-  EXPECT_THAT(text(ledger, planned), HasSubstr("2 waiting"));
-  commit(ledger, success(planned.runs[2], {1, 2}, 2));
-  EXPECT_THAT(text(ledger, planned), HasSubstr("2 done\n"));
-}
-
-TEST_F(LedgerIn, AFolderKnowsWhichPacksAreInFlight) {
-  Ledger ledger = started(folder.path(), planned);
-  commit(ledger, AttemptStarted{{attempt(planned.runs[0]), attempt(planned.runs[1])}});
-  commit(ledger, success(planned.runs[0]));
-  ASSERT_THAT(ledger.in_flight(), SizeIs(1));
-  EXPECT_EQ(ledger.in_flight()[0].run, planned.runs[1].id);
-}
-
-TEST_F(LedgerIn, AFolderHasNothingInFlightAfterItsCoordinatorCameAnew) {
-  {
-    Ledger ledger = started(folder.path(), planned);
-    commit(ledger, AttemptStarted{{attempt(planned.runs[0])}});
-  }
-  EXPECT_THAT(Ledger::open_for_writing(folder.path()).in_flight(), IsEmpty());
-}
-
 TEST_F(LedgerIn, AFolderKeepsRunsTheEditedDefinitionNoLongerAsksFor) {
   Ledger ledger = started(folder.path(), planned);
   for (const RunSpec& run : planned.runs) commit(ledger, success(run));
@@ -113,7 +83,7 @@ TEST_F(LedgerIn, AFolderKeepsRunsTheEditedDefinitionNoLongerAsksFor) {
   ledger.record_definition(edited.plan, edited.all(), {});
   EXPECT_THAT(ledger.runs(), SizeIs(8));
   EXPECT_EQ(std::ranges::count(ledger.runs(), RunState::kDone, &LedgerRun::state), 4);
-  const Planned fewer(std::string(kSmallDefinition).replace(kSmallDefinition.find("image_sets = 2"), 14, "image_sets = 1"));
+  const Planned fewer(with_image_sets(1));
   ledger.record_definition(fewer.plan, fewer.all(), {});
   EXPECT_THAT(ledger.runs(), SizeIs(2));
   EXPECT_THAT(ledger.runs(true), SizeIs(4)) << "those that were handed out";
@@ -156,10 +126,6 @@ TEST_F(LedgerIn, AFolderForgetsAClaimThatWasTakenOutBeforeAnyResult) {
   ledger.record_definition(early.plan, early.all(), {});   // it comes back knowing the result
   ASSERT_THAT(ledger.claims(), SizeIs(1));
   EXPECT_TRUE(ledger.claims()[0].exploratory);
-}
-
-std::string with_image_sets(int count) {
-  return std::string(kSmallDefinition).replace(kSmallDefinition.find("image_sets = 2"), 14, "image_sets = " + std::to_string(count));
 }
 
 TEST_F(LedgerIn, AFolderRemembersHowManyUnitsWereAskedForAfterResults) {
@@ -315,109 +281,6 @@ TEST_F(LedgerIn, AFolderRefusesAnotherStudy) {
               HasSubstr("holds results of the study \"planted\""));
 }
 
-Attempt on_rank(const RunSpec& run, int rank, std::int64_t pack, int number = 1) {
-  Attempt one = attempt(run, number);
-  one.rank = rank, one.pack = pack;
-  return one;
-}
-
-// "pack of 0, 1 on rank 2", a line each.
-std::string lost(const Ledger& ledger, const Planned& planned) {
-  std::string lines;
-  for (const LostPack& pack : ledger.lost_packs()) {
-    lines += "pack of";
-    for (const RunId& id : pack.runs) lines += " " + std::to_string(std::ranges::find(planned.runs, id, &RunSpec::id) - planned.runs.begin());
-    lines += " on rank " + std::to_string(pack.rank) + "\n";
-  }
-  return lines;
-}
-
-TEST_F(LedgerIn, AFolderBlamesTheWorkersThatWereNotWellWhenTheWorldEnded) {
-  {
-    Ledger ledger = started(folder.path(), planned);
-    commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 0, 1), on_rank(planned.runs[1], 1, 2), on_rank(planned.runs[2], 2, 3), on_rank(planned.runs[3], 2, 3)}});
-    commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 0, 1)}, Ending::kSpared});
-    commit(ledger, AttemptsEnded{{on_rank(planned.runs[1], 1, 2)}, Ending::kSpared});
-  }
-  Ledger ledger = started(folder.path(), planned);
-  ledger.end_left_attempts();
-  EXPECT_EQ(lost(ledger, planned), "pack of 2 3 on rank 2\n");
-}
-
-TEST_F(LedgerIn, AFolderBlamesItsCoordinatorsOwnRunsWhereItEndedWithoutAWord) {
-  {
-    Ledger ledger = started(folder.path(), planned);
-    commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 0, 1), on_rank(planned.runs[1], 1, 2)}});
-  }
-  Ledger ledger = started(folder.path(), planned);
-  ledger.end_left_attempts();
-  EXPECT_EQ(lost(ledger, planned), "pack of 0 on rank 0\n");
-}
-
-TEST_F(LedgerIn, AFolderKeepsWhoHadARunThatASecondWorkerGotAsWell) {
-  Ledger ledger = started(folder.path(), planned);
-  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 1, 1), on_rank(planned.runs[1], 1, 1)}});
-  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 2, 2, 2)}});
-  EXPECT_THAT(ledger.record(planned.runs[0].id).attempts, SizeIs(2));
-  RunSucceeded second = success(planned.runs[0], {1, 2}, 2);
-  second.attempt = on_rank(planned.runs[0], 2, 2, 2);
-  commit(ledger, second);
-  commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 1, 1)}, Ending::kSecond});
-  const auto attempts = ledger.record(planned.runs[0].id).attempts;
-  ASSERT_THAT(attempts, SizeIs(2));
-  EXPECT_EQ(attempts[0].outcome, Outcome::kDropped);
-  EXPECT_EQ(std::pair(attempts[1].outcome, attempts[1].attempt.rank), std::pair(Outcome::kDone, 2));
-  ASSERT_THAT(ledger.in_flight(), SizeIs(1));
-  EXPECT_EQ(ledger.in_flight()[0].run, planned.runs[1].id);
-}
-
-TEST_F(LedgerIn, AFolderKeepsTheAttemptThatFailedOfARunThatIsRunAgain) {
-  Ledger ledger = started(folder.path(), planned);
-  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 1, 1)}});
-  commit(ledger, RunFailed{on_rank(planned.runs[0], 1, 1), "not a number"});
-  const auto of_run = [&] { return ledger.record(planned.runs[0].id).attempts; };
-  ASSERT_THAT(of_run(), SizeIs(1));
-  EXPECT_EQ(std::tuple(of_run()[0].outcome, of_run()[0].attempt.rank, of_run()[0].reason), std::tuple(Outcome::kFailed, 1, "not a number"));
-  ledger.retry_failed();
-  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 2, 2, 2)}});
-  RunSucceeded second = success(planned.runs[0], {1, 2}, 2);
-  second.attempt = on_rank(planned.runs[0], 2, 2, 2);
-  commit(ledger, second);
-  ASSERT_THAT(of_run(), SizeIs(2));
-  EXPECT_EQ(std::tuple(of_run()[0].outcome, of_run()[0].attempt.rank, of_run()[0].reason), std::tuple(Outcome::kFailed, 1, "not a number"));
-  EXPECT_EQ(std::pair(of_run()[1].outcome, of_run()[1].attempt.rank), std::pair(Outcome::kDone, 2));
-}
-
-TEST_F(LedgerIn, AFolderKnowsRunsInFlightByTheirIdsAfterThePlanGaveThemOtherNumbers) {
-  const Planned more(with_image_sets(3));
-  const RunId of_b = more.plan.run_at(3).id;   // number 2 where there are two image sets
-  {
-    Ledger ledger = started(folder.path(), more);
-    commit(ledger, AttemptStarted{{on_rank(more.plan.run_at(3), 0, 4), on_rank(more.plan.run_at(2), 0, 4)}});
-  }
-  Ledger ledger = started(folder.path(), planned);
-  ledger.end_left_attempts();
-  ASSERT_THAT(ledger.lost_packs(), SizeIs(1));
-  EXPECT_THAT(ledger.lost_packs()[0].runs, testing::UnorderedElementsAre(of_b, more.plan.run_at(2).id));
-  EXPECT_EQ(ledger.record(of_b).run.number, 2);
-  EXPECT_EQ(ledger.record(of_b).run.attempts, 1);
-  EXPECT_EQ(ledger.highest_pack(), 4);
-}
-
-TEST_F(LedgerIn, AFolderSetsRunsApartUntilTheyAreAskedForByName) {
-  Ledger ledger = started(folder.path(), planned);
-  commit(ledger, AttemptStarted{{on_rank(planned.runs[0], 1, 1)}});
-  commit(ledger, AttemptsEnded{{on_rank(planned.runs[0], 1, 1)}, Ending::kLost});
-  commit(ledger, RunQuarantined{on_rank(planned.runs[0], 1, 1), "it kills"});
-  EXPECT_THAT(text(ledger, planned), HasSubstr("0 failed (it kills)\n"));
-  EXPECT_TRUE(ledger.runs()[0].quarantined);
-  ledger.retry_failed();
-  EXPECT_THAT(text(ledger, planned), HasSubstr("0 failed"));
-  ledger.retry_quarantined();
-  EXPECT_THAT(text(ledger, planned), HasSubstr("0 waiting"));
-  EXPECT_EQ(lost(ledger, planned), "") << "the workers it was alone with are forgotten";
-}
-
 TEST_F(LedgerIn, AFolderKeepsNothingOfATransactionThatFailed) {
   Ledger ledger = started(folder.path(), planned);
   RunSpec stranger = planned.runs[0];
@@ -425,58 +288,6 @@ TEST_F(LedgerIn, AFolderKeepsNothingOfATransactionThatFailed) {
   const std::vector<LedgerEntry> entries = {success(planned.runs[0]), success(stranger)};
   EXPECT_THAT(message_of<InputError>([&] { ledger.commit(entries); }), HasSubstr("the ledger does not know it"));
   EXPECT_EQ(text(ledger, planned), "0 waiting\n1 waiting\n2 waiting\n3 waiting\n");
-}
-
-TEST_F(LedgerIn, AFolderExportsTheSameBytesHoweverTheSweepRan) {
-  TemporaryFolder other;
-  {
-    Ledger ledger = started(folder.path(), planned);
-    for (const RunSpec& run : planned.runs) commit(ledger, success(run));
-    Ledger again = started(other.path(), planned);
-    commit(again, failure(planned.runs[3]));
-    for (int i : {3, 1, 2, 0}) {
-      commit(again, AttemptStarted{{{planned.runs[i].id, 4, 9, "node7", "cpu", 5, 1e9, 0, attempt(planned.runs[i]).place}}});
-      commit(again, success(planned.runs[i], {1, 0.5f}, 4));
-    }
-  }
-  export_csv(Ledger::open_for_reading(folder.path()), folder / "export");
-  export_csv(Ledger::open_for_reading(other.path()), other / "export");
-  for (const char* name : {"runs.csv", "loss.csv"}) {
-    const std::string table = read_file(folder / "export" / name);
-    EXPECT_FALSE(table.empty());
-    EXPECT_EQ(table, read_file(other / "export" / name));
-  }
-}
-
-TEST_F(LedgerIn, AFolderExportsTidyTablesWithShortestNumbers) {
-  {
-    Ledger ledger = started(folder.path(), planned);
-    commit(ledger, success(planned.runs[0], {0.1f, std::nanf("")}));
-  }
-  export_csv(Ledger::open_for_reading(folder.path()), folder / "export");
-  const RunSpec& run = planned.runs[0];
-  const std::string begin = run.id + ",0," + std::to_string(run.image_set) + "," + run.settings.string("planted.condition") + ",loss,";
-  EXPECT_EQ(read_file(folder / "export" / "loss.csv"),
-            "run,seed,image_set,planted.condition,metric,epoch,value\n" + begin + "0,0.1\n" + begin + "1,nan\n");
-}
-
-TEST_F(LedgerIn, AFolderExportsNoFormulaAndNoFileElsewhere) {
-  {
-    Definition definition = planned.definition;
-    definition.grid[0].values = {std::string("=HYPERLINK(\"http://a.example\")")};
-    const Planned hostile(definition);
-    Ledger ledger = started(folder.path(), hostile);
-    RunSucceeded entry = success(hostile.runs[0]);
-    entry.result.measurements = {{"../../escape", {{"@axis", {"+cmd|' /C calc'!A0", "-0.5"}}}, {1, 2}}};
-    commit(ledger, entry);
-    commit(ledger, success(hostile.runs[1]));
-  }
-  export_csv(Ledger::open_for_reading(folder.path()), folder / "export");
-  EXPECT_FALSE(std::filesystem::exists(folder.path().parent_path() / "escape.csv"));
-  const std::string table = read_file(folder / "export" / ".._.._escape.csv");
-  EXPECT_THAT(table, HasSubstr(",'@axis,value\n"));
-  EXPECT_THAT(table, HasSubstr(",\"'=HYPERLINK(\"\"http://a.example\"\")\",../../escape,'+cmd|' /C calc'!A0,1\n"));
-  EXPECT_THAT(table, HasSubstr(",-0.5,2\n"));   // a number stays one
 }
 
 }  // namespace

@@ -1,72 +1,22 @@
-#include "sweeps/packs.h"
+#include "sweeps/plan.h"
 
-#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "runtime/durable_file.h"
-#include "runtime/key_error.h"
-#include "sweeps/common_runs.h"
-#include "tests/temporary_folder.h"
+#include "sweeps/run_set.h"
+#include "tests/message_of.h"
+#include "tests/toy_study.h"
 
 namespace palimpsest {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Packs = std::vector<std::vector<std::int64_t>>;
-
-/// What lies at a path, for the toy study below: a file system of three words.
-std::map<std::string, std::string>& disk() {
-  static std::map<std::string, std::string> files = {{"/photos", "cats"}, {"/moved", "cats"}, {"/others", "dogs"}};
-  return files;
-}
-int opened = 0, probed = 0;
-
-/// Reads images.path and images.count; fast.rank changes the shapes, fast.rate does not.
-const Study& toy() {
-  static const Study study = [] {
-    Study s;
-    s.name = "toy";
-    s.unit = "image_set";
-    s.keys = {{.name = "images.path", .type = KeyType::kPath, .default_value = std::string("/photos"), .meaning = "Images."},
-              {.name = "images.count", .type = KeyType::kInteger, .default_value = std::int64_t{4}, .meaning = "Images of a set."},
-              {.name = "fast.rank", .type = KeyType::kInteger, .default_value = std::int64_t{8}, .meaning = "Rank."},
-              {.name = "fast.rate", .type = KeyType::kNumber, .default_value = 1e-4, .meaning = "Rate."}};
-    s.metrics = {{"m", {"epoch"}, "", ""}};
-    s.inspect = [](const Settings& settings, std::int64_t set, std::int64_t) {
-      ++opened;
-      if (settings.number("fast.rate") > 9) throw KeyError("fast.rate", fmt::format("fast.rate = {} is too fast", settings.number("fast.rate")));
-      return Inputs{{{"images", fmt::format("{} {} {}", disk().at(settings.string("images.path")), settings.integer("images.count"), set)}}};
-    };
-    s.signature = [](const Settings& settings) { return fmt::format("rank {}", settings.integer("fast.rank")); };
-    s.probe_memory = [](const RunSpec& run) { ++probed; return static_cast<std::uint64_t>(run.settings.integer("fast.rank")) * 100; };
-    return s;
-  }();
-  return study;
-}
-
-Definition toy_definition(const std::string& rest) {
-  add_study(toy());
-  return read_definition_text("study = \"toy\"\nname = \"t\"\n" + rest, "/folder/t.toml");
-}
 
 RunId first_id(const std::string& rest) { return Plan(toy_definition(rest)).run_at(0).id; }
-
-std::vector<std::int64_t> first(std::int64_t count) {
-  std::vector<std::int64_t> numbers;
-  for (std::int64_t i = 0; i < count; ++i) numbers.push_back(i);
-  return numbers;
-}
-
-std::vector<std::size_t> sizes(const Packs& packs) {
-  std::vector<std::size_t> out;
-  for (const auto& pack : packs) out.push_back(pack.size());
-  return out;
-}
 
 TEST(Plan, NumbersRunsByGridThenImageSetThenSeed) {
   const Plan plan(toy_definition("[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n\"fast.rate\" = [0.1, 0.2]\n\"fast.rank\" = [4, 8, 16]\n"));
@@ -183,14 +133,7 @@ TEST(Plan, WarnsOfAnExclusionThatLeavesOutNoRun) {
 }
 
 TEST(Plan, SaysWhereAValueStandsThatTheStudyRefuses) {
-  const auto said = [](const std::string& rest) -> std::string {
-    try {
-      Plan plan(toy_definition(rest));
-    } catch (const DefinitionError& error) {
-      return error.what();
-    }
-    return "";
-  };
+  const auto said = [](const std::string& rest) { return message_of<DefinitionError>([&] { Plan plan(toy_definition(rest)); }); };
   EXPECT_EQ(said("[fast]\nrate = 11\n"), "/folder/t.toml:4:8: fast.rate = 11 is too fast");
   EXPECT_EQ(said("[sweep.grid]\n\"fast.rate\" = [1, 2, 11]\n"), "/folder/t.toml:4:22: fast.rate = 11 is too fast");
 }
@@ -235,49 +178,9 @@ TEST(Plan, ReadsBackFromItsResolvedDefinition) {
 
 TEST(Plan, RefusesTwoPathsOfEqualContentAsAnAxis) {
   const Definition definition = toy_definition("[sweep]\nimage_sets = 2\n[sweep.grid]\n\"images.path\" = [\"/others\", \"/photos\", \"/moved\"]\n");
-  try {
-    Plan plan(definition);
-    FAIL() << "accepted";
-  } catch (const InputError& error) {
-    EXPECT_STREQ(error.what(), "/folder/t.toml: images.path = \"/photos\" and \"/moved\" hold the same content, so their runs would be the same runs. "
-                               "Leave one of them out of [sweep.grid].");
-  }
-}
-
-TEST(Packs, HoldRunsOfOneSignatureInOrder) {
-  const Plan plan(toy_definition("[sweep]\nseeds = 3\n[sweep.grid]\n\"fast.rate\" = [0.1, 0.2]\n\"fast.rank\" = [4, 8]\n"));
-  EXPECT_EQ(cut_packs({plan, first(12)}, {{"rank 4", 16}, {"rank 8", 2}}, 1), (Packs{{0, 1, 2, 6, 7, 8}, {3, 4}, {5, 9}, {10, 11}}));
-}
-
-TEST(Packs, AreNoLargerThanAllowedAndDifferByOneRunAtMost) {
-  const Plan plan(toy_definition("[sweep]\nseeds = 17\n"));
-  EXPECT_THAT(sizes(cut_packs({plan, first(17)}, {{"rank 8", 16}}, 1)), ElementsAre(8, 9));
-  EXPECT_THAT(sizes(cut_packs({plan, first(16)}, {{"rank 8", 16}}, 1)), ElementsAre(16));
-  EXPECT_THAT(sizes(cut_packs({plan, first(3)}, {{"rank 8", 1}}, 1)), ElementsAre(1, 1, 1));
-}
-
-TEST(Packs, GiveEveryWorkerOneWhereRunsAreFew) {
-  const Plan plan(toy_definition("[sweep]\nseeds = 9\n[sweep.grid]\n\"fast.rank\" = [4, 8]\n"));
-  const std::map<std::string, std::int64_t> most = {{"rank 4", 16}, {"rank 8", 16}};
-  EXPECT_THAT(sizes(cut_packs({plan, first(9)}, most, 4)), ElementsAre(2, 2, 2, 3));
-  EXPECT_THAT(sizes(cut_packs({plan, first(3)}, most, 8)), ElementsAre(1, 1, 1));
-  EXPECT_THAT(sizes(cut_packs({plan, {0, 1, 9}}, most, 3)), ElementsAre(1, 1, 1));
-  EXPECT_TRUE(cut_packs({plan, {}}, most, 3).empty());
-}
-
-TEST(Packs, FillTheLastRoundOfAllWorkers) {
-  const Plan plan(toy_definition("[sweep]\nseeds = 117\n"));
-  EXPECT_EQ(sizes(cut_packs({plan, first(117)}, {{"rank 8", 16}}, 3)), std::vector<std::size_t>(9, 13));
-}
-
-TEST(Packs, AreSizedByTheMemoryProbeUnlessTheDefinitionSaysSo) {
-  const Plan automatic(toy_definition("[sweep.grid]\n\"fast.rank\" = [1, 4, 100]\n"));
-  EXPECT_EQ(pack_sizes({automatic, first(3)}, 3000), (std::map<std::string, std::int64_t>{{"rank 1", 16}, {"rank 4", 7}, {"rank 100", 1}}));
-  EXPECT_EQ(pack_sizes({automatic, {1}}, 3000, 4), (std::map<std::string, std::int64_t>{{"rank 4", 4}}));
-  const Plan given(toy_definition("[packs]\nsize = 5\n"));
-  probed = 0;
-  EXPECT_EQ(pack_sizes({given, {0}}, 3000), (std::map<std::string, std::int64_t>{{"rank 8", 5}}));
-  EXPECT_EQ(probed, 0);
+  EXPECT_EQ(message_of<InputError>([&] { Plan plan(definition); }),
+            "/folder/t.toml: images.path = \"/photos\" and \"/moved\" hold the same content, so their runs would be the same runs. "
+            "Leave one of them out of [sweep.grid].");
 }
 
 TEST(RunSet, HoldsRangesAndWhatIsTakenOutOfThem) {
@@ -327,28 +230,6 @@ TEST(Plan, IsAnotherWhenWhatLiesAtAPathIs) {
   EXPECT_EQ(fingerprint(), before);
 }
 
-TEST(Plan, FindsTheNumberOfARunThatAnotherPlanMade) {
-  const std::string grid = "[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n";
-  const Plan before(toy_definition(grid + "\"fast.rank\" = [1, 2]\n\"images.path\" = [\"/photos\", \"/others\"]\n"));
-  const Plan after(toy_definition(grid + "\"images.path\" = [\"/others\", \"/moved\"]\n\"fast.rank\" = [4, 2, 1]\n"));   // the photos were moved
-  RunFinder finder(after);
-  for (std::int64_t number = 0; number < before.size(); ++number) {
-    const RunSpec run = before.run_at(number);
-    const auto found = finder.number_of(run.id, before.cell_of(number), [&] { return run.settings; }, run.image_set, run.seed);
-    ASSERT_TRUE(found) << number;
-    EXPECT_EQ(after.run_at(*found).id, run.id);
-  }
-  const RunSpec gone = Plan(toy_definition(grid + "\"fast.rank\" = [8]\n")).run_at(0);
-  EXPECT_FALSE(finder.number_of(gone.id, -1, [&] { return gone.settings; }, gone.image_set, gone.seed));
-}
-
-TEST(Packs, ProbeMemoryOncePerSignature) {
-  const Plan plan(toy_definition("[sweep]\nseeds = 5\n[sweep.grid]\n\"fast.rate\" = [1, 2, 3]\n\"fast.rank\" = [1, 4]\n"));
-  probed = 0;
-  EXPECT_EQ(memory_of_runs({plan, first(plan.size())}), (std::map<std::string, std::uint64_t>{{"rank 1", 100}, {"rank 4", 400}}));
-  EXPECT_EQ(probed, 2);
-}
-
 std::string claims(int count, const std::string& field = "") {
   std::string out;
   for (int i = 0; i < count; ++i) out += fmt::format("[[claim]]\nname = \"c{}\"\nmetric = \"m\"\ndirection = \"less\"\n{}\n", i, field);
@@ -362,89 +243,6 @@ TEST(Design, IsWarnedAboutWhereTooFewUnitsCanDecideAClaim) {
   EXPECT_EQ(design_warnings(toy_definition("[sweep]\nimage_sets = 7\n" + claims(4))).size(), 4u);
   EXPECT_EQ(design_warnings(toy_definition("[sweep]\nimage_sets = 8\n" + claims(4))).size(), 0u);
   EXPECT_THAT(design_warnings(toy_definition("[sweep]\nimage_sets = 6\n" + claims(1, "alpha = 0.01"))), ElementsAre(HasSubstr("at least 8 are needed")));
-}
-
-TEST(PackNotes, OfOneMachineAreNotTakenForAnother) {
-  const TemporaryFolder folder;
-  const PackNotes on_cpu = {{"rank 8", {.most = 4, .speeds = {{1, 120.5}, {2, 210}}}}}, recorded = {{"rank 8", {.most = 512, .speeds = {}}}};
-  write_pack_notes(folder.path(), "cpu, AVX2", on_cpu);
-  EXPECT_TRUE(read_pack_notes(folder.path(), "cuda, H200").empty());
-  write_pack_notes(folder.path(), "cuda, H200, steps recorded", recorded);
-  EXPECT_EQ(read_pack_notes(folder.path(), "cpu, AVX2"), on_cpu);
-  EXPECT_EQ(read_pack_notes(folder.path(), "cuda, H200, steps recorded"), recorded);
-  EXPECT_TRUE(read_pack_notes(folder.path(), "cuda, H200").empty());
-}
-
-TEST(PackNotes, ThatAreDamagedOrOfAnEarlierFormatAreNone) {
-  const TemporaryFolder folder;
-  for (const char* text : {"", "{", "[]", R"({"format": 1, "signatures": {"rank 8": {"most": 4, "speeds": []}}})", R"({"format": 2, "with": {"cpu": {"rank 8": {"speeds": [[1]]}}}})",
-                           R"({"format": 2, "with": {"cpu": {"rank 8": 7}}})"}) {
-    write_durably(folder / "packs.json", text);
-    EXPECT_TRUE(read_pack_notes(folder.path(), "cpu").empty()) << text;
-  }
-}
-
-std::set<RunId> ids_of(const Plan& plan) {
-  std::set<RunId> ids;
-  for (std::int64_t i = 0; i < plan.size(); ++i) ids.insert(plan.run_at(i).id);
-  return ids;
-}
-
-TEST(Plan, CountsTheRunsItSharesWithAnotherAsTheirIdsTell) {
-  const std::vector<std::string> definitions = {
-      "",
-      "[sweep]\nimage_sets = 3\nseeds = 4\n",
-      "[fast]\nrate = 0.1\n[sweep]\nimage_sets = 2\nseeds = 3\n[sweep.grid]\n\"fast.rank\" = [2, 4, 8]\n",
-      "[sweep]\nimage_sets = 3\nseeds = 2\n[sweep.grid]\n\"fast.rank\" = [8, 4, 16]\n\"fast.rate\" = [0.1, 0.2]\n",
-      "[sweep]\nimage_sets = 3\nseeds = 2\n[sweep.grid]\n\"fast.rate\" = [0.3, 0.2, 0.1]\n\"fast.rank\" = [2, 8, 4]\n",
-      "[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n\"fast.rank\" = [1, 2, 4]\n\"fast.rate\" = { values = [0.2, 0.1], when = { \"fast.rank\" = 4 } }\n",
-      "[fast]\nrate = 0.1\n[sweep]\nimage_sets = 2\nseeds = 2\n[sweep.grid]\n\"fast.rank\" = [4, 8]\n\"fast.rate\" = { values = [0.1, 0.2, 0.4], when = { \"fast.rank\" = 4 } }\n",
-      "[sweep]\nimage_sets = 3\nseeds = 2\n[[sweep.zip]]\n\"fast.rank\" = [4, 4, 8]\n\"fast.rate\" = [0.1, 0.2, 0.1]\n",
-      "[sweep]\nimage_sets = 2\n[[sweep.exclude]]\n\"fast.rank\" = 4\n\"fast.rate\" = 0.1\n[sweep.grid]\n\"fast.rank\" = [2, 4, 8]\n\"fast.rate\" = [0.1, 0.2]\n",
-      "[sweep]\nimage_sets = 3\nseeds = 2\n[sweep.grid]\n\"images.path\" = [\"/photos\", \"/others\"]\n\"images.count\" = [4, 8]\n\"fast.rate\" = [0.1, 1e-4]\n",
-      "[images]\npath = \"/moved\"\n[sweep]\nimage_sets = 2\n[sweep.grid]\n\"fast.rate\" = [0.1, 1e-4]\n\"fast.rank\" = [8, 4]\n",
-      "[sweep]\nimage_sets = 4\n[sweep.grid]\n\"images.path\" = [\"/others\", \"/moved\"]\n\"fast.rank\" = [8, 4]\n",
-      "[sweep]\nseeds = 5\n[[sweep.zip]]\n\"images.path\" = [\"/others\", \"/moved\"]\n\"fast.rate\" = [1e-4, 0.1]\n[sweep.grid]\n\"fast.rank\" = [8, 4]\n"};
-  std::int64_t some = 0, none = 0;
-  for (const std::string& was : definitions)
-    for (const std::string& is : definitions) {
-      const Plan before(toy_definition(was)), after(toy_definition(is));
-      const std::int64_t size = before.size();
-      const std::set<RunId> ids = ids_of(after);
-      const auto is_there = [&](std::int64_t number) { return ids.contains(before.run_at(number).id); };
-      std::vector<std::int64_t> gaps;
-      for (std::int64_t i = 0; i < size; ++i)
-        if (i % 7 != 3 && i % 5 != 0) gaps.push_back(i);
-      for (const RunSet& left : {RunSet::below(size), RunSet::below(size, size > 1, 2), RunSet(gaps)}) {
-        const std::int64_t common = std::ranges::count_if(left.numbers(), is_there);
-        EXPECT_EQ(CommonRuns(before, after).count(left), common) << was << "then\n" << is << left.text();
-        ++(common > 0 ? some : none);
-      }
-      CommonRuns runs(before, after);
-      for (std::int64_t number = 0; number < size; ++number) {
-        const auto found = runs.number_of(number);
-        EXPECT_EQ(found.has_value(), is_there(number)) << was << "then\n" << is << number;
-        EXPECT_TRUE(!found || after.run_at(*found).id == before.run_at(number).id);
-      }
-    }
-  EXPECT_GT(some, 200);
-  EXPECT_GT(none, 50);
-}
-
-TEST(Plan, SharesNoRunWithOneOfAnotherStudyWhoseKeysItDoesNotHave) {
-  static const Study other = [] {
-    Study study = toy();
-    study.name = "other toy";
-    study.keys = {{.name = "slow.depth", .type = KeyType::kInteger, .default_value = std::int64_t{8}, .meaning = "Depth."}};
-    study.inspect = [](const Settings&, std::int64_t, std::int64_t) { return Inputs{}; };
-    return study;
-  }();
-  add_study(other);
-  const Plan plan(toy_definition("[sweep.grid]\n\"fast.rank\" = [4, 8]\n"));
-  const Plan another(read_definition_text("study = \"other toy\"\nname = \"t\"\n", "/folder/t.toml"));
-  EXPECT_EQ(CommonRuns(plan, another).count(RunSet::below(plan.size())), 0);
-  EXPECT_EQ(CommonRuns(another, plan).count(RunSet::below(another.size())), 0);
-  EXPECT_EQ(CommonRuns(plan, another).number_of(0), std::nullopt);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ kinds=("${1:-thread}")
 failed=0
 for kind in "${kinds[@]}"; do
   build=$root/build-$kind
-  tests=(coordinator_test ledger_test ledger_join_test ledger_open_test readings_test committer_test simulation_test)
+  tests=(coordinator_test ledger_test ledger_attempts_test ledger_export_test ledger_join_test ledger_open_test readings_test committer_test simulation_test)
   [[ $kind == thread ]] || tests+=(ledger_damage_test fuzz_corpus_test safetensors_test checkpoint_test shards_test image_test settings_test definition_test definition_mistakes_test)
   mkdir -p "$build"
   if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPALIMPSEST_SANITIZE="$kind" &&

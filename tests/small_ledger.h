@@ -10,6 +10,7 @@
 
 #include "sweeps/ledger.h"
 #include "sweeps/plan.h"
+#include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
 namespace palimpsest {
@@ -23,6 +24,10 @@ seeds = 1
 [sweep.grid]
 "planted.condition" = ["a", "b"]
 )";
+
+inline std::string with_image_sets(int count) {
+  return std::string(kSmallDefinition).replace(kSmallDefinition.find("image_sets = 2"), 14, "image_sets = " + std::to_string(count));
+}
 
 /// Numbers of runs in the plan that was made last.
 inline std::map<RunId, std::int64_t>& numbers_of_runs() {
@@ -56,6 +61,8 @@ inline RunSucceeded success(const RunSpec& run, std::vector<float> losses = {1, 
   return entry;
 }
 
+inline RunFailed failure(const RunSpec& run, std::string reason = "not a number") { return {attempt(run), std::move(reason)}; }
+
 inline void commit(Ledger& ledger, LedgerEntry entry) { ledger.commit(std::span(&entry, 1)); }
 
 inline Ledger started(const std::filesystem::path& folder, const Planned& planned) {
@@ -73,16 +80,6 @@ inline std::string text(const Ledger& ledger, const Planned& planned, bool all =
     lines += std::to_string(at) + " " + words[static_cast<int>(run.state)] + (run.reason.empty() ? "" : " (" + run.reason + ")") + "\n";
   }
   return lines;
-}
-
-template <class ErrorType, class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 struct LedgerIn : testing::Test {

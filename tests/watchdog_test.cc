@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -16,20 +17,19 @@ struct AWatchdog : testing::Test {
   AWatchdog() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 
-void wait_for_the_end() {
+void live_long(const std::function<void(Watchdog&)>& what_befalls) {
+  Watchdog watchdog(0ms);
+  what_befalls(watchdog);
   std::this_thread::sleep_for(60s);
   _exit(0);
 }
 
 TEST_F(AWatchdog, EndsAProcessThatIsLateWithItsLastWords) {
-  EXPECT_EXIT(
-      {
-        Watchdog watchdog(0ms);
-        watchdog.set_last_words("nobody came");
-        watchdog.end_within(1ms);
-        wait_for_the_end();
-      },
-      testing::ExitedWithCode(3), "palimpsest: nobody came");
+  EXPECT_EXIT(live_long([](Watchdog& watchdog) {
+                watchdog.set_last_words("nobody came");
+                watchdog.end_within(1ms);
+              }),
+              testing::ExitedWithCode(3), "palimpsest: nobody came");
 }
 
 TEST_F(AWatchdog, LetsAProcessGoOnWhenTheEndWasCalledOff) {
@@ -45,25 +45,19 @@ TEST_F(AWatchdog, LetsAProcessGoOnWhenTheEndWasCalledOff) {
 }
 
 TEST_F(AWatchdog, DoesNotPutOffAnEndThatWasNear) {
-  EXPECT_EXIT(
-      {
-        Watchdog watchdog(0ms);
-        watchdog.end_within(1ms);
-        watchdog.end_within(1h);
-        wait_for_the_end();
-      },
-      testing::ExitedWithCode(3), "");
+  EXPECT_EXIT(live_long([](Watchdog& watchdog) {
+                watchdog.end_within(1ms);
+                watchdog.end_within(1h);
+              }),
+              testing::ExitedWithCode(3), "");
 }
 
 TEST_F(AWatchdog, EndsAProcessBeforeALaterEndWhenWhomItWorksForIsGone) {
-  EXPECT_EXIT(
-      {
-        Watchdog watchdog(0ms);
-        watchdog.end_within(1h);
-        watchdog.watch({.pid = 0x3fffffff});
-        wait_for_the_end();
-      },
-      testing::ExitedWithCode(3), "");
+  EXPECT_EXIT(live_long([](Watchdog& watchdog) {
+                watchdog.end_within(1h);
+                watchdog.watch({.host = {}, .pid = 0x3fffffff});
+              }),
+              testing::ExitedWithCode(3), "");
 }
 
 }  // namespace

@@ -178,6 +178,7 @@ void put_claims(SQLite::Database& db, const std::vector<Claim>& claims) {
   db.exec("UPDATE claims SET position = " + gone + ", seal = " + seal_of_claim({{"position", gone}}));
   for (std::size_t i = 0; i < claims.size(); ++i)
     run(insert, claims[i].hash, static_cast<std::int64_t>(i), to_json(claims[i]), late ? 1 : 0);
+  set_meta(db, "claims", db.execAndGet("SELECT count(*) FROM claims").getString());
 }
 
 }  // namespace

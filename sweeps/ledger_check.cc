@@ -50,6 +50,7 @@ class Check {
       {"run {} has an attempt of a session that is not here",
        "SELECT id FROM every_attempt JOIN runs ON row = run WHERE epoch NOT IN (SELECT epoch FROM sessions)"},
       {"run {} was handed out with a pack that is not here", "SELECT id FROM runs WHERE first <> 0 AND first NOT IN (SELECT row FROM packs)"},
+      {"{} claims were recorded, and they are not all here", "SELECT value FROM meta WHERE key = 'claims' AND CAST(value AS INTEGER) > (SELECT count(*) FROM claims)"},
       {"the fact {} is not here", "SELECT column1 FROM (VALUES ('study'), ('name'), ('definition'), ('axes'), ('plan'), ('inputs'), ('asked')) WHERE EXISTS (SELECT 1 FROM runs) AND "
                                   "column1 NOT IN (SELECT key FROM meta)"}};
 

@@ -1,6 +1,7 @@
 // What runs measured.
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <deque>
@@ -155,20 +156,24 @@ std::vector<RowOf> rows_in_order(std::span<const LedgerRun> runs) {
   return rows;
 }
 
-void read_share(SQLite::Database& db, const std::vector<Wanted>& share, const std::vector<RowOf>& rows) {
+// Whether each run had measured all of these.
+bool read_share(SQLite::Database& db, const std::vector<Wanted>& share, const std::vector<RowOf>& rows) {
   const auto shapes = shapes_of(db);
   std::deque<Measured> measured;
   for (const Wanted& one : share) measured.emplace_back(db, shapes, one.metric, one.name);
+  bool all = true;
   for (const RowOf& run : rows)
     for (std::size_t i = 0; i < share.size(); ++i)
       if (const Measurement* found = measured[i].of(run.row)) (*share[i].take)(run.place, *found);
+      else all = false;
+  return all;
 }
 
 }  // namespace
 
 std::vector<std::pair<std::int64_t, std::string>> named_metrics(SQLite::Database& db) {
   std::vector<std::pair<std::int64_t, std::string>> metrics;
-  SQLite::Statement row(db, "SELECT id, name, seal = seal(id, name) FROM metrics ORDER BY name");
+  SQLite::Statement row(db, "SELECT id, name, seal = seal(id, name) AND NOT json_valid(name) FROM metrics ORDER BY name");   // a row of settings has such a seal, too
   while (row.executeStep()) check_seal(row, "the name of a metric"), metrics.emplace_back(row.getColumn(0).getInt64(), row.getColumn(1).getString());
   return metrics;
 }
@@ -199,13 +204,16 @@ void Ledger::for_each_measurement(const std::string& metric, const std::function
     if (named == names.end()) return;
     const auto shapes = shapes_of(state_->db);
     Measured measured(state_->db, shapes, named->first, metric);
-    SQLite::Statement run(state_->db, "SELECT id FROM runs WHERE row = ? AND asked > 0");
+    SQLite::Statement run(state_->db, "SELECT id, state FROM runs WHERE row = ? AND asked > 0");
+    bool all = true;
     for (const std::int64_t row : state_->rows_by_id()) {
       run.reset();
       run.bind(1, row);
       if (!run.executeStep()) continue;
       if (const Measurement* found = measured.of(row)) visit(run.getColumn(0).getString(), *found);
+      else if (run.getColumn(1).getInt() == static_cast<int>(RunState::kDone)) all = false;
     }
+    if (!all) state_->check_all_measured();   // it need not have measured this
   });
 }
 
@@ -213,13 +221,15 @@ void Ledger::for_each_measurement_of(std::span<const LedgerRun> runs, const Take
   guarded(state_->file, [&] {
     const auto rows = rows_in_order(runs);
     auto wanted = wanted_of(state_->db, takers);
+    std::atomic<bool> all = wanted.size() == takers.size();
     const std::size_t most = rows.size() < kManyRuns ? 1 : std::clamp<std::size_t>(static_cast<std::size_t>(host_cores().usable()), 1, std::max<std::size_t>(1, wanted.size()));
     auto others = state_->more_readers(most - 1);
     const auto shares = shares_of(std::move(wanted), others.size() + 1);
     Crew(static_cast<int>(shares.size())).each([&](int reader) {
       const auto number = static_cast<std::size_t>(reader);
-      read_share(number == 0 ? state_->db : others[number - 1], shares[number], rows);
+      if (!read_share(number == 0 ? state_->db : others[number - 1], shares[number], rows)) all = false;
     });
+    if (!all) state_->check_all_measured();   // they need not have measured that
   });
 }
 

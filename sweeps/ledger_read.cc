@@ -107,6 +107,9 @@ std::vector<LedgerClaim> Ledger::claims() const {
       check_seal(row, "a claim");
       claims.push_back({claim_of_json(row.getColumn(0).getString()), row.getColumn(1).getInt() != 0, row.getColumn(2).getInt() < 0});
     }
+    if (const auto recorded = meta_where_known(state_->db, "claims"))
+      if (state_->db.execAndGet("SELECT count(*) FROM claims").getInt64() < std::atoll(recorded->c_str()))
+        throw FormatError("is damaged: " + *recorded + " claims were recorded, and they are not all here. See `palimpsest ledger check`.");
     return claims;
   });
 }
@@ -115,6 +118,7 @@ std::vector<std::string> Ledger::metrics() const {
   return guarded(state_->file, [&] {
     std::vector<std::string> names;
     for (auto& [number, name] : named_metrics(state_->db)) names.push_back(std::move(name));
+    state_->check_all_measured();   // who asks for them takes what there is
     return names;
   });
 }

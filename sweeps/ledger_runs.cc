@@ -61,12 +61,16 @@ std::vector<LedgerRun> rows_of_runs(SQLite::Database& db, bool all, const std::s
   if (keys)
     for (auto& [id, one] : settings) one = with_keys(one, *keys);
   std::vector<LedgerRun> runs;
+  std::vector<std::int64_t> asked;
   SQLite::Statement row(db, fmt::format("SELECT {}, seal = {} FROM runs {}", kColumnsOfRun, seal_of_run(), only ? "WHERE id = ?" : "ORDER BY id"));
   if (only) row.bind(1, *only);
   while (row.executeStep()) {
     check_seal(row, "the row of run " + row.getColumn(kId).getString());
-    if (all || row.getColumn(kAsked).getInt64() != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn(kSettings).getInt64(), "settings")));
+    const std::int64_t place = row.getColumn(kAsked).getInt64();
+    if (place != 0) asked.push_back(place - 1);
+    if (all || place != 0) runs.push_back(run_of(row, found_in(settings, row.getColumn(kSettings).getInt64(), "settings")));
   }
+  if (!only) check_asked(db, std::move(asked));
   return runs;
 }
 
@@ -230,16 +234,19 @@ void Ledger::for_each_row(const Plan& plan, const std::function<void(const RunRo
   const bool same = state_->plan.get() == &plan || guarded(state_->file, [&] { return meta_where_known(state_->db, "plan") == plan.fingerprint(); });
   guarded(state_->file, [&] {
     RowNumbers numbers(state_->db, same ? nullptr : state_->plan_of_rows(), plan);
+    std::vector<std::int64_t> asked;
     SQLite::Statement row(state_->db, "SELECT id, asked, state, attempts, seconds, settings, image_set, seed, seal = " + seal_of_run() + " FROM runs");
     while (row.executeStep()) {
       check_seal(row, "the row of run " + row.getColumn(0).getString());
       const int state = row.getColumn(2).getInt();
       RunRow run{row.getColumn(0).getString(), row.getColumn(1).getInt64() - 1, row.getColumn(1).getInt64() > 0, static_cast<RunState>(std::min(state, kInQuarantine - 1)), state == kInQuarantine,
                  row.getColumn(3).getInt(), row.getColumn(4).getDouble()};
+      if (run.was_asked) asked.push_back(run.number);
       if (!same || run.number < 0)
         run.number = numbers.of(run.id, row.getColumn(1).getInt64(), row.getColumn(5).getInt64(), row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
       visit(run);
     }
+    check_asked(state_->db, std::move(asked));
   });
 }
 

@@ -159,6 +159,7 @@ void ask_for_nothing_without_plan(SQLite::Database& db) {
 // What is told of no longer, and sessions that attempts tell of: of those nothing more is known.
 void put_right_beside(SQLite::Database& db) {
   db.exec("DELETE FROM main.metrics WHERE id NOT IN (SELECT metric FROM main.measurements);"
+          "DELETE FROM main.meta WHERE key = 'claims' AND CAST(value AS INTEGER) > (SELECT count(*) FROM main.claims);"
           "INSERT OR IGNORE INTO main.sessions SELECT DISTINCT epoch, 0, '{}' FROM main.every_attempt");
 }
 

@@ -18,7 +18,7 @@ namespace {
 //   meta          facts of the sweep by key: study, name, definition (resolved.toml), axes (JSON list of grid keys), written_by, slice ("2/4"; "1/1":
 //                 all of the sweep), units (JSON, for each session [epoch, units asked for, runs done by then]), plan (hash of what numbers the runs),
 //                 inputs (hashes of what runs read, a line of JSON for each combination of values that names it and image set: with the definition they
-//                 make the plan anew), asked (numbers of the plan that are asked for: "first:step:ranges", the ranges of (number - first) / step,
+//                 make the plan anew), claims (how many rows these have), asked (numbers of the plan that are asked for: "first:step:ranges", the ranges of (number - first) / step,
 //                 both ends included; several where ledgers were joined)
 //   sessions      one row per coordinator that opened it; the highest epoch is the only one that may write
 //   settings      every key of a run; runs that differ in seed and image set alone share a row

@@ -27,15 +27,20 @@ struct Ledger::State {
   const std::vector<std::int64_t>& rows_by_id() const;   // of all runs that have one, sorted by id
   bool any_attachment() const;                      // ledger_read.cc
   std::vector<SQLite::Database> more_readers(std::size_t most) const;   // ledger_measurements.cc
+  void check_all_measured() const;                  // ledger_whole.cc: throws FormatError where a run that is done lacks a measurement
   mutable std::vector<std::int64_t> sorted_rows = {};    // what rows_by_id gave,
   mutable std::optional<int> sorted_after = {};          // after so many changes by this connection
-  mutable std::optional<std::pair<int, bool>> attachments_after = {};   // the same of any_attachment
+  mutable std::optional<std::pair<int, bool>> attachments_after = {};   // the same of any_attachment,
+  mutable std::optional<int> measured_after = {};        // and when check_all_measured found all there
 };
 
 constexpr int kInQuarantine = 3;   // state of a run in its row, beside those of RunState
 
 /// Throws FormatError where the last column of a row does not say that its seal is the row's.
 void check_seal(const SQLite::Statement& row, const std::string& what);
+
+/// Throws FormatError where these, the numbers of all rows of runs that are asked for, are not those that their index has.
+void check_asked(SQLite::Database&, std::vector<std::int64_t> numbers);
 
 /// A fact of the sweep by its key; nothing where it is not there.
 std::optional<std::string> meta_where_known(SQLite::Database&, const std::string& key);

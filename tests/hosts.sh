@@ -78,6 +78,26 @@ part_check() {
   parted_over_mpi
   misleading_network
 }
+# Two hosts of which neither reaches the other, and nobody asked before: MPI would wait for minutes.
+parted_over_mpi() {
+  ip -n node2 route add blackhole 10.77.0.3
+  ip -n node3 route add blackhole 10.77.0.2
+  local begun=$SECONDS
+  if on1 launch --no-check --hosts all sweep equal.toml --out none >"$scratch/check.log" 2>&1; then fail "launch starts on hosts that are parted"; fi
+  ip -n node2 route del blackhole 10.77.0.3
+  ip -n node3 route del blackhole 10.77.0.2
+  grep -q 'between node2 and node3' "$scratch/check.log" || { fail "hosts that are parted are not named"; note_log "$scratch/check.log"; }
+  say "check: two hosts that are parted were named by MPI itself after $((SECONDS - begun)) s"
+}
+# Each host has a network of its own of the same name, as containers make them: addresses that are there, and lead elsewhere.
+misleading_network() {
+  local k
+  for k in 1 2 3 4; do ip -n "node$k" link add docker0 type bridge && ip -n "node$k" addr add "172.17.0.$k/16" dev docker0 && ip -n "node$k" link set docker0 up; done
+  on1 launch --hosts all sweep equal.toml --out misled >"$scratch/check.log" 2>&1 || { fail "a network that joins nobody stops launch"; note_log "$scratch/check.log"; }
+  grep -q 'docker0' "$scratch/check.log" || { fail "a network that joins nobody is not named"; note_log "$scratch/check.log"; }
+  for k in 1 2 3 4; do ip -n "node$k" link del docker0; done
+  say "check: a network that joins nobody was named, and MPI kept off it"
+}
 
 # One host is unlike the others, and launch says which and how before a rank is started.
 part_unlike() {

@@ -128,8 +128,9 @@ bool killed_by_signal(int exit_code) { return exit_code > 128 && exit_code <= 12
 std::string how_it_ended(const WorldEnd& end) {
   if (end.hung) return "mpirun did not end after rank 0 had";
   if (end.signal) return fmt::format("mpirun was killed by signal {}", end.signal);
-  if (killed_by_signal(end.exit_code)) return fmt::format("a rank was killed by signal {}", end.exit_code - 128);
-  return fmt::format("mpirun ended with {} before rank 0 was through", end.exit_code);
+  if (killed_by_signal(end.exit_code))
+    return fmt::format("{} was killed by signal {}", end.lost_rank ? fmt::format("rank {}", *end.lost_rank) : "a rank", end.exit_code - 128);
+  return fmt::format("mpirun ended with {} before rank 0 was through{}", end.exit_code, end.lost_rank ? fmt::format("; rank {} was lost", *end.lost_rank) : "");
 }
 
 // What the world came to; nothing where it was lost and can be started again. `begun`: one with this input began before, so that one which

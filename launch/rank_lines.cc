@@ -110,7 +110,19 @@ std::string RankLines::rest() {
   return std::exchange(shown_, {});
 }
 
+// "mpirun noticed that process rank 1 with PID 77 on node ann exited on signal 9 (Killed)."; "srun: error: ann: task 1: Killed"
+void RankLines::heed_starter(std::string_view text) {
+  said_by_starter_ += text;
+  const bool of_srun = tags_ == Tags::kSrun;
+  if (const std::size_t at = said_by_starter_.find(of_srun ? " task " : " process rank "); !lost_ && at != std::string::npos) {
+    const std::size_t begin = at + (of_srun ? 6 : 14), end = digits(said_by_starter_, begin);
+    if (end < said_by_starter_.size() && end > begin) lost_ = std::stoi(said_by_starter_.substr(begin, end - begin));
+  }
+  said_by_starter_.erase(0, said_by_starter_.rfind('\n') + 1);
+}
+
 void RankLines::take(std::string_view text) {
+  if (speaking_ == kNobody) heed_starter(text);
   if (speaking_ <= 0) {
     if (speaking_ == kNobody || !text.ends_with('\n') || !told_before(0, std::string(text)))
       show(speaking_, std::string(text));

@@ -80,6 +80,7 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
   int writing() const { return pipe_.writing; }
+  std::optional<int> lost() const { return lines_.lost(); }
   int reading() const { return pipe_.reading; }
   void leave_writing_to_child() { close(std::exchange(pipe_.writing, -1)); }
   void pass_on() {
@@ -210,8 +211,11 @@ WorldEnd run_world(const std::vector<std::string>& command, Tags tags, const std
   }
   end_orphans();
   pass_on();
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 0, WIFSIGNALED(status) ? WTERMSIG(status) : 0, stopper.asked(),
-          lingering.killed()};
+  return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+          .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+          .asked_to_stop = stopper.asked(),
+          .lost_rank = errors.lost() ? errors.lost() : output.lost(),
+          .hung = lingering.killed()};
 }
 
 }  // namespace palimpsest

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct WorldEnd {
   int exit_code = 0;
   int signal = 0;  // that killed mpirun; 0: none did
   bool asked_to_stop = false;
+  std::optional<int> lost_rank = {};  // the first that mpirun named
   bool hung = false;  // rank 0 was through, mpirun did not end and was killed
 };
 

@@ -186,6 +186,17 @@ TEST(RankLines, KeepWhatIsUnfinishedForTheEnd) {
   EXPECT_EQ(lines.rest(), "rank 1: killed in mid-sen\n");
 }
 
+TEST(RankLines, KnowWhichRankTheStarterSaysWasLost) {
+  RankLines mpirun(Tags::kMpirun), srun(Tags::kSrun);
+  mpirun.feed("[1,0]<stderr>: process rank 5 with PID 3 is what I talk of\n");
+  EXPECT_EQ(mpirun.lost(), std::nullopt) << "a rank's own words";
+  mpirun.feed("mpirun noticed that process ra");
+  mpirun.feed("nk 12 with PID 77 on node ann exited on signal 9 (Killed).\nprocess rank 3 with PID 78 followed\n");
+  EXPECT_EQ(mpirun.lost(), 12);
+  srun.feed("srun: error: ann: task 2: Killed\n");
+  EXPECT_EQ(srun.lost(), 2);
+}
+
 TEST(RankLines, ReadTheLabelsOfSrun) {
   RankLines lines(Tags::kSrun);
   EXPECT_EQ(lines.feed(" 0: 3: is text\n12: oh\n"), "3: is text\nrank 12: oh\n");

@@ -58,33 +58,59 @@ struct AKilledPretraining : testing::Test {
   bool wait_for_progress(Process& world, const std::string& since) {
     return wait_until([&] { return newest_checkpoint() > since || !world.running(); }, 100);
   }
+
+  // Kills a rank, or mpirun, and waits until all of them are gone. Whether the world did not end by itself before.
+  bool kills_one(Process& world, std::uint64_t which) {
+    kill(world.pid(), SIGSTOP);   // so that it starts no rank meanwhile
+    const auto ranks = children_of(world.pid());
+    const bool mpirun = which >= ranks.size();
+    std::printf("%s, after %s\n", mpirun ? "mpirun" : which == 1 ? "rank 1" : "rank 0", newest_checkpoint().c_str());
+    kill(mpirun ? world.pid() : ranks[which], SIGKILL);
+    kill(world.pid(), SIGCONT);
+    const bool lost = world.wait() != 0;
+    for (const pid_t rank : ranks) EXPECT_TRUE(wait_until([&] { return !is_running(rank); }, 60));
+    return lost;
+  }
+
+  void expect_whole(const std::filesystem::path& whole) {
+    for (const char* name : {"weights.safetensors", "losses.csv"}) EXPECT_TRUE(read_file(out / name) == read_file(whole / name)) << name;
+  }
 };
 
+// At moments of the whole life of the processes: while ranks start and meet, read a checkpoint, train, write, and end.
 TEST_F(AKilledPretraining, EndsInTheBitsOfAnUndisturbedOne) {
-  const int kills = kills_wanted();
-  const std::string file = definition(20 * (kills + 1));
+  const int wanted = kills_wanted();
+  const std::string file = definition(100);
+  const auto begun = std::chrono::steady_clock::now();
   ASSERT_EQ(Process(palimpsest_command(2, words(file, folder / "whole")), log()).wait(), 0) << read_file(log());
-  for (int i = 0; i < kills; ++i) {
-    const RandomStream random = RandomStream(7).child(static_cast<std::uint64_t>(i));
+  const std::chrono::duration<double> life = std::chrono::steady_clock::now() - begun;
+  int kills = 0, ends = 0, before_training = 0;
+  for (std::uint64_t start = 0; kills < wanted; ++start) {
+    ASSERT_LT(start, 10u * static_cast<unsigned>(wanted) + 10u) << "it ends before it can be killed";
+    const RandomStream random = RandomStream(7).child(start);
     const std::string before = newest_checkpoint();
     Process world(palimpsest_command(2, words(file, out)), log());
-    wait_for_progress(world, before);
-    std::this_thread::sleep_for(std::chrono::duration<double>(0.2 * random.uniform(0)));
-    const auto ranks = children_of(world.pid());
-    if (!world.running() || ranks.size() < 2) break;  // it was faster
-    const auto victim = random.below(1, 3);
-    std::printf("kill %d: %s, after %s\n", i + 1,
-                victim == 2   ? "mpirun"
-                : victim == 1 ? "rank 1"
-                              : "rank 0",
-                newest_checkpoint().c_str());
-    kill(victim == 2 ? world.pid() : ranks[victim], SIGKILL);
-    EXPECT_NE(world.wait(), 0);
-    for (const pid_t rank : ranks) EXPECT_TRUE(wait_until([&] { return !is_running(rank); }, 60));
+    const auto moment = std::chrono::steady_clock::now() + random.uniform(0) * life;
+    wait_until([&] { return std::chrono::steady_clock::now() >= moment || !world.running(); });
+    std::printf("kill %d, after %.0f %% of a life: ", kills + 1, 100 * random.uniform(0));
+    if (!world.running() || !kills_one(world, static_cast<std::uint64_t>(random.below(1, 3)))) {   // it was through: the next one begins anew
+      std::printf("it had ended\n");
+      expect_whole(folder / "whole");
+      std::filesystem::remove_all(out);
+      ++ends;
+      continue;
+    }
+    ++kills;
+    before_training += newest_checkpoint() == before;
+  }
+  std::printf("%d kills, %d of them before a checkpoint was written; %d runs ended between them\n", kills, before_training, ends);
+  EXPECT_EQ(kills, wanted);
+  if (wanted >= 20) {
+    EXPECT_GT(before_training, 0);
+    EXPECT_LT(before_training, kills);
   }
   ASSERT_EQ(Process(palimpsest_command(2, words(file, out)), log()).wait(), 0) << read_file(log());
-  for (const char* name : {"weights.safetensors", "losses.csv"})
-    EXPECT_TRUE(read_file(out / name) == read_file(folder / "whole" / name)) << name;
+  expect_whole(folder / "whole");
 }
 
 struct ALostRank : AKilledPretraining {
@@ -109,7 +135,7 @@ TEST_F(ALostRank, ThatWasStoppedIsNamedAndTheExitCodeSaysThatItCanGoOn) {
 
 TEST_F(ALostRank, ThatWasKilledIsNamedAndTheExitCodeSaysThatItCanGoOn) {
   EXPECT_EQ(after_signal(SIGKILL, {}), 3);
-  EXPECT_THAT(read_file(log()), HasSubstr("rank 1"));
+  EXPECT_THAT(read_file(log()), HasSubstr("rank 1 was killed by signal 9, and no restart is left"));
 }
 
 }  // namespace

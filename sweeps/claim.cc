@@ -28,6 +28,7 @@ std::string part_toml(const ClaimPart& part) {
   if (!part.at.empty()) out += "at = " + table(part.at) + "\n";
   if (!part.change_axis.empty()) out += "change = " + change(part) + "\n";
   if (!part.trend_axis.empty()) out += "trend = " + toml_text(part.trend_axis) + "\n";
+  if (!part.matched.empty()) out += "matched = " + toml_text(part.matched) + "\n";
   if (!part.minus.empty()) out += "minus = " + table(part.minus) + "\n";
   if (!part.treatment.empty()) out += "treatment = " + table(part.treatment) + "\n";
   if (!part.baseline.empty()) out += "baseline = " + table(part.baseline) + "\n";

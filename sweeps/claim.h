@@ -27,6 +27,7 @@ struct ClaimPart {
   std::string change_from, change_to;      // labels
   bool log_ratio = false;                  // log(last / first) instead of last - first
   std::string trend_axis;                  // slope by least squares over the numeric labels of this axis
+  std::string matched;                     // a change over epochs, compared where treatment and baseline reach the same value of this metric; empty: at its end
   Selection minus;                         // empty: nothing subtracted
   std::map<std::string, Value> treatment, baseline;   // keys of the study; baseline may be empty
   Direction direction = Direction::kGreater;

@@ -34,13 +34,15 @@ Answer why_not(const ClaimPart& part, const Settings& settings, const Study& stu
   const auto metric = std::ranges::find(declared, part.metric, &DeclaredMetric::metric);
   if (metric == declared.end()) return {{}, fmt::format("{} is not measured", part.metric)};
   if (!metric->absent.empty()) return {{}, fmt::format("{} is not measured: {}", part.metric, metric->absent)};
+  if (!part.matched.empty() && std::ranges::find(declared, part.matched, &DeclaredMetric::metric) == declared.end())
+    return {{}, fmt::format("{}, by which it is matched, is not measured", part.matched)};
   std::size_t count = 1;
   for (const Axis& axis : metric->axes) count *= axis.labels.size();
   Measurement made_up{part.metric, metric->axes, std::vector<float>(count, 1)};
   try {
     for (const auto& hole : metric->holes) {
       leave_out(made_up, hole.at);
-      if (!std::isfinite(run_value(part, settings, made_up, study.axis_keys))) return {{}, fmt::format("{} is not measured at {}: {}", part.metric, places(hole.at), hole.why)};
+      if (!std::isfinite(run_value(part, settings, made_up, study.axis_keys))) return {{}, fmt::format("{} is not measured{}{}: {}", part.metric, hole.at.empty() ? "" : " at ", places(hole.at), hole.why)};
     }
     run_value(part, settings, made_up, study.axis_keys);
   } catch (const InputError& error) {

@@ -30,7 +30,7 @@ std::vector<ClaimField> claim_fields(const Study& study) {
   const Value treatment = key.choices.empty() ? key.default_value : Value(key.choices.back());
   std::vector<std::string> metrics;
   for (const MetricInfo& metric : study.metrics) metrics.push_back(metric.name);
-  return {
+  std::vector<ClaimField> fields = {
       {"name", Type::kText, "\"what it says, in a few words\"", "what reports call it", false},
       {"metric", Type::kText, text(Value(study.metrics.front().name)), "what is measured", true, metrics},
       {"at", Type::kTable, "{ images = \"familiar\" }",
@@ -46,6 +46,13 @@ std::vector<ClaimField> claim_fields(const Study& study) {
       {"alpha", Type::kNumber, "0.05", "error rate over all claims of the file", false, {}, 0.0, 0.5},
       {"part", Type::kParts, "", "[[claim.part]] below the claim: fields that differ, once for each part; all parts must hold", false},
   };
+  if (study.matchable.empty()) return fields;
+  std::vector<std::string> matchable;
+  for (const auto& [name, key] : study.matchable) matchable.push_back(name);
+  const auto after_baseline = std::ranges::find(fields, "baseline", &ClaimField::name) + 1;
+  fields.insert(after_baseline, {"matched", Type::kText, text(Value(matchable.front())),
+                                 "the change of both up to where they reach the same loss, the lowest that both reach, instead of up to its end", true, matchable});
+  return fields;
 }
 
 }  // namespace palimpsest

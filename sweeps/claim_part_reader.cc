@@ -64,11 +64,13 @@ class PartReader {
     read_trend();
     read_condition("treatment", part_.treatment);
     read_condition("baseline", part_.baseline);
+    read_matched();
     read_direction();
     read_smallest_effect();
     check_change();
     check_minus();
     check_contrast();
+    check_matched();
     return std::move(part_);
   }
 
@@ -187,6 +189,17 @@ class PartReader {
                             text(value), text(definition_.base.at(key.name)), key.name, text(definition_.base.at(key.name)), text(value)));
   }
 
+  void read_matched() {
+    const toml::node* node = fields_.find("matched");
+    if (!node || study_.matchable.empty()) return;   // no field of such a study
+    std::vector<std::string> names;
+    for (const auto& [name, key] : study_.matchable) names.push_back(name);
+    const auto word = node->value_exact<std::string>();
+    if (!word || !study_.matchable.contains(*word))
+      return tell(*node, fmt::format("matched is none of: {}.{}", fmt::join(names, ", "), word ? did_you_mean(*word, names) : ""));
+    part_.matched = *word;
+  }
+
   void read_direction() {
     const toml::node* node = fields_.find("direction");
     if (!node) return tell(fields_.innermost(), "the claim has no direction. Write direction = \"greater\" or \"less\" than 0.");
@@ -229,6 +242,13 @@ class PartReader {
     std::vector<std::string> of_it;
     for (const auto& [key, value] : both) of_it.push_back(fmt::format("{} = {}", key, text(value)));
     tell(*baseline, fmt::format("a run with {} is in treatment and baseline, and would be compared with itself. Give one key in both, with different values.", fmt::join(of_it, ", ")));
+  }
+
+  void check_matched() {
+    if (part_.matched.empty()) return;
+    const toml::node& node = *fields_.find("matched");
+    if (part_.change_axis != "epoch") tell(node, "matched cuts a change over epochs short where both sides reach the same loss. Write change = { epoch = [0, 100] }.");
+    if (part_.baseline.empty()) tell(node, "matched compares a treatment with a baseline, of which the claim has none. Write both, or leave matched out.");
   }
 
   const Fields& fields_;

@@ -199,7 +199,7 @@ std::string statistic_words(const ClaimPart& part) {
   if (!part.trend_axis.empty()) return "slope of " + part.metric + " over " + part.trend_axis;
   if (part.change_axis.empty()) return part.metric;
   return (part.log_ratio ? "log-ratio of " : "change of ") + part.metric + ", " + part.change_axis + " " +
-         part.change_from + " to " + part.change_to;
+         part.change_from + " to " + part.change_to + (part.matched.empty() ? "" : ", at equal " + part.matched);
 }
 
 std::string place_words(const ClaimPart& part) {

@@ -453,6 +453,7 @@ const Study& familiarity_study() {
     .metrics = familiarity_metrics(),
     .figures = familiarity_figures(),
     .axis_keys = {{"readout", "slow.readout"}},
+    .matchable = {{"loss", "training.steps_per_epoch"}},
     .inspect = inspect,
     .signature = signature,
     .probe_memory = probe_familiarity_memory,

@@ -73,6 +73,7 @@ Json json_of(const ClaimPart& part) {
           {"change_to", part.change_to},
           {"log_ratio", part.log_ratio},
           {"trend_axis", part.trend_axis},
+          {"matched", part.matched},
           {"minus", part.minus},
           {"treatment", json_of(part.treatment)},
           {"baseline", json_of(part.baseline)},
@@ -88,6 +89,7 @@ ClaimPart part_of(const Json& json) {
           .change_to = json.at("change_to"),
           .log_ratio = json.at("log_ratio"),
           .trend_axis = json.at("trend_axis"),
+          .matched = json.value("matched", std::string()),   // older ledgers have none
           .minus = json.at("minus").get<Selection>(),
           .treatment = values_of(json.at("treatment")),
           .baseline = values_of(json.at("baseline")),

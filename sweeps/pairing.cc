@@ -27,7 +27,8 @@ bool failed(const LedgerRun& run, const RunValues& values) {
 
 bool has_value(const LedgerRun& run, const RunValues& values) {
   const auto& value = values.of(run);
-  return run.state == RunState::kDone && value && !std::isnan(*value);
+  const bool has_course = !values.matched() || !values.loss_of(run).x.empty();
+  return run.state == RunState::kDone && value && !std::isnan(*value) && has_course;
 }
 
 double average(const std::vector<const LedgerRun*>& runs, const RunValues& values) {
@@ -36,12 +37,21 @@ double average(const std::vector<const LedgerRun*>& runs, const RunValues& value
   return sum / static_cast<double>(runs.size());
 }
 
+double difference_at_equal_loss(const Pair& pair, const RunValues& values) {
+  double sum = 0;
+  for (const LedgerRun* one : pair.treatment)
+    for (const LedgerRun* other : pair.baseline)
+      sum += difference_at_equal_loss(MatchedCourse{values.change_of(*one), values.loss_of(*one)}, {values.change_of(*other), values.loss_of(*other)});
+  return sum / static_cast<double>(pair.treatment.size() * pair.baseline.size());
+}
+
 Judged judged(const Pair& pair, bool has_baseline, const RunValues& values) {
   if (one_sided(pair, has_baseline)) return {pair.unit, Outcome::kIncomplete};
   const auto gone = [&](const LedgerRun* run) { return failed(*run, values); };
   const auto whole = [&](const LedgerRun* run) { return has_value(*run, values); };
   if (std::ranges::any_of(pair.treatment, gone) || std::ranges::any_of(pair.baseline, gone)) return {pair.unit, Outcome::kFailed};
   if (!std::ranges::all_of(pair.treatment, whole) || !std::ranges::all_of(pair.baseline, whole)) return {pair.unit, Outcome::kIncomplete};
+  if (values.matched()) return {pair.unit, Outcome::kWhole, difference_at_equal_loss(pair, values)};
   return {pair.unit, Outcome::kWhole,
           average(pair.treatment, values) - (has_baseline ? average(pair.baseline, values) : 0)};
 }

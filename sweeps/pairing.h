@@ -6,6 +6,7 @@
 
 #include "sweeps/claim.h"
 #include "sweeps/condition.h"
+#include "sweeps/matched_courses.h"
 #include "sweeps/rows.h"
 #include "sweeps/statistics.h"
 
@@ -27,11 +28,22 @@ class RunValues {
  public:
   explicit RunValues(const std::vector<LedgerRun>& runs) : first_(runs.data()), values_(runs.size()) {}
   std::optional<double>& at(std::size_t place) { return values_[place]; }
-  const std::optional<double>& of(const LedgerRun& run) const { return values_[static_cast<std::size_t>(&run - first_)]; }
+  const std::optional<double>& of(const LedgerRun& run) const { return values_[place_of(run)]; }
+
+  /// Where conditions are matched: how a run comes to its value, and its lowest loss on the way. Values of pairs are differences at equal loss then.
+  void match() { changes_.resize(values_.size()), losses_.resize(values_.size()); }
+  bool matched() const { return !changes_.empty(); }
+  Course& change_at(std::size_t place) { return changes_[place]; }
+  Course& loss_at(std::size_t place) { return losses_[place]; }
+  const Course& change_of(const LedgerRun& run) const { return changes_[place_of(run)]; }
+  const Course& loss_of(const LedgerRun& run) const { return losses_[place_of(run)]; }
 
  private:
+  std::size_t place_of(const LedgerRun& run) const { return static_cast<std::size_t>(&run - first_); }
+
   const LedgerRun* first_;
   std::vector<std::optional<double>> values_;
+  std::vector<Course> changes_, losses_;
 };
 
 /// Pairs averaged within their units. A pair counts when all its runs have a value; a unit when one of its pairs does.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sweeps/claim.h"
+#include "sweeps/matched_courses.h"
 #include "sweeps/verdict.h"
 
 namespace palimpsest {
@@ -24,11 +25,17 @@ class PartReader {
   /// such axis or label.
   void prepare(const std::vector<Axis>&, const Selection& chosen);
   double operator()(const Measurement&) const;  // NaN where a number it needs is none
+  /// Of a matched part: its statistic as if its change ended at each place on the way. It begins with 0.
+  Course course(const Measurement&) const;
 
  private:
+  void prepare_course(ClaimPart, const std::vector<Axis>&);
+
   ClaimPart part_;
   StatisticPlaces value_;
   std::optional<StatisticPlaces> subtracted_;
+  std::vector<double> x_;         // of a matched part's course
+  std::vector<PartReader> ends_;  // with its change up to each of these but the first
 };
 
 }  // namespace palimpsest

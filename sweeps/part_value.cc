@@ -123,6 +123,26 @@ void PartReader::prepare(const std::vector<Axis>& axes, const Selection& chosen)
   value_ = statistic(part, axes, part.at);
   subtracted_.reset();
   if (!part.minus.empty()) subtracted_ = statistic(part, axes, laid_over(part.at, part.minus, axes));
+  if (!part.matched.empty()) prepare_course(part, axes);
+}
+
+void PartReader::prepare_course(ClaimPart part, const std::vector<Axis>& axes) {
+  const Axis& axis = axes[axis_named(part.change_axis, axes, part.metric)];
+  const auto from = places_of_words(axis, part.change_from, part.metric).front(), to = places_of_words(axis, part.change_to, part.metric).front();
+  if (from > to) throw InputError("a matched change of " + part.metric + " goes forward, but " + part.change_from + " comes after " + part.change_to + ".");
+  part.matched.clear();
+  x_ = {label_number(axis, from)}, ends_.clear();
+  for (std::size_t place = from + 1; place <= to; ++place) {
+    part.change_to = axis.labels[place];
+    x_.push_back(label_number(axis, place));
+    ends_.emplace_back(part).prepare(axes, {});
+  }
+}
+
+Course PartReader::course(const Measurement& measurement) const {
+  Course course{x_, {0.0}};
+  for (const PartReader& end : ends_) course.y.push_back(end(measurement));
+  return course;
 }
 
 double PartReader::operator()(const Measurement& measurement) const {

@@ -11,7 +11,8 @@ std::set<std::string> keys_read(const Ledger& ledger, const Study& study) {
   for (const auto& [axis, when] : whens_in(ledger.definition_text()))
     for (const auto& [key, value] : when) keys.insert(key);
   for (const std::string& axis : ledger.axes()) keys.insert(axis);
-  for (const auto& [axis, key] : study.axis_keys) keys.insert(key);
+  for (const auto* named : {&study.axis_keys, &study.matchable})
+    for (const auto& [name, key] : *named) keys.insert(key);
   for (const LedgerClaim& claim : ledger.claims()) {
     keys.insert(claim.claim.each.begin(), claim.claim.each.end());
     for (const ClaimPart& part : claim.claim.parts)
@@ -33,7 +34,8 @@ Rows rows_of(const Ledger& ledger, const Study& study) {
           [&ledger](std::span<const LedgerRun> runs, const Takers& takers) { ledger.for_each_measurement_of(runs, takers); },
           whens_in(ledger.definition_text()),
           ledger.slices(),
-          ledger.units_asked()};
+          ledger.units_asked(),
+          study.matchable};
 }
 
 }  // namespace palimpsest

@@ -24,6 +24,7 @@ struct Rows {
   Whens when = {};                               // where axes exist that do not everywhere
   std::vector<Slice> slices = {{}};              // of the sweep that are here
   std::vector<std::int64_t> units_asked = {};    // Ledger::units_asked
+  std::map<std::string, std::string> matchable = {};   // Study::matchable
 };
 
 /// The rows of a ledger; measurements are read when asked for, so the ledger must outlive them.

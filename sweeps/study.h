@@ -58,7 +58,7 @@ struct DeclaredMetric {
   std::string metric;
   std::vector<Axis> axes;
   std::string absent = {};
-  /// Places that have no value, as NaN, where others have: their words by axis, and why.
+  /// Places that have no value, as NaN, where others have: their words by axis (none: all places), and why.
   struct Hole {
     std::map<std::string, std::string> at;
     std::string why;
@@ -95,6 +95,9 @@ struct Study {
   std::vector<FigureInfo> figures;
   /// Axes of metrics whose place a key of the definition chooses: {"readout", "slow.readout"}. A claim that does not name such an axis is read there.
   std::map<std::string, std::string> axis_keys = {};
+  /// Metrics over steps alone that fall while a run learns, and the key that says how many steps an epoch has: {"loss", "training.steps_per_epoch"}. A claim
+  /// may compare conditions where these are equal.
+  std::map<std::string, std::string> matchable = {};
 
   /// Opens what the settings name and checks that `image_sets` sets can be had; throws InputError. `image_set` < image_sets.
   Inputs (*inspect)(const Settings&, std::int64_t image_set, std::int64_t image_sets) = nullptr;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sweeps/study.h"
 #include "tests/small_definition.h"
 
 namespace palimpsest {
@@ -194,6 +195,31 @@ TEST(DefinitionMistakes, OfChangeAndTrend) {
   });
 }
 
+/// The planted study, were its conditions comparable at equal loss.
+const Study& matchable_study() {
+  static const Study study = [] {
+    Study made = kPlantedStudy;
+    made.name = "matchable";
+    made.matchable = {{"loss", "planted.size"}};
+    return made;
+  }();
+  add_study(study);
+  return study;
+}
+
+TEST(DefinitionMistakes, OfWhatIsMatched) {
+  expect_said({{claim_with("matched = \"loss\""), "try.toml:10:1: unknown field matched of a claim. It has: name, metric, at, change, trend, minus, treatment, baseline, direction, "
+                                                  "smallest_effect, each, alpha, part."}});
+  const auto said = [](const std::string& line) { return mistakes("study = \"" + matchable_study().name + "\"\nname = \"try\"\n" + claim_with(line)); };
+  const std::string sides = "treatment = { \"planted.condition\" = \"a\" }\nbaseline = { \"planted.condition\" = \"b\" }\n";
+  EXPECT_THAT(said("change = { epoch = [0, 10] }\nmatched = \"loss\"\n" + sides), testing::IsEmpty());
+  EXPECT_THAT(said("change = { epoch = [0, 10] }\nmatched = \"los\"\n" + sides), ElementsAre("try.toml:11:11: matched is none of: loss. Did you mean loss?"));
+  EXPECT_THAT(said("matched = \"loss\"\n" + sides),
+              ElementsAre("try.toml:10:11: matched cuts a change over epochs short where both sides reach the same loss. Write change = { epoch = [0, 100] }."));
+  EXPECT_THAT(said("change = { epoch = [0, 10] }\nmatched = \"loss\""),
+              ElementsAre("try.toml:11:11: matched compares a treatment with a baseline, of which the claim has none. Write both, or leave matched out."));
+}
+
 TEST(DefinitionMistakes, OfTreatmentAndBaseline) {
   expect_said({
       {claim_with("treatment = \"b\""), "try.toml:10:13: treatment is no table of keys. Write treatment = { \"planted.condition\" = ... }."},
@@ -262,7 +288,7 @@ TEST(DefinitionMistakes, OfOverrides) {
   EXPECT_THAT(said({{"sweep.zip", "3"}}), ElementsAre("--set sweep.zip=3: sweep.zip is no table. Write [[sweep.zip]] and keys with their values below it."));
   EXPECT_THAT(said({{"sweep.grid.planted.skw", "[true]"}}), ElementsAre("--set sweep.grid.planted.skw=[true]: unknown axis planted.skw in [sweep.grid]. Did you mean planted.skew?"));
   EXPECT_THAT(said({{"sweep.seeds.x", "3"}}), ElementsAre("--set sweep.seeds.x=3: sweep.seeds is no table of keys."));
-  EXPECT_THAT(said({{"study", "dogs"}}), ElementsAre("--set study=dogs: unknown study dogs. There are: planted."));
+  EXPECT_THAT(said({{"study", "dogs"}}), ElementsAre(testing::StartsWith("--set study=dogs: unknown study dogs. There are: planted")));
 }
 
 }  // namespace

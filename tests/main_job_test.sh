@@ -30,6 +30,15 @@ change = { epoch = [0, 6] }
 treatment = { "fast.qkv" = "adapter" }
 direction = "greater"
 smallest_effect = 0.01
+[[claim]]
+name = "adapters align more, where both have learned as much"
+metric = "alignment.specificity"
+at = { layers = "early", noise = 0.3, images = "familiar" }
+change = { epoch = [0, 6] }
+treatment = { "fast.qkv" = "adapter" }
+baseline = { "fast.qkv" = "full" }
+matched = "loss"
+direction = "greater"
 EOF
 
 "$palimpsest" pretrain slow.toml --out slow >/dev/null

@@ -89,13 +89,53 @@ def run_values(export, part, readout):
     return values
 
 
+def text_of(value):
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def meets(run, condition):
-    return all(key not in run or same_label(run[key], str(value)) for key, value in condition.items())
+    return all(key not in run or same_label(run[key], text_of(value)) for key, value in condition.items())
 
 
-def unit_values(export, part, each, runs, readout, axes):
+def losses_of(export, metric):
+    losses = {}
+    for row in rows_of(export, metric):
+        losses.setdefault(row["run"], []).append(float(np.float32(row["value"])))
+    return losses
+
+
+def difference_at_equal_loss(x, change, loss, other_change, other_loss, steps_per_epoch):
+    """What one change has come to less the other, each read off where it reaches the lowest loss that both reach."""
+    def way(change, loss):
+        at = np.arange(len(loss)) / steps_per_epoch        # epochs: before each step
+        places = np.unique(np.minimum(x, at[-1]))
+        lowest = np.array([min(l for l, t in zip(loss, at) if t <= place) for place in places])
+        return -lowest, np.interp(places, x, change)
+
+    def read(way, loss):
+        lowest, first = np.unique(way[0], return_index=True)
+        return np.interp(-loss, lowest, way[1][first])
+
+    one, other = way(change, loss), way(other_change, other_loss)
+    shared = max(-one[0][-1], -other[0][-1])
+    return float(read(one, shared) - read(other, shared))
+
+
+def matched_values(export, part, readout):
+    """{run: its change up to each evaluated epoch of the claim's}, and those epochs."""
+    axis = next(key for key in part["change"] if key != "as")
+    first, last = (float(end) for end in part["change"][axis])
+    x = [label for label in labels_of(rows_of(export, part["metric"]), axis) if first <= float(label) <= last]
+    ends = [run_values(export, part | {"change": part["change"] | {axis: [x[0], end]}}, readout) for end in x]
+    return {run: [end[run] for end in ends] for run in ends[0]}, np.array([float(label) for label in x])
+
+
+def unit_values(export, part, each, runs, readout, axes, steps_per_epoch):
     """One value a unit: replicates averaged; treatment minus baseline paired on seed and every key that is not named."""
     values = run_values(export, part, readout)
+    if part.get("matched"):
+        courses, x = matched_values(export, part, readout)
+        losses = losses_of(export, part["matched"])
     named = set(part["treatment"]) | set(part.get("baseline", {}))
     pairs = {}
     for run in runs:
@@ -103,14 +143,19 @@ def unit_values(export, part, each, runs, readout, axes):
             continue
         place = (run["image_set"], run["seed"], *(run[key] for key in axes if key not in named))
         if meets(run, part["treatment"]):
-            pairs.setdefault(place, {})["treatment"] = values[run["run"]]
+            pairs.setdefault(place, {})["treatment"] = run["run"]
         if part.get("baseline") and meets(run, part["baseline"]):
-            pairs.setdefault(place, {})["baseline"] = values[run["run"]]
+            pairs.setdefault(place, {})["baseline"] = run["run"]
     units = {}
     for place, pair in pairs.items():
         if part.get("baseline") and len(pair) < 2:
             continue
-        units.setdefault(place[0], []).append(pair["treatment"] - pair.get("baseline", 0.0))
+        one, other = pair["treatment"], pair.get("baseline")
+        if part.get("matched"):
+            value = difference_at_equal_loss(x, courses[one], losses[one], courses[other], losses[other], steps_per_epoch)
+        else:
+            value = values[one] - (values[other] if other else 0.0)
+        units.setdefault(place[0], []).append(value)
     return np.array([np.mean(v) for v in units.values()])
 
 
@@ -134,6 +179,7 @@ def main():
     results, export = Path(sys.argv[1]), Path(sys.argv[2])
     definition = tomllib.loads((results / "resolved.toml").read_text())
     readout = definition.get("slow", {}).get("readout")
+    steps_per_epoch = definition.get("training", {}).get("steps_per_epoch", 1)
     axes = list(definition.get("sweep", {}).get("grid", {}))
     with open(export / "runs.csv", newline="") as file:
         runs = list(csv.DictReader(file))
@@ -148,9 +194,9 @@ def main():
         lines = [line for line in told if line["claim"] == claim["name"]]
         results_of = []
         for part in parts:
-            part = {key: claim[key] for key in ("metric", "at", "change", "trend", "minus", "treatment", "baseline", "direction") if key in claim} | part
+            part = {key: claim[key] for key in ("metric", "at", "change", "trend", "minus", "treatment", "baseline", "matched", "direction") if key in claim} | part
             for combination in itertools.product(*each_axes):
-                values = unit_values(export, part, dict(combination), runs, readout, axes)
+                values = unit_values(export, part, dict(combination), runs, readout, axes, steps_per_epoch)
                 n, sd = len(values), values.std(ddof=1)
                 half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n)
                 results_of.append({"effect": values.mean(), "low": values.mean() - half, "high": values.mean() + half, "p": sign_flip_p(values),

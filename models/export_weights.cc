@@ -31,9 +31,13 @@ at::Tensor laid_out(const at::Tensor& ours, Layout layout) {
 }
 
 // What came along with the encoder goes back to the library that it is from, under the names it had.
-bool returns_companion(const SlowWeights& slow, const WeightFamily& family) {
+bool returns_kept(const SlowWeights& slow, const WeightFamily& family) {
   const auto from = slow.metadata.find("imported.family");
-  return !slow.kept.empty() && family.companion && from != slow.metadata.end() && from->second == family.name;
+  return !slow.kept.empty() && from != slow.metadata.end() && from->second == family.name;
+}
+
+bool returns_companion(const SlowWeights& slow, const WeightFamily& family) {
+  return returns_kept(slow, family) && family.companion && has_companion(slow.kept, *family.companion);
 }
 
 class Giving {
@@ -41,7 +45,7 @@ class Giving {
   Giving(const SlowWeights& slow, const WeightFamily& family, const ExportOptions& options)
       : slow_(slow),
         family_(family),
-        returns_(returns_companion(slow, family)),
+        returns_(returns_kept(slow, family)),
         prefix_(options.prefix.value_or(returns_ ? slow.metadata.at("imported.prefix") : family.prefix)),
         type_(type_named(options.dtype)),
         file_(options.weights) {}
@@ -53,7 +57,7 @@ class Giving {
     refuse_what_remains();
     for (const auto& [key, value] : slow_.kept)
       if (returns_)
-        out_[key] = value.to(type_);
+        out_[key] = value.is_floating_point() ? value.to(type_) : value;
       else
         said.left.push_back(key);
     for (const auto& [name, value] : out_) said.written.push_back(name);
@@ -150,7 +154,7 @@ ExportedWeights export_weights(const ExportOptions& options) {
   said.how_to_load = returns_companion(slow, family)
                          ? fmt::format("transformers.{}.from_pretrained(\"{}\")", family.companion->model,
                                        std::filesystem::absolute(options.out).parent_path().string())
-                         : family.how_to_load(slow.config, options.out);
+                         : family.how_to_load(slow.config, options.out, returns_kept(slow, family) ? slow.kept : TensorMap());
   return said;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -184,23 +185,19 @@ void check_shapes(const SlowWeights& weights, const std::map<std::string, std::s
   }
 }
 
-// At another resolution its positions would not fit.
-void keep_companion(const WeightFiles& files, ImportedWeights& out) {
-  if (!out.family->companion) return;
-  const Companion& companion = *out.family->companion;
-  const auto is_its = [&](const std::string& key) { return key.starts_with(companion.prefix); };
-  if (std::ranges::none_of(out.left, is_its)) return;
+// Goes along, so that the whole comes out again equal. At another resolution it would not, and tables of positions would not fit.
+void keep_the_rest(const WeightFiles& files, ImportedWeights& out) {
+  if (out.left.empty()) return;
   if (std::ranges::any_of(out.remarks, [](const std::string& remark) { return remark.starts_with(kInterpolated); })) {
-    out.remarks.push_back(fmt::format("its {} stays behind: it is for another resolution", companion.what));
+    out.remarks.push_back("what is no part of the encoder stays behind: it is of another resolution");
     return;
   }
-  std::ranges::copy_if(out.left, std::back_inserter(out.kept), is_its);
-  std::erase_if(out.left, is_its);
-  for (const auto& key : out.kept) out.weights.kept[key] = files.read(key).to(at::kFloat);
-  out.weights.metadata["kept.config"] = config_entries(files.path(), companion.config_keys);
-  out.remarks.push_back(
-      fmt::format("its {} is kept for weights export alone: it is built otherwise than {}s here, and no sweep uses it",
-                  companion.what, companion.what));
+  out.kept = std::exchange(out.left, {});
+  for (const auto& key : out.kept) out.weights.kept[key] = files.read(key);
+  const auto& companion = out.family->companion;
+  if (!companion || !has_companion(out.weights.kept, *companion)) return;
+  out.weights.metadata["kept.config"] = config_entries(files.path(), companion->config_keys);
+  out.remarks.push_back(fmt::format("its {} is kept for weights export alone: {}", companion->what, companion->why));
 }
 
 }  // namespace
@@ -225,7 +222,7 @@ ImportedWeights import_weights(const ImportOptions& options) {
   out.weights.metadata = {{"imported.family", out.family->name},
                           {"imported.prefix", out.prefix},
                           {"imported.file", files.path().filename().string()}};
-  keep_companion(files, out);
+  keep_the_rest(files, out);
   return out;
 }
 

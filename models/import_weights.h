@@ -25,7 +25,7 @@ struct ImportedWeights {
   const WeightFamily* family = nullptr;
   std::string prefix;
   std::vector<std::string> used, left;  // keys of the file
-  std::vector<std::string> kept;        // keys that go along for export alone (Companion)
+  std::vector<std::string> kept;        // keys that go along for export alone
   std::vector<std::string> missed;      // what the family may have and the file has not, with what was done about it
   std::vector<std::string> remarks;     // how the architecture was found out, what was interpolated: a sentence each
 };

@@ -46,11 +46,13 @@ Sorted sorted_weights(const TensorMap& tensors) {
   Sorted out;
   const bool prefixed = tensors.contains("vision_model.embeddings.position_embedding.weight");
   for (const auto& [key, tensor] : tensors) {
+    if (key.starts_with(kKeptPrefix)) {
+      out.kept[key.substr(kKeptPrefix.size())] = tensor;
+      continue;
+    }
     if (!tensor.is_floating_point()) continue;  // position_ids of older files
     const auto value = tensor.to(at::kFloat).contiguous();
-    if (key.starts_with(kKeptPrefix))
-      out.kept[key.substr(kKeptPrefix.size())] = value;
-    else if (key.starts_with(kDecoderPrefix))
+    if (key.starts_with(kDecoderPrefix))
       out.decoder[key.substr(kDecoderPrefix.size())] = {value, false};
     else if (key.starts_with(kHeadPrefix))
       out.head[key.substr(kHeadPrefix.size())] = {value, false};

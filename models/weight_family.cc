@@ -49,6 +49,10 @@ std::vector<std::string> prefixes_of(const std::set<std::string>& keys, const st
 
 }  // namespace
 
+bool has_companion(const TensorMap& kept, const Companion& companion) {
+  return std::ranges::any_of(kept, [&](const auto& tensor) { return tensor.first.starts_with(companion.prefix); });
+}
+
 std::vector<FoundFamily> families_of(const std::vector<std::string>& list) {
   const std::set<std::string> keys(list.begin(), list.end());
   std::vector<FoundFamily> found;

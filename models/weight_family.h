@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/vit_encoder.h"
+#include "runtime/tensor_file.h"
 
 namespace palimpsest {
 
@@ -27,14 +28,17 @@ struct WeightMap {
   bool always = false;  // the library has it in any model: zeros are written where we have none
 };
 
-/// What lies beside the encoder in a library's files and is computed with nowhere here, because it is built otherwise:
-/// it goes along with the slow weights, untouched, and back into the library's file.
+/// A part of a library's model that lies beside the encoder and is computed with nowhere here. It goes along with the
+/// slow weights, as all that is left of a file does, and back into one; so does what config.json says of it.
 struct Companion {
   std::string prefix;                    // of its keys
   const char* what;                      // in words
+  const char* why;                       // no sweep uses it
   const char* model;                     // the library's class that has it
   std::vector<std::string> config_keys;  // that tell its shape in config.json, and go along too
 };
+
+bool has_companion(const TensorMap& kept, const Companion&);
 
 /// How one library names the weights of a vision transformer. One file each (weights_NAME.cc), and a line in
 /// weight_family.cc.
@@ -53,7 +57,8 @@ struct WeightFamily {
   std::optional<Companion> companion;
   bool antialias;                                // of the bicubic interpolation of position embeddings
   std::string (*config_json)(const VitConfig&);  // what the library reads beside the weights; nullptr: nothing
-  std::string (*how_to_load)(const VitConfig&, const std::filesystem::path& file);  // Python
+  /// Python. `kept`: what comes out beside the encoder.
+  std::string (*how_to_load)(const VitConfig&, const std::filesystem::path& file, const TensorMap& kept);
 };
 
 /// All that can be read and written (weight_family.cc: the one list).

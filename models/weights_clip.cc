@@ -33,10 +33,17 @@ std::string config_json(const VitConfig& c) {
       .dump(2);
 }
 
-std::string how_to_load(const VitConfig&, const std::filesystem::path& file) {
+std::string how_to_load(const VitConfig&, const std::filesystem::path& file, const TensorMap&) {
   return fmt::format("transformers.CLIPVisionModel.from_pretrained(\"{}\")",
                      std::filesystem::absolute(file).parent_path().string());
 }
+
+const Companion kTextEncoder = {
+    .prefix = "text_model.",
+    .what = "text encoder",
+    .why = "sweeps show images alone",
+    .model = "CLIPModel",
+    .config_keys = {"model_type", "text_config", "vision_config", "projection_dim", "logit_scale_init_value"}};
 
 }  // namespace
 
@@ -61,7 +68,7 @@ const WeightFamily kClipWeights = {
     .norm_epsilon = 1e-5,
     .mean = kClipMean,
     .sd = kClipSd,
-    .companion = {},
+    .companion = kTextEncoder,
     .antialias = false,
     .config_json = config_json,
     .how_to_load = how_to_load};

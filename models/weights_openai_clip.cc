@@ -1,6 +1,9 @@
 // OpenAI's CLIP and open_clip: the vision transformer under "visual.", queries, keys and values in one in_proj.
 
+#include <ATen/core/Tensor.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "models/told_architecture.h"
 #include "models/weight_family.h"
@@ -8,13 +11,25 @@
 namespace palimpsest {
 namespace {
 
-std::string how_to_load(const VitConfig& c, const std::filesystem::path& file) {
+// What the text encoder's shapes tell, with heads of 64 as in published models.
+std::string text_config(const TensorMap& kept) {
+  const auto words = kept.find("token_embedding.weight"), places = kept.find("positional_embedding");
+  if (words == kept.end() || places == kept.end()) return "{}";
+  std::int64_t layers = 0;
+  while (kept.contains(fmt::format("transformer.resblocks.{}.ln_1.weight", layers))) ++layers;
+  const std::int64_t width = words->second.size(1);
+  return fmt::format("dict(context_length={}, vocab_size={}, width={}, heads={}, layers={})", places->second.size(0),
+                     words->second.size(0), width, std::max<std::int64_t>(1, width / 64), layers);
+}
+
+std::string how_to_load(const VitConfig& c, const std::filesystem::path& file, const TensorMap& kept) {
+  const auto projection = kept.find("visual.proj");
   return fmt::format(
-      "open_clip.model.CLIP(embed_dim=512, vision_cfg=dict(image_size={}, layers={}, width={}, head_width={}, "
-      "mlp_ratio={}, patch_size={}), text_cfg={{}}, "
+      "open_clip.model.CLIP(embed_dim={}, vision_cfg=dict(image_size={}, layers={}, width={}, head_width={}, "
+      "mlp_ratio={}, patch_size={}), text_cfg={}, "
       "quick_gelu={}).load_state_dict(safetensors.torch.load_file(\"{}\"), strict=False)",
-      c.side, c.depth, c.width, c.width / c.heads, static_cast<double>(c.mlp_width) / static_cast<double>(c.width),
-      c.patch, c.activation == Activation::kQuickGelu ? "True" : "False", std::filesystem::absolute(file).string());
+      projection == kept.end() ? 512 : projection->second.size(1), c.side, c.depth, c.width, c.width / c.heads, static_cast<double>(c.mlp_width) / static_cast<double>(c.width),
+      c.patch, text_config(kept), c.activation == Activation::kQuickGelu ? "True" : "False", std::filesystem::absolute(file).string());
 }
 
 std::vector<WeightMap> block(const char* ours, const char* theirs) {

@@ -24,15 +24,19 @@ const char* act_layer(Activation activation) {
 
 const char* in_python(bool yes) { return yes ? "True" : "False"; }
 
-std::string how_to_load(const VitConfig& c, const std::filesystem::path& file) {
+// A head reads the class token; one with a norm of its own, the mean over patches.
+std::string how_to_load(const VitConfig& c, const std::filesystem::path& file, const TensorMap& kept) {
+  const auto head = kept.find("head.weight");
+  const bool of_mean = kept.contains("fc_norm.weight");
   return fmt::format(
       "timm.models.VisionTransformer(img_size={}, patch_size={}, embed_dim={}, depth={}, num_heads={}, mlp_ratio={}, "
-      "num_classes=0, global_pool=\"\", "
+      "num_classes={}, global_pool=\"{}\", "
       "class_token={}, pre_norm={}, final_norm={}, act_layer=\"{}\", norm_layer=functools.partial(torch.nn.LayerNorm, "
       "eps={}))"
       ".load_state_dict(safetensors.torch.load_file(\"{}\"))",
       c.side, c.patch, c.width, c.depth, c.heads, static_cast<double>(c.mlp_width) / static_cast<double>(c.width),
-      in_python(c.class_token), in_python(c.pre_norm), in_python(c.final_norm), act_layer(c.activation), c.norm_epsilon,
+      head == kept.end() ? 0 : head->second.size(0), of_mean ? "avg" : head != kept.end() && c.class_token ? "token" : "",
+      in_python(c.class_token), in_python(c.pre_norm), in_python(c.final_norm || of_mean), act_layer(c.activation), c.norm_epsilon,
       std::filesystem::absolute(file).string());
 }
 

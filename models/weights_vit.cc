@@ -31,11 +31,11 @@ nlohmann::ordered_json config_of(const VitConfig& c, const char* architecture, c
 std::string vit_config(const VitConfig& c) { return config_of(c, "ViTModel", "vit").dump(2); }
 std::string vit_mae_config(const VitConfig& c) { return config_of(c, "ViTMAEModel", "vit_mae").dump(2); }
 
-std::string load_vit(const VitConfig&, const std::filesystem::path& file) {
+std::string load_vit(const VitConfig&, const std::filesystem::path& file, const TensorMap&) {
   return fmt::format("transformers.ViTModel.from_pretrained(\"{}\", add_pooling_layer=False)",
                      std::filesystem::absolute(file).parent_path().string());
 }
-std::string load_vit_mae(const VitConfig&, const std::filesystem::path& file) {
+std::string load_vit_mae(const VitConfig&, const std::filesystem::path& file, const TensorMap&) {
   return fmt::format("transformers.ViTMAEModel.from_pretrained(\"{}\")",
                      std::filesystem::absolute(file).parent_path().string());
 }
@@ -68,6 +68,7 @@ const std::vector<std::vector<std::string>> kSigns = {
 const Companion kMaeDecoder = {
     .prefix = "decoder.",
     .what = "decoder",
+    .why = "it is built otherwise than decoders here, and no sweep uses it",
     .model = "ViTMAEForPreTraining",
     .config_keys = {"decoder_hidden_size", "decoder_num_hidden_layers", "decoder_num_attention_heads",
                     "decoder_intermediate_size", "mask_ratio", "norm_pix_loss"}};

@@ -129,10 +129,27 @@ TEST_F(Weights, EveryMissingKeyIsNamed) {
               AllOf(HasSubstr("lacks 3 of its keys"), HasSubstr("pos_embed"), HasSubstr("blocks.{1-2}.norm2.bias")));
 }
 
-TEST_F(Weights, WhatABlockComputesBesidesIsRefusedAndAHeadIsLeft) {
+TEST_F(Weights, WhatIsNoPartOfTheEncoderGoesAlongAndComesOutAgainToTheBit) {
+  const auto file = exported("timm", false), again = folder_ / "again.safetensors", other = folder_ / "other.safetensors";
+  rewrite(file, [](TensorMap& t) { t["head.weight"] = at::rand({2, 24}, at::kDouble).to(at::kFloat), t["seen"] = at::arange(5); });
+  const auto imported = import_weights(of(file));
+  EXPECT_THAT(imported.kept, ElementsAre("head.weight", "seen"));
+  EXPECT_THAT(imported.left, IsEmpty());
+  write_slow_weights(folder_ / "in.safetensors", imported.weights);
+  const auto to_timm = export_weights({.weights = folder_ / "in.safetensors", .out = again, .family = "timm", .prefix = {}});
+  EXPECT_THAT(to_timm.how_to_load, HasSubstr("num_classes=2, global_pool=\"token\""));
+  const auto went_in = read_tensors(file), came_out = read_tensors(again);
+  EXPECT_EQ(went_in.size(), came_out.size());
+  for (const auto& [key, value] : went_in) EXPECT_TRUE(came_out.contains(key) && at::equal(value, came_out.at(key))) << key;
+  EXPECT_THAT(export_weights({.weights = folder_ / "in.safetensors", .out = other, .family = "clip", .prefix = {}}).left, ElementsAre("head.weight", "seen"))
+      << "another library has no place for it";
+  auto smaller = of(file);
+  smaller.resolution = 8;
+  EXPECT_THAT(import_weights(smaller).left, ElementsAre("head.weight", "seen"));
+}
+
+TEST_F(Weights, WhatABlockComputesBesidesIsRefused) {
   const auto file = exported("timm", false);
-  rewrite(file, [](TensorMap& t) { t["head.weight"] = at::ones({2, 24}); });
-  EXPECT_THAT(import_weights(of(file)).left, ElementsAre("head.weight"));
   rewrite(file, [](TensorMap& t) { t["blocks.0.ls1.gamma"] = at::ones({24}); });
   EXPECT_THAT(refusal([&] { import_weights(of(file)); }), HasSubstr("blocks.0.ls1.gamma"));
   rewrite(file, [](TensorMap& t) { t.erase("blocks.0.ls1.gamma"), t["reg_token"] = at::ones({1, 4, 24}); });

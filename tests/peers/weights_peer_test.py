@@ -45,10 +45,11 @@ class HuggingFace(ImportedWeightsCase):
                 slow, said = self.bring_in(home / "model.safetensors")
                 self.assertEqual((said["family"], said["prefix"], said["heads"], said["activation"]), ("clip", prefix, 4, "gelu"))
                 self.assertEqual(set(said["used"]), set(weights))
-                self.assertEqual(said["left"], ["logit_scale", "text_model.final_layer_norm.weight"])
+                self.assertEqual((said["left"], said["kept"]), ([], ["logit_scale", "text_model.final_layer_norm.weight"]))
                 self.assert_same_layers(slow, theirs)
-                _, keys = self.assert_comes_out_equal(slow, "clip", weights, "--prefix", prefix)
-                self.assertEqual(keys, set(weights))
+                whole = load_file(home / "model.safetensors")
+                _, keys = self.assert_comes_out_equal(slow, "clip", whole, "--prefix", prefix)
+                self.assertEqual(keys, set(whole))
 
     def clip_blocks(self, model):
         return getattr(model, "vision_model", model).encoder.layers
@@ -61,8 +62,12 @@ class HuggingFace(ImportedWeightsCase):
         slow, said = self.bring_in(self.folder / "whole")
         theirs = heard(model, model.vision_model.encoder.layers, lambda: model.vision_model(self.pixels(48, *CLIP)))
         self.assert_same_layers(slow, theirs)
-        self.assertIn("visual_projection.weight", said["left"])
-        out, _ = self.assert_comes_out_equal(slow, "clip", load_file(self.folder / "whole" / "model.safetensors"), "--prefix", "vision_model.")
+        self.assertIn("visual_projection.weight", said["kept"])
+        weights = load_file(self.folder / "whole" / "model.safetensors")
+        out, keys = self.assert_comes_out_equal(slow, "clip", weights)
+        self.assertEqual(keys, set(weights))
+        _, loading = transformers.CLIPModel.from_pretrained(out.parent, output_loading_info=True)
+        self.assertEqual((set(loading["missing_keys"]), set(loading["unexpected_keys"])), (set(), set()))
         # What was written loads there without a word, and computes the same.
         again = transformers.CLIPVisionModel.from_pretrained(out.parent).eval()
         clip.assert_equal_layers(heard(again, self.clip_blocks(again), lambda: again(self.pixels(48, *CLIP))), theirs, 0)
@@ -76,7 +81,7 @@ class HuggingFace(ImportedWeightsCase):
         self.assertEqual((said["family"], said["norm_epsilon"]), ("vit", 1e-12))
         self.assert_same_layers(slow, theirs)
         out, _ = self.assert_comes_out_equal(slow, "vit", load_file(self.folder / "saved" / "model.safetensors"))
-        again, loading = transformers.ViTModel.from_pretrained(out.parent, add_pooling_layer=False, output_loading_info=True)
+        again, loading = transformers.ViTModel.from_pretrained(out.parent, output_loading_info=True)  # the pooling layer went along
         self.assertEqual((set(loading["missing_keys"]), set(loading["unexpected_keys"])), (set(), set()))
         for name, value in again.state_dict().items():
             self.assertTrue(torch.equal(value, model.state_dict()[name]), name)
@@ -163,14 +168,14 @@ class SlowWeightsOfASweep(ImportedWeightsCase):
 
     @unittest.skipIf(timm is None, WHY_NOT)
     def test_timm_vit_small_patch16_224(self):
-        model = timm.create_model("vit_small_patch16_224", pretrained=False, num_classes=0)
+        model = timm.create_model("vit_small_patch16_224", pretrained=False)
         weights = {name: value.contiguous() for name, value in model.state_dict().items()}
         save_file(weights, self.folder / "timm.safetensors")
         self.assert_serves_and_comes_out_equal(self.folder / "timm.safetensors", "timm", weights, 224)
 
-    def test_clip_of_hugging_face(self):
-        model = transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**SMALL))
-        model.save_pretrained(self.folder / "saved")
+    def test_clip_of_hugging_face_with_its_text_encoder(self):
+        text = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=99, bos_token_id=1, eos_token_id=2)
+        transformers.CLIPModel(transformers.CLIPConfig(vision_config=SMALL, text_config=text)).save_pretrained(self.folder / "saved")
         weights = load_file(self.folder / "saved" / "model.safetensors")
         self.assert_serves_and_comes_out_equal(self.folder / "saved", "clip", weights, 48)
 

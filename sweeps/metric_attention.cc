@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "sweeps/familiarity_metric.h"
 #include "sweeps/metric_algebra.h"
+#include "sweeps/metric_maps.h"
 
 namespace palimpsest {
 namespace {
@@ -26,29 +26,35 @@ at::Tensor spreading(std::int64_t grid, std::int64_t side) {
   return out;
 }
 
-MetricValues match(const Seen& seen) {
-  const auto& a = seen.maps;
-  const auto R = a.size(0), Q = a.size(1), L = a.size(2), N = a.size(3), P = a.size(4), I = a.size(5);
-  const auto clean = a.slice(3, 0, 1).slice(4, 0, 1);
+}  // namespace
 
-  // Min-max normalised over the images and patterns of a level, enlarged, and compared as flat pictures. What enlarging does to products
-  // of maps is a product with G = U^T U on both sides, so that the pictures need not be made.
-  const auto flat = a.flatten(4, -1);
-  const auto low = flat.amin(-1).view({R, Q, L, N, 1, 1, 1}), high = flat.amax(-1).view({R, Q, L, N, 1, 1, 1});
-  const auto normal = ((a - low) / (high - low + 1e-8)).view({R, Q, L, N, P, I, seen.grid, seen.grid});
-  const auto spread = spreading(seen.grid, seen.side), g = at::matmul(spread.t(), spread);
+// What enlarging does to products of maps is a product with G = U^T U on both sides, so that the pictures need not be made.
+at::Tensor map_cosine(const at::Tensor& maps, std::int64_t grid, std::int64_t side) {
+  const auto flat = maps.flatten(4, -1);   // the images and patterns of a level
+  const auto over_level = [](const at::Tensor& extreme) { return extreme.unsqueeze(-1).unsqueeze(-1).unsqueeze(-1); };
+  const auto low = over_level(flat.amin(-1)), high = over_level(flat.amax(-1));
+  const auto normal = ((maps - low) / (high - low + 1e-8)).unflatten(-1, {grid, grid});
+  const auto spread = spreading(grid, side), g = at::matmul(spread.t(), spread);
   const auto smoothed = at::matmul(at::matmul(g, normal), g);
   const auto product = [&](const at::Tensor& x, const at::Tensor& y) { return sum_of_last(x * y, 2); };
   const auto clean_normal = normal.slice(3, 0, 1).slice(4, 0, 1);
   const auto norm = product(smoothed, normal).clamp_min(0).sqrt();
-  const auto cosine = product(smoothed, clean_normal) / (norm * norm.slice(3, 0, 1).slice(4, 0, 1)).clamp_min(1e-12);
+  return product(smoothed, clean_normal) / (norm * norm.slice(3, 0, 1).slice(4, 0, 1)).clamp_min(1e-12);
+}
+
+namespace {
+
+MetricValues match(const Seen& seen) {
+  const auto& a = seen.maps;
+  const auto L = a.size(2);
+  const auto clean = a.slice(3, 0, 1).slice(4, 0, 1);
 
   // Each layer's map with those of the others, on the same image.
   const auto standard = unit_length(a - a.mean(-1, true)).permute({0, 1, 3, 4, 5, 2, 6}).contiguous();   // [R, Q, N, P, I, L, K]
   const auto between = at::matmul(standard, standard.transpose(-2, -1));                                 // [..., L, L]
   const auto others = (between.sum(-1) - between.diagonal(0, -2, -1)) / static_cast<double>(std::max<std::int64_t>(1, L - 1));
   const auto coherence = others.permute({0, 1, 5, 2, 3, 4});   // [R, Q, L, N, P, I]
-  return {{"attention.map_cosine", read_out_last(mean_of_last(cosine, 2))},
+  return {{"attention.map_cosine", read_out_last(mean_of_last(map_cosine(a, seen.grid, seen.side), 2))},
           {"attention.map_pearson", read_out_last(mean_of_last(correlation(a, clean), 2))},
           {"attention.coherence", read_out_last(mean_of_last(coherence, 2))}};
 }

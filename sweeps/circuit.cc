@@ -197,6 +197,7 @@ CircuitStudyConfig parse_circuit(const Settings& s) {
   c.sample_ms = s.number("test.sample_ms");
   c.ceiling = s.number("stability.ceiling");
   c.schedule = schedule_of(s, c.epochs);
+  c.unbiased = s.flag("manifold.unbiased");
   c.components = s.integer("analysis.components");
   c.modes = s.integer("analysis.modes");
   if (c.modes > 0 && c.circuit.neurons() > kMostLinearNeurons)
@@ -216,7 +217,7 @@ CircuitStudyConfig parse_circuit(const Settings& s) {
 
 const Study kCircuitStudy = {
     .name = "circuit",
-    .method_version = 2,
+    .method_version = 3,
     .meaning = "familiarity training of a recurrent circuit with BCM plasticity (doi 10.1371/journal.pcbi.1013587)",
     .unit = "image_set",
     .keys = circuit_keys(),

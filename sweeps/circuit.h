@@ -31,6 +31,7 @@ struct CircuitStudyConfig {
   bool noisy_pairs = true, supervised = true, shuffled = false;
   bool theta_on_familiar = false, theta_cubed = false;
   std::vector<std::int64_t> schedule;  // epochs that are measured
+  bool unbiased = true;                // "manifold.unbiased"
   std::int64_t components = 0;         // principal ones in which the manifold is measured; 0: the rates as they are
   std::int64_t modes = 0;              // of the linearised circuit; 0: none
 

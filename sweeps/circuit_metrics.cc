@@ -70,14 +70,14 @@ at::Tensor levels_of(const at::Tensor& x, std::int64_t levels, std::int64_t patt
   return by_level(variants, levels, patterns)[0][0][0].contiguous();
 }
 
-CircuitValues circuit_geometry(const at::Tensor& x, const std::vector<double>& levels) {
+CircuitValues circuit_geometry(const at::Tensor& x, const std::vector<double>& levels, bool unbiased) {
   const auto I = x.size(2);
   const auto noisy = x.slice(0, 1), clean = x.slice(0, 0, 1);  // [N - 1, P, I, C], [1, P, I, C]
   const auto m = x.mean(1);                                    // [N, I, C]
   const auto m_noisy = m.slice(0, 1), m_clean = m.slice(0, 0, 1);
   const auto centre = m_clean.mean(1, true);
   CircuitValues out;
-  for (const auto& [metric, value] : manifold(x.view({1, 1, 1, x.size(0), x.size(1), I, x.size(3)})))
+  for (const auto& [metric, value] : manifold(x.view({1, 1, 1, x.size(0), x.size(1), I, x.size(3)}), unbiased))
     out[metric] = value.flatten();
 
   out["manifold.relative"] = mean_over(length(noisy - clean) / spread_over(noisy, 2).unsqueeze(-1), 2);

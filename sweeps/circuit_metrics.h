@@ -18,7 +18,7 @@ at::Tensor levels_of(const at::Tensor& x, std::int64_t levels, std::int64_t patt
 
 /// Distances and angles between the noisy and the clean responses, for the levels above 0: [N - 1] each. x [N, P, I,
 /// C]; `levels` the noise levels.
-CircuitValues circuit_geometry(const at::Tensor& x, const std::vector<double>& levels);
+CircuitValues circuit_geometry(const at::Tensor& x, const std::vector<double>& levels, bool unbiased);
 
 /// Distance of each level from the one before, per tenth of noise, over the distance between images at that one, [N - 1]: of
 /// any coordinates x.

@@ -181,7 +181,7 @@ class CircuitRun {
 
   void inputs() {
     for (const auto set : {kFamiliar, kNovel})
-      input_[set] = circuit_geometry(by_levels(shown_.tested[set]), config_.input.levels);
+      input_[set] = circuit_geometry(by_levels(shown_.tested[set]), config_.input.levels, config_.unbiased);
   }
 
   // Pairs of each image in turn: clean and clean, then each noisy pattern and clean, without rest between the two.
@@ -251,7 +251,7 @@ class CircuitRun {
     at::Tensor axes;
     if (config_.components > 0) axes = principal_axes(at::cat({pooled(kFamiliar), pooled(kNovel)}), config_.components);
     for (const auto& x : seen_[set]) {
-      auto geometry = circuit_geometry(axes.defined() ? at::matmul(x, axes) : x, config_.input.levels);
+      auto geometry = circuit_geometry(axes.defined() ? at::matmul(x, axes) : x, config_.input.levels, config_.unbiased);
       geometry["manifold.compression"] = (geometry["manifold.relative"] / input_[set]["manifold.relative"]).log();
       geometry["manifold.alignment_gain"] = geometry["manifold.alignment"] - input_[set]["manifold.alignment"];
       add(set, geometry);

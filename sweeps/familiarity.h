@@ -40,6 +40,7 @@ struct FamiliarityConfig {
   LossConfig loss;
   std::string optimizer;                         // a learning rule by gradient, of what trains besides
   double training_noise = 0, gradient_noise = 0;
+  const NoiseKind* training_noise_kind = nullptr;
   Precision precision = Precision::kFloat32;     // of training; what is measured is computed in float32
 
   FastForm form;
@@ -63,7 +64,8 @@ struct FamiliarityConfig {
   std::vector<std::int64_t> coarse, fine;  // epochs of all measurements; of the manifold's
   std::vector<std::string> metrics;        // names or families ("attention"); empty: all
   std::vector<std::string> readouts;       // of read_out_names()
-  bool centre_on_reference = true, unbiased = false;
+  bool centre_on_reference = true, unbiased = true;
+  bool decoders_begin_alike = true, probes_begin_alike = true;   // whatever the condition, and probes the epoch and layer
   std::int64_t reference = 32, leave_out = 0;
 
   std::int64_t all_epochs() const { return epochs + second_epochs; }

@@ -47,8 +47,14 @@ std::vector<Axis> familiarity_axes(const FamiliarityMetric& file, const MetricIn
   return out;
 }
 
+// What a metric compares with other images of the set.
+bool needs_other_images(const std::string& metric, const FamiliarityConfig& config) {
+  return metric.starts_with("manifold.") || metric == "alignment.other" || metric == "alignment.specificity" || (metric == "alignment.centred" && !config.centre_on_reference);
+}
+
 // Distances to other images are what the manifold's are relative to, and of the class token there are none before the first block: what is left is rounding.
 std::vector<DeclaredMetric::Hole> holes_of(const std::string& metric, const FamiliarityConfig& config, const VitConfig& encoder) {
+  if (config.count == 1 && needs_other_images(metric, config)) return {{{}, "images.count is 1, so there is no other image"}};
   if (!metric.starts_with("manifold.") || metric == "manifold.signal" || std::ranges::count(measured_readouts(config, encoder), "cls_input") == 0) return {};
   return {{{{"layer", "0"}, {"readout", "cls_input"}}, "the class token that the first block receives is the same for every image"}};
 }

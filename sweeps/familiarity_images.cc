@@ -1,5 +1,6 @@
 #include "sweeps/familiarity_images.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <mutex>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "runtime/durable_file.h"
+#include "runtime/key_error.h"
 #include "runtime/log.h"
 
 namespace palimpsest {
@@ -30,12 +32,30 @@ Image finished(Image image, int side) {
                   needs.classes == SetClasses::kSame ? "" : " or classes"));
 }
 
+// Those that are named go before the others.
+std::vector<std::int64_t> with_first(const ImageSource& source, const std::vector<std::string>& names, std::vector<std::int64_t> order) {
+  if (names.empty()) return order;
+  std::map<std::string, std::int64_t> numbers;
+  for (std::int64_t image = 0; image < source.count(); ++image) numbers.emplace(source.name(image), image);
+  std::vector<std::int64_t> first;
+  for (const auto& name : names) {
+    const auto found = numbers.find(name);
+    if (found == numbers.end())
+      throw KeyError("images.first", fmt::format("images.first: there is no image \"{}\"; the first is \"{}\". Write names as they lie below images.path.", name, source.name(0)));
+    if (std::ranges::count(first, found->second) > 0) throw KeyError("images.first", fmt::format("images.first names \"{}\" twice. Leave one out.", name));
+    first.push_back(found->second);
+  }
+  std::erase_if(order, [&](auto image) { return std::ranges::count(first, image) > 0; });
+  order.insert(order.begin(), first.begin(), first.end());
+  return order;
+}
+
 }  // namespace
 
 ImageSets choose_images(const ImageSource& source, const Settings& settings, std::int64_t image_set,
                         std::int64_t image_sets) {
   const ImageNeeds needs{settings.integer("images.count"), settings.integer("alignment.reference"),
-                         "alignment.reference", set_classes_of(settings.string("images.classes"))};
+                         "alignment.reference", set_classes_of(settings.string("images.classes")), settings.strings("images.first")};
   return choose_images(source, needs, static_cast<std::uint64_t>(settings.integer("images.seed")), image_set,
                        image_sets);
 }
@@ -57,7 +77,7 @@ ImageSets choose_images(const ImageSource& source, const ImageNeeds& needs, std:
                     "but there are {}. Lower sweep.image_sets, "
                     "images.count or {}, or give more images.",
                     image_sets, count, sets * count, reference, total, needs.reference_key));
-  const auto drawn = order_by_class(source, RandomStream(seed).child(purpose("image sets")).permutation(total), count, needs.classes);
+  const auto drawn = order_by_class(source, with_first(source, needs.first, RandomStream(seed).child(purpose("image sets")).permutation(total)), count, needs.classes);
   if (drawn.sets < sets) refuse_classes(needs, drawn, sets);
   const auto& order = drawn.images;
   const auto of_set = [&](std::int64_t set) {

@@ -26,6 +26,7 @@ struct ImageNeeds {
   std::int64_t count = 0, reference = 0;
   std::string reference_key;
   SetClasses classes = SetClasses::kAny;
+  std::vector<std::string> first = {};   // names of images that go before the others, in this order: key "images.first"
 };
 
 /// Throws InputError when the source has too few images for `image_sets` disjoint sets and the reference, with the

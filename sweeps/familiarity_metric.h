@@ -3,6 +3,7 @@
 // R runs, Q read-outs, L layers, N noise levels, P patterns, V variants (1 + (N - 1) P), I images, C width, K patches. All float64: what is
 // compared are small differences of long vectors.
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,8 +25,10 @@ struct Seen {
   at::Tensor reference;  // [R, Q, L, n, C]: responses to the reference images; undefined where there are none
   at::Tensor rebuilt;    // [R, V, I, 3, S, S] in [0, 1]: reconstructions of all variants
   at::Tensor clean;      // [R, I, 3, S, S] in [0, 1]
+  std::array<float, 3> mean{}, sd{};   // the encoder normalises images with
   std::vector<std::vector<FigureOverlap>> const* figures = nullptr;   // [R][I]
-  const std::vector<RandomStream>* probes = nullptr;                  // [R]: for first values, the same at every epoch
+  const std::vector<RandomStream>* probes = nullptr;                  // [R]: for first values
+  bool probes_begin_alike = true;                                     // in all layers
   std::int64_t heads = 0;                                             // of a layer
   std::int64_t grid = 0, side = 0;                                    // of the maps and of the images, in one dimension
   bool unbiased = false;                                              // "manifold.unbiased"

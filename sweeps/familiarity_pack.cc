@@ -57,7 +57,6 @@ FamiliarityPack::FamiliarityPack(const std::vector<RunSpec>& runs)
   seconds_.assign(runs.size(), 0);
   for (const auto& start : starts_)
     for (const auto set : {kFamiliar, kNovel}) figures_of_[set].push_back(start.figures[set]);
-  for (const auto& run : runs) probes_.push_back(stream_of(run, "probes"));
 }
 
 std::int64_t FamiliarityPack::epochs() const {
@@ -110,13 +109,15 @@ void FamiliarityPack::evaluate(std::int64_t epoch) {
   if (other_) swapped.emplace(training_.network(), other_->network());
   const KnockOut tested(training_.network(), configs_);
   const auto reference = coarse && reference_.defined() ? reference_responses() : at::Tensor();   // [R, Q, L, n, C]
+  const auto probes = probes_at(epoch);
   for (const auto set : {kFamiliar, kNovel}) {
     Wanted needed;
     for (const auto* metric : metrics_)
       if (taken(*metric, set)) needed.features = true, needed.maps |= metric->needs.maps, needed.heads |= metric->needs.heads, needed.rebuilt |= metric->needs.rebuilt;
     if (!needed.features) continue;
     needed.readouts = readouts(), needed.figure = figure_[set];
-    const auto seen = look(set, needed, reference);
+    auto seen = look(set, needed, reference);
+    seen.probes = &probes;
     for (const auto* metric : metrics_)
       if (taken(*metric, set)) {
         if (should_stop()) throw Interrupted("stopped within an evaluation; it is made again");
@@ -146,7 +147,7 @@ void FamiliarityPack::remove(const std::vector<std::size_t>& runs) {
     for (const auto r : rest) kept.push_back(std::move(values[static_cast<std::size_t>(r)]));
     values = std::move(kept);
   };
-  keep(runs_), keep(configs_), keep(starts_), keep(probes_), keep(failed_at_), keep(seconds_);
+  keep(runs_), keep(configs_), keep(starts_), keep(failed_at_), keep(seconds_);
   for (auto& figures : figures_of_) keep(figures);
   if (rest.empty()) return;
   training_.keep_runs(rest);
@@ -209,6 +210,16 @@ at::Tensor FamiliarityPack::reference_responses() const {
   return evoked(training_.network(), reference_.unsqueeze(1), needed).features.select(3, 0);
 }
 
+// What the probes of each run draw their first values from.
+std::vector<RandomStream> FamiliarityPack::probes_at(std::int64_t epoch) const {
+  std::vector<RandomStream> out;
+  for (std::size_t r = 0; r < runs_.size(); ++r) {
+    const auto stream = stream_of(runs_[r], "probes");
+    out.push_back(config_.probes_begin_alike ? stream : after_adapters(stream, configs_[r]).child(static_cast<std::uint64_t>(epoch)));
+  }
+  return out;
+}
+
 Seen FamiliarityPack::look(Set set, const Wanted& needed, const at::Tensor& reference) const {
   const auto heard = evoked(training_.network(), shown_[set], needed);
   const auto levels = static_cast<std::int64_t>(config_.noise.levels.size()), patterns = config_.noise.patterns;
@@ -221,7 +232,8 @@ Seen FamiliarityPack::look(Set set, const Wanted& needed, const at::Tensor& refe
   seen.reference = reference;
   if (reference.defined() && config_.centre_on_reference) seen.centre = reference.transpose(3, 4).contiguous().mean(-1);
   seen.figures = &figures_of_[set];
-  seen.probes = &probes_;
+  seen.probes_begin_alike = config_.probes_begin_alike;
+  seen.mean = encoder().mean, seen.sd = encoder().sd;
   seen.grid = encoder().grid();
   seen.side = encoder().side;
   seen.unbiased = config_.unbiased;

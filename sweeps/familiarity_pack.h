@@ -96,6 +96,7 @@ class FamiliarityPack {
   static bool has_figures(const FamiliarityStart& start) { return !start.figures[kFamiliar].empty() && !start.figures[kNovel].empty(); }
   std::vector<ReadOut> readouts() const;
   at::Tensor reference_responses() const;
+  std::vector<RandomStream> probes_at(std::int64_t epoch) const;
   Seen look(Set set, const Wanted& needed, const at::Tensor& reference) const;
   void add(Set set, const MetricValues& values, Course& course);
   at::Tensor losses_of(std::size_t run) const;
@@ -112,7 +113,6 @@ class FamiliarityPack {
   std::vector<const FamiliarityMetric*> metrics_;
   at::Tensor shown_[2], figure_[2], reference_, reference_figure_, losses_, first_pictures_, first_attention_;
   std::vector<std::vector<FigureOverlap>> figures_of_[2];
-  std::vector<RandomStream> probes_;
   std::vector<std::int64_t> failed_at_;  // step; 0: it has not
   std::vector<double> seconds_;
   Course coarse_, fine_;

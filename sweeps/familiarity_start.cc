@@ -134,6 +134,7 @@ at::Tensor training_images(const RunSpec& run, const FamiliarityConfig& config, 
   const auto source = shared_images(run.settings);
   const auto sets = choose_images(*source, run.settings, run.image_set, run.image_sets);
   auto noise = config.noise;
+  noise.kind = config.training_noise_kind;
   noise.levels = {0, config.training_noise};
   noise.patterns = 1;
   const auto side = static_cast<int>(shared_slow_weights(config)->config.side);

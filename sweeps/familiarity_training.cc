@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "sweeps/familiarity_evoked.h"
 #include "sweeps/familiarity_start.h"
@@ -15,6 +17,11 @@ RandomStream stream_of(const RunSpec& run, std::string_view name) {
 }
 RandomStream stream_of(const RunSpec& run, std::string_view name, std::int64_t time) {
   return stream_of(run, name).child(static_cast<std::uint64_t>(time));
+}
+
+RandomStream after_adapters(const RandomStream& stream, const FamiliarityConfig& config) {
+  if (config.form.qkv != Qkv::kAdapter) return stream;
+  return stream.child(purpose(fmt::format("after adapters of rank {} on {} of blocks {}", config.rank, fmt::join(config.form.targets, ", "), config.layers)));
 }
 
 namespace {
@@ -42,9 +49,11 @@ FamiliarityTraining::FamiliarityTraining(const std::vector<RunSpec>& runs, const
 
 FastNetwork FamiliarityTraining::built(const SlowWeights& slow) const {
   std::vector<FastConfig> fast;
-  for (std::size_t r = 0; r < runs_.size(); ++r)
+  for (std::size_t r = 0; r < runs_.size(); ++r) {
+    const auto decoder = stream_of(runs_[r], "decoder");
     fast.push_back({configs_[r].rank, configs_[r].scale, configs_[r].first_values, layers_of(configs_[r].layers, slow.config.depth),
-                    stream_of(runs_[r], "adapters"), stream_of(runs_[r], "decoder")});
+                    stream_of(runs_[r], "adapters"), configs_[r].decoders_begin_alike ? decoder : after_adapters(decoder, configs_[r])});
+  }
   const auto& common = configs_.front();
   auto made = build_fast_network(slow, familiarity_decoder(runs_.front().settings, slow), common.form, fast, device_);
   made.encoder.set_double_projection(common.double_projection);

@@ -14,6 +14,9 @@ namespace palimpsest {
 RandomStream stream_of(const RunSpec&, std::string_view purpose);
 RandomStream stream_of(const RunSpec&, std::string_view purpose, std::int64_t time);
 
+/// What a run draws of a kind where drawing adapters comes before it and nothing keeps the two apart, as in the published code.
+RandomStream after_adapters(const RandomStream&, const FamiliarityConfig&);
+
 /// The networks of a pack and how they learn. What is random is each run's own, from its seed.
 class FamiliarityTraining {
  public:

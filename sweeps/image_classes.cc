@@ -14,22 +14,41 @@ namespace {
 
 using Queue = std::deque<std::int64_t>;  // of the images of a class that are left
 
-std::string class_of(const ImageSource& source, std::int64_t image) {
-  const auto folder = std::filesystem::path(source.name(image)).parent_path().filename().string();
-  if (folder.empty())
+using Folders = std::vector<std::string>;  // that an image lies in, from the outermost on
+
+Folders folders_of(const ImageSource& source, std::int64_t image) {
+  const auto path = std::filesystem::path(source.name(image)).parent_path();
+  return {path.begin(), path.end()};
+}
+
+// How many folders all images share: none of these tells classes apart.
+std::size_t shared_folders(const ImageSource& source, const std::vector<std::int64_t>& images) {
+  Folders shared = folders_of(source, images.front());
+  for (const auto image : images) {
+    const Folders own = folders_of(source, image);
+    shared.resize(static_cast<std::size_t>(std::ranges::mismatch(shared, own).in1 - shared.begin()));
+  }
+  return shared.size();
+}
+
+// The first folder in which images differ: "cat" of cat/x.png, train/cat/x.png and cat/images/x.png.
+std::string class_of(const ImageSource& source, std::int64_t image, std::size_t shared) {
+  const Folders folders = folders_of(source, image);
+  if (folders.empty())
     throw InputError(
         fmt::format("images.classes: {} lies in no class. Put each image into the folder of its class, CLASS/{}, or set "
                     "images.classes = \"any\".",
                     source.name(image), source.name(image)));
-  return folder;
+  return folders[std::min(shared, folders.size() - 1)];
 }
 
 // Classes in the order in which they are drawn first.
 std::vector<Queue> by_classes(const ImageSource& source, const std::vector<std::int64_t>& order) {
+  const auto shared = shared_folders(source, order);
   std::map<std::string, std::size_t> places;
   std::vector<Queue> out;
   for (const auto image : order) {
-    const auto [place, is_new] = places.try_emplace(class_of(source, image), out.size());
+    const auto [place, is_new] = places.try_emplace(class_of(source, image, shared), out.size());
     if (is_new) out.emplace_back();
     out[place->second].push_back(image);
   }

@@ -8,7 +8,7 @@
 
 namespace palimpsest {
 
-/// How the images of a set belong together, where folders are classes (FOLDER/CLASS/IMAGE): key "images.classes".
+/// How the images of a set belong together, where folders are classes (the first in which images differ: CLASS/IMAGE, CLASS/images/IMAGE, train/CLASS/IMAGE): key "images.classes".
 enum class SetClasses {
   kAny,        // as they are drawn
   kSame,       // all of one class; the next set is of the next one

@@ -11,6 +11,6 @@ at::Tensor by_level(const at::Tensor& variants, std::int64_t levels, std::int64_
 /// Relative distances of responses [R, Q, L, N, P, I, C], each [R, L, N - 1, Q] for the levels above 0 (familiarity.md 4.4): manifold.level,
 /// .residual, .signal (sample-centric), .to_clean, .centroid_level, .centroid_residual. `unbiased`: a sample's distance to itself is left
 /// out, and variances are divided by n - 1.
-MetricValues manifold(const at::Tensor& by_level, bool unbiased = false);
+MetricValues manifold(const at::Tensor& by_level, bool unbiased);
 
 }  // namespace palimpsest

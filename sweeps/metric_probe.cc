@@ -11,15 +11,16 @@ namespace {
 constexpr int kSteps = 100;
 constexpr double kRate = 1e-4, kDecay = 0.01, kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8, kRidge = 1e-3;
 
-// Each run's first weights are drawn once: the same for all layers, epochs and conditions. [R, 1, 1, I, C], in +-1/sqrt(C) as torch's nn.Linear.
+// First weights of a run's probes, of one layer or the same for all: [R, 1, L or 1, I, C], in +-1/sqrt(C) as torch's nn.Linear.
 at::Tensor first_weights(const Seen& seen, std::int64_t images, std::int64_t width, std::uint64_t branch) {
+  const auto layers = seen.probes_begin_alike ? 1 : seen.features.size(2);
   std::vector<at::Tensor> all;
   for (const auto& stream : *seen.probes) {
-    auto values = at::empty({images, width});
+    auto values = at::empty({layers, images, width});
     stream.child(branch).fill_uniform(values.data_ptr<float>(), values.numel());
     all.push_back((2 * values.to(at::kDouble) - 1) / std::sqrt(static_cast<double>(seen.features.size(6))));
   }
-  return at::stack(all).unsqueeze(1).unsqueeze(1);
+  return at::stack(all).unsqueeze(1);
 }
 
 struct Moments {

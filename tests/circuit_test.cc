@@ -282,7 +282,7 @@ at::Tensor two_images() {
 }
 
 TEST(CircuitMetrics, AreThoseOfAPairOfImagesWorkedOutByHand) {
-  const auto got = circuit_geometry(two_images(), {0, 0.1});
+  const auto got = circuit_geometry(two_images(), {0, 0.1}, /*unbiased=*/false);
   EXPECT_NEAR(got.at("manifold.relative").item<double>(), 1, 1e-12);  // 1 over sqrt(1)
   EXPECT_NEAR(got.at("manifold.effective").item<double>(), 1 / std::sqrt(5.0), 1e-12);
   EXPECT_NEAR(got.at("manifold.alignment").item<double>(), 1 / std::sqrt(2.0), 1e-12);

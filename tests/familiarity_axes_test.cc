@@ -133,6 +133,50 @@ TEST_F(FamiliarityAxes, ARunIsTheSameRunAsBeforeThereWasAPrecision) {
   EXPECT_NE(id(with({{"training.precision", std::string("bfloat16")}})), id(before));
 }
 
+// Of each defect: what it is of changes, and nothing else does.
+TEST_F(FamiliarityAxes, DefectsOfThePublishedCodeChangeWhatTheyAreOf) {
+  const auto right = alone(settings());
+  const auto differing = [&](const RunResult& result, const RunResult& from) {
+    std::set<std::string> families;
+    for (const auto& m : from.measurements)
+      if (metric(result, m.metric).values != m.values) families.insert(m.metric.substr(0, m.metric.find('.')));
+    return families;
+  };
+  const auto biased = alone(with({{"manifold.unbiased", false}}));
+  EXPECT_EQ(differing(biased, right), std::set<std::string>{"manifold"});
+  const auto &own = metric(biased, "manifold.residual").values, &of_others = metric(right, "manifold.residual").values;
+  for (std::size_t i = 0; i < own.size(); ++i) EXPECT_NEAR(own[i], of_others[i] / std::sqrt(2.0), 1e-5) << i;   // two patterns
+
+  EXPECT_EQ(differing(alone(with({{"probe.shared_start", false}})), right), std::set<std::string>{"probe"});
+  EXPECT_EQ(differing(alone(with({{"alignment.centre", std::string("set")}})), right), std::set<std::string>{"alignment"});
+
+  const std::string qkv = "fast.qkv", full = "full", decoder = "decoder.shared_start";
+  EXPECT_NE(losses(alone(with({{decoder, false}}))).front(), losses(right).front());
+  EXPECT_EQ(differing(alone(with({{decoder, false}, {qkv, full}})), alone(with({{qkv, full}}))), std::set<std::string>{});
+}
+
+TEST_F(FamiliarityAxes, TrainingNoiseIsOfTheTestsKindUnlessItHasItsOwn) {
+  const auto noisy = with({{"training.noise", 0.3}});
+  const auto named = with({{"training.noise", 0.3}, {"training.noise_kind", std::string("salt-and-pepper")}});
+  const auto other = with({{"training.noise", 0.3}, {"training.noise_kind", std::string("gaussian")}});
+  EXPECT_EQ(losses(alone(named)), losses(alone(noisy)));
+  EXPECT_NE(losses(alone(other)), losses(alone(noisy)));
+  const auto result = alone(other);
+  for (const auto& m : alone(noisy).measurements) {   // what is tested before the first step is the same
+    if (m.metric != "reconstruction.mse") continue;
+    for (std::size_t level = 0; level < 2; ++level) EXPECT_EQ(metric(result, m.metric).values[level], m.values[level]);
+  }
+}
+
+TEST_F(FamiliarityAxes, RankStabilisedUpdatesAreScaledByTheRootOfTheRank) {
+  const auto scale = [&](const Keys& keys) { return parse_familiarity(with(keys)).scale; };
+  const std::pair<const std::string, Value> rank{"fast.rank", std::int64_t{4}}, stabilised{"fast.rank_stabilised", true}, alpha{"fast.alpha", 6.0};
+  EXPECT_DOUBLE_EQ(scale({rank}), 4);
+  EXPECT_DOUBLE_EQ(scale({rank, stabilised}), 8);
+  EXPECT_DOUBLE_EQ(scale({rank, alpha}), 1.5);
+  EXPECT_DOUBLE_EQ(scale({rank, alpha, stabilised}), 3);
+}
+
 TEST_F(FamiliarityAxes, PlacesThatAreNoNumbersAreDeclaredWithTheirReason) {
   const auto all = with({{"evaluation.readouts", std::vector<std::string>{"cls", "mean", "cls_input", "mean_input"}}});
   const auto result = alone(all);
@@ -148,6 +192,23 @@ TEST_F(FamiliarityAxes, PlacesThatAreNoNumbersAreDeclaredWithTheirReason) {
     holes += declared.holes.size();
   }
   EXPECT_EQ(holes, 5u);
+}
+
+TEST_F(FamiliarityAxes, OneImageIsLearnedAndWhatNeedsOthersIsDeclaredToBeNone) {
+  const auto one = with({{"images.count", std::int64_t{1}}});
+  const auto result = alone(one);
+  ASSERT_EQ(result.failure, "");
+  std::set<std::string> without;
+  for (const auto& declared : familiarity_study().declare(one)) {
+    if (!declared.absent.empty()) continue;
+    const auto& values = metric(result, declared.metric).values;
+    const bool none = std::ranges::all_of(values, [](float v) { return std::isnan(v); });
+    EXPECT_TRUE(none || std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) << declared.metric;
+    EXPECT_EQ(none, !declared.holes.empty()) << declared.metric;
+    if (none) without.insert(declared.metric);
+  }
+  EXPECT_EQ(without.size(), 8u);   // six of the manifold, alignment.other and .specificity
+  EXPECT_THROW(parse_familiarity(with({{"images.count", std::int64_t{1}}, {"sparseness.leave_out", std::int64_t{3}}})), InputError);
 }
 
 TEST_F(FamiliarityAxes, RunsWhoseLossesHaveOtherTermsAreNotComputedTogether) {

@@ -48,6 +48,34 @@ std::vector<std::string> classes_of(const std::vector<std::int64_t>& images) {
   return {out.begin(), out.end()};
 }
 
+// Two classes as Tiny-ImageNet lays them out: CLASS/images/IMAGE.
+class ClassesAboveAFolder : public Classes {
+ public:
+  std::string name(std::int64_t i) const override { return (i < 6 ? "n01443537/images/" : "n01629819/images/") + std::to_string(i) + ".JPEG"; }
+};
+
+TEST_F(Familiarity, AFolderThatEveryClassHasIsNoClass) {
+  for (std::int64_t set = 0; set < 3; ++set) {
+    const auto same = choose_images(ClassesAboveAFolder(), {3, 0, "", SetClasses::kSame}, 7, set, 3).familiar;
+    EXPECT_TRUE(std::ranges::all_of(same, [&](auto i) { return (i < 6) == (same[0] < 6); }));
+    const auto different = choose_images(ClassesAboveAFolder(), {2, 0, "", SetClasses::kDifferent}, 7, set, 3).familiar;
+    EXPECT_NE(different[0] < 6, different[1] < 6);
+  }
+}
+
+TEST_F(Familiarity, ImagesThatAreNamedAreTheFirstSetAndNoOther) {
+  const Classes source;
+  const ImageNeeds named{2, 2, "", SetClasses::kAny, {"train/dog/7.png", "train/cat/3.png"}};
+  EXPECT_THAT(choose_images(source, named, 7, 0, 5).familiar, testing::ElementsAre(7, 3));
+  std::set<std::int64_t> seen;
+  for (std::int64_t set = 0; set < 5; ++set)
+    for (const auto image : choose_images(source, named, 7, set, 5).familiar) EXPECT_TRUE(seen.insert(image).second) << image;
+  for (const auto& [name, word] : {std::pair{"train/dog/3.png", "there is no image \"train/dog/3.png\"; the first is \"train/cat/0.png\""}, {"train/dog/7.png", "twice"}}) {
+    const ImageNeeds wrong{2, 2, "", SetClasses::kAny, {"train/dog/7.png", name}};
+    EXPECT_THAT([&] { choose_images(source, wrong, 7, 0, 5); }, testing::ThrowsMessage<InputError>(HasSubstr(word)));
+  }
+}
+
 TEST_F(Familiarity, ImagesOfASetAreOfOneClassOrOfAsManyAsThereAreImages) {
   const Classes source;
   for (std::int64_t set = 0; set < 4; ++set) {
@@ -132,6 +160,7 @@ TEST_F(Familiarity, NamesTheKeyOfWhatItRefusesBesideAnother) {
       {"loss.feature_layers", {{"loss.features", 1.0}, {"loss.feature_layers", std::string("5")}}},
       {"decoder.depth", {{decoder, linear}, {"decoder.depth", std::int64_t{2}}}},
       {"training.rest", {{"training.rest", std::string("everything")}, {"fast.qkv", std::string("frozen")}}},
+      {"fast.rule", {{"fast.rule", std::string("hebbian")}, {"fast.qkv", std::string("full")}}},
       {"slow.readout", {{"evaluation.readouts", Strings{"figure"}}}}};
   for (const auto& [named, keys] : refused) {
     auto s = settings();

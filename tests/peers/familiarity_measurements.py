@@ -221,18 +221,27 @@ def attention(a, side):
     }
 
 
-def head_attention(a):
+def head_attention(a, side):
     """a [L, H, N, P, I, K] -> [L, H, N] each."""
+    L, H = a.shape[:2]
+    shown = numpy.array([[pictures(a[l, h][None], side)[0] for h in range(H)] for l in range(L)])
+    layers = a.mean(1)
     of_map = {
         "attention.head_scope": lambda m, clean: numpy.exp(-(m / m.sum() * numpy.log(m / m.sum())).sum()),
         "attention.head_half_max_area": lambda m, clean: half_max(m, 2e-6).mean(),
         "attention.head_map_pearson": pearson,
     }
-    return {name: by_head(a, lambda maps, l, h, p, i, measure=measure: measure(maps[p, i], a[l, h, 0, 0, i])) for name, measure in of_map.items()}
+    return {name: by_head(a, lambda maps, l, h, p, i, measure=measure: measure(maps[p, i], a[l, h, 0, 0, i])) for name, measure in of_map.items()} | {
+        "attention.head_map_cosine": numpy.array([[[mean_over(cosine(shown[l, h, n, p, i].ravel(), shown[l, h, 0, 0, i].ravel())
+            for p in range(a.shape[3]) for i in range(a.shape[4])) for n in range(a.shape[2])] for h in range(H)] for l in range(L)]),
+        "attention.head_coherence": numpy.array([[[mean_over(pearson(a[l, h, n, p, i], layers[m, n, p, i])
+            for p in range(a.shape[3]) for i in range(a.shape[4]) for m in range(L) if m != l) for n in range(a.shape[2])] for h in range(H)] for l in range(L)]),
+    }
 
 
-def head_figure_auc(a, masks):
-    return by_head(a, lambda maps, l, h, p, i: area_under_curve(masks[i], maps[p, i]))
+def head_figure(a, masks, shifts):
+    of_heads = [figure(a[:, h], masks, shifts) for h in range(a.shape[1])]
+    return {f"attention.head_figure_{what}": numpy.stack([one[f"attention.figure_{what}"] for one in of_heads], 1) for what in ("iou", "iou_chance", "auc")}
 
 
 def by_head(a, measure):
@@ -263,14 +272,20 @@ def figure(a, masks, shifts):
     bright = clear(pictures(a, side) - 0.5, 1e-6) > 0
     samples = list(itertools.product(range(a.shape[2]), range(a.shape[3])))
     over = lambda measure: by_layer_and_level(a, lambda l, n: mean_over(measure(l, n, p, i) for p, i in samples))
+    iou = over(lambda l, n, p, i: overlap(masks[i], bright[l, n, p, i]))
+    chance = over(lambda l, n, p, i: overlap(shifted[i], bright[l, n, p, i]).mean())
     return {
-        "attention.figure_iou": over(lambda l, n, p, i: overlap(masks[i], bright[l, n, p, i])),
-        "attention.figure_iou_chance": over(lambda l, n, p, i: overlap(shifted[i], bright[l, n, p, i]).mean()),
+        "attention.figure_iou": iou,
+        "attention.figure_iou_chance": chance,
+        "attention.figure_iou_excess": iou - chance,
         "attention.figure_auc": over(lambda l, n, p, i: area_under_curve(masks[i], a[l, n, p, i])),
+        "attention.figure_auc_distance": over(lambda l, n, p, i: abs(area_under_curve(masks[i], a[l, n, p, i]) - 0.5)),
     }
 
 
-def reconstruction(rebuilt, clean):
-    """rebuilt [N, P, I, 3, S, S], clean [I, 3, S, S]; by level."""
-    off = rebuilt - clean
-    return {"reconstruction.mse": (off**2).mean((1, 2, 3, 4, 5)), "reconstruction.l1": abs(off).mean((1, 2, 3, 4, 5))}
+def reconstruction(rebuilt, clean, normalised):
+    """rebuilt [N, P, I, 3, S, S], clean [I, 3, S, S] in 0..1, and as the encoder normalises it; by level."""
+    each = (1, 2, 3, 4, 5)
+    off, published = rebuilt - clean, rebuilt - normalised
+    return {"reconstruction.mse": (off**2).mean(each), "reconstruction.l1": abs(off).mean(each),
+            "reconstruction.mse_published": (published**2).mean(each), "reconstruction.l1_published": abs(published).mean(each)}

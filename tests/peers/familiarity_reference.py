@@ -3,7 +3,7 @@
 import numpy
 
 import familiarity_measurements as measured
-from float64_autoencoder import Decoder, Encoder, by_patch, first_decoder, first_linear_decoder, patch_scale, pictures, sigmoid
+from float64_autoencoder import MEAN, SD, Decoder, Encoder, by_patch, first_decoder, first_linear_decoder, patch_scale, pictures, sigmoid
 from philox import Stream, purpose
 
 WIDTH, DEPTH, HEADS, PATCH, SIDE = 32, 3, 2, 8, 32
@@ -121,10 +121,10 @@ class Autoencoder:
             total += self.loss["features"] * numpy.mean([((given[l] - wanted[l]) ** 2).mean() / (wanted[l] ** 2).mean() for l in self.loss["layers"]])
         return rows_of("loss", numpy.array(total), image_set=image_set, step=1)
 
-    def rows(self, noisy, levels, where, centre="reference", unbiased=False, leave_out=0, heads=False, figures=None):
+    def rows(self, noisy, levels, where, centre="reference", unbiased=True, leave_out=0, heads=False, figures=None):
         """Of noisy images [N, P, I, 3, S, S], all that needs no masks; figures [I, K] where read-outs are by them."""
         seen, rebuilt = self.look(noisy, figures)
-        for metric, values in measured.reconstruction(rebuilt, noisy[0, 0]).items():
+        for metric, values in measured.reconstruction(rebuilt, noisy[0, 0], (noisy[0, 0] - MEAN) / SD).items():
             yield from rows_of(metric, values, noise=levels, **where)
         for readout, (x, a, of_heads) in seen.items():
             at = dict(where, layer=range(DEPTH), readout=readout)
@@ -132,7 +132,7 @@ class Autoencoder:
             for metric, values in (measured.alignment(x, others if centre == "reference" else None) | measured.attention(a, SIDE)).items():
                 yield from rows_of(metric, values, noise=levels, **at)
             if heads:
-                for metric, values in measured.head_attention(of_heads).items():
+                for metric, values in measured.head_attention(of_heads, SIDE).items():
                     yield from rows_of(metric, values, head=range(HEADS), noise=levels, **at)
             for metric, values in measured.kernel_alignment(x, others).items():
                 yield from rows_of(metric, values, **at)
@@ -150,7 +150,8 @@ class Autoencoder:
             at = dict(where, layer=range(DEPTH), noise=levels, readout=readout)
             for metric, values in measured.figure(a, masks, shifts).items():
                 yield from rows_of(metric, values, **at)
-            yield from rows_of("attention.head_figure_auc", measured.head_figure_auc(of_heads, masks), head=range(HEADS), **at)
+            for metric, values in measured.head_figure(of_heads, masks, shifts).items():
+                yield from rows_of(metric, values, head=range(HEADS), **at)
 
 
 def salt_and_pepper(image, level, order):

@@ -1,5 +1,6 @@
 // What every study declares fits together: a new study is tested by being in the list.
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <variant>
 
@@ -51,6 +52,34 @@ TEST_F(Studies, ReadTheClaimThatTheReadmeShows) {
                                       "/folder/try.toml");
   ASSERT_EQ(d.claims.size(), 1u);
   EXPECT_EQ(d.claims[0].parts.at(0).smallest_effect, 0.02);
+}
+
+TEST_F(Studies, ReadEveryDefinitionThatIsShipped) {
+  int sweeps = 0;
+  for (const auto& file : std::filesystem::directory_iterator(PALIMPSEST_ROOT "/sweeps/definitions")) {
+    if (file.path().filename().string().starts_with("slow-")) continue;   // a pretraining's
+    const auto d = read_definition(file.path());
+    EXPECT_FALSE(d.claims.empty()) << file.path();
+    ++sweeps;
+  }
+  EXPECT_GE(sweeps, 12);
+}
+
+// C4 is asked for at the end of training and where both conditions have come to the same loss, and with the defect of the published code.
+TEST_F(Studies, FamiliarityAsksForItsFourthClaimAtEqualLossAndUnderTheDefect) {
+  const auto d = read_definition(PALIMPSEST_ROOT "/sweeps/definitions/familiarity.toml");
+  const auto twofold = std::ranges::find(d.grid, "attention.double_projection", &SweepAxis::key);
+  ASSERT_NE(twofold, d.grid.end());
+  EXPECT_EQ(twofold->when.size(), 2u);   // of one learning rate of the adapters alone: 39 runs more
+  int matched = 0, twice = 0;
+  for (const Claim& claim : d.claims) {
+    if (!claim.name.starts_with("C4")) continue;
+    EXPECT_EQ(claim.parts.size(), 5u) << claim.name;
+    matched += claim.parts.front().matched == "loss";
+    twice += claim.parts.front().treatment.at("attention.double_projection") == Value(true);
+  }
+  EXPECT_EQ(matched, 2);
+  EXPECT_EQ(twice, 2);
 }
 
 TEST_F(Studies, AreFoundByTheirNames) {

@@ -24,7 +24,7 @@ namespace {
 constexpr std::chrono::milliseconds kGraceOfFirst{2000}, kGraceOfOthers{0};
 constexpr double kMeetingSeconds = 10;  // how long ranks that are through wait for the others before they end the world
 
-constexpr int kSilencesOfAStart = 10;   // MPI was seen to wait without end for a rank that was killed before it had begun
+constexpr int kSilencesOfAStart = 15;   // MPI was seen to wait without end for a rank that was killed before it had begun
 
 struct Declared {
   CommandLine* line;

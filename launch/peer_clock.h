@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
+
+#include "runtime/silence.h"
 
 namespace palimpsest {
 
@@ -10,12 +11,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::microseconds kGather{500};     // letters that come within it are taken together: one commit, one message
 constexpr std::chrono::milliseconds kStopLimit{9000}; // from a stop signal to the end of the process, come what may
-
-/// Seconds of silence after which the other side is taken for lost; PALIMPSEST_SILENCE says otherwise.
-inline std::chrono::seconds silence_limit() {
-  static const char* const given = std::getenv("PALIMPSEST_SILENCE");
-  return std::chrono::seconds(given ? std::atoi(given) : 30);
-}
 
 /// Between two signs of life of a worker: a second, and longer where more than 2,000 of them would come in one; several fit into a limit of more than a few seconds.
 inline std::chrono::milliseconds beat_interval(int world_size) {

@@ -1,6 +1,6 @@
 #include "runtime/mpi_pulse.h"
 
-#include <cstdlib>
+#include "runtime/silence.h"
 
 namespace palimpsest {
 namespace {
@@ -9,11 +9,6 @@ constexpr int kTag = 1;
 constexpr std::chrono::milliseconds kBetweenLooks{100}, kBetweenBeats{1000}, kOwnAbsence{3000};
 
 }  // namespace
-
-std::chrono::seconds MpiPulse::silence() {
-  const char* given = std::getenv("PALIMPSEST_SILENCE");
-  return std::chrono::seconds(given ? std::atoi(given) : 20);
-}
 
 MpiPulse::MpiPulse(MPI_Comm ranks, std::function<void(int)> give_up) : ranks_(ranks), give_up_(std::move(give_up)) {
   int rank = 0, size = 1;
@@ -30,7 +25,7 @@ void MpiPulse::beat() {
   looked_ = now;
   if (now - sent_at_ >= kBetweenBeats) send(kAlive);
   listen();
-  if (expected_ && now - heard_ > silence()) give_up_(previous_);
+  if (expected_ && now - heard_ > silence_limit()) give_up_(previous_);
 }
 
 void MpiPulse::farewell() {

@@ -12,7 +12,6 @@ namespace palimpsest {
 class MpiPulse {
  public:
   using Clock = std::chrono::steady_clock;
-  static std::chrono::seconds silence();  // after which a rank is given up: 20 s, or PALIMPSEST_SILENCE
 
   /// `give_up(rank)` ends the world.
   MpiPulse(MPI_Comm ranks, std::function<void(int rank)> give_up);

@@ -15,6 +15,7 @@
 #include "runtime/host_cores.h"
 #include "runtime/mpi_pulse.h"
 #include "runtime/mpi_wait.h"
+#include "runtime/silence.h"
 
 // A reduction is three moves: every rank sends the c-th chunk of its tensor to rank c, rank c adds what it got in rank order, and (all_reduce)
 // sends the total to all. Each number is thereby formed once, on one rank, in one order, whatever the MPI library would have chosen; and
@@ -89,7 +90,7 @@ int node_of_this_process(int world_rank) {
 
 [[noreturn]] void end_world_for(int rank) {
   std::fprintf(stderr, "palimpsest: rank %d has shown no sign of life for %lld s: it was stopped, or its machine or network is gone. Run the same command again to resume.\n",
-               rank, static_cast<long long>(MpiPulse::silence().count()));
+               rank, static_cast<long long>(silence_limit().count()));
   MPI_Abort(MPI_COMM_WORLD, 3);
   std::_Exit(3);
 }

@@ -130,6 +130,7 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
                                                            "number that divides {}.", c.steps_per_epoch, c.count, c.count));
   c.optimizer = s.string("training.optimizer");
   c.training_noise = s.number("training.noise");
+  c.training_noise_kind = &find_noise_kind(s.string(s.string("training.noise_kind").empty() ? "noise.kind" : "training.noise_kind"));
   c.gradient_noise = s.number("training.gradient_noise");
   c.precision = precision_named(s.string("training.precision"));
   c.rule = s.string("fast.rule");
@@ -155,13 +156,16 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   c.first_values = kFirstValues.at(s.string("fast.initial"));
   if (!c.form.by_gradient && c.first_values == FirstValues::kSwapped)
     throw KeyError("fast.rule", fmt::format("fast.rule = \"{}\" changes B by the code A x, which fast.initial = \"swapped\" makes zero for ever. Choose another.", c.rule));
+  if (!c.form.by_gradient && !c.adapts())
+    throw KeyError("fast.rule", fmt::format("fast.rule = \"{}\" is how low-rank updates learn, but fast.qkv = \"{}\" has none. Leave it out, or sweep it with when = {{ \"fast.qkv\" = "
+                                            "\"adapter\" }}.", c.rule, s.string("fast.qkv")));
   c.fast_rate = s.number("fast.learning_rate") >= 0 ? s.number("fast.learning_rate") : c.learning_rate;
   c.ridge = s.number("fast.ridge");
   c.fading = s.number("fast.decay");
   c.consolidate_every = s.integer("fast.consolidate");
   c.rank = s.integer("fast.rank");
-  const double alpha = s.number("fast.alpha"), rank = static_cast<double>(c.rank);
-  c.scale = alpha <= 0 ? 4.0 : s.flag("fast.rank_stabilised") ? alpha / std::sqrt(rank) : alpha / rank;
+  const double rank = static_cast<double>(c.rank), alpha = s.number("fast.alpha") > 0 ? s.number("fast.alpha") : 4 * rank;
+  c.scale = alpha / (s.flag("fast.rank_stabilised") ? std::sqrt(rank) : rank);
   if (s.string("keep") != "nothing") c.keep = s.string("keep") == "trained" ? Kept::kTrained : Kept::kAdapters;
   c.test_gain = s.number("test.gain");
   c.test_layers_off = s.string("test.layers_off");
@@ -174,7 +178,11 @@ FamiliarityConfig parse_familiarity(const Settings& s) {
   chosen_metrics(c.metrics);
   c.readouts = readouts_of(s);
   c.unbiased = s.flag("manifold.unbiased");
+  c.decoders_begin_alike = s.flag("decoder.shared_start");
+  c.probes_begin_alike = s.flag("probe.shared_start");
   c.leave_out = s.integer("sparseness.leave_out");
+  if (c.leave_out > 0 && c.count == 1)
+    throw KeyError("sparseness.leave_out", fmt::format("sparseness.leave_out = {}: which units vary most over the images cannot be told of one image (images.count = 1). Leave it out.", c.leave_out));
   c.reference = s.integer("alignment.reference");
   c.layers = s.string("fast.layers");
   c.noise = noise_of(s);

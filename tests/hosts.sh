@@ -37,7 +37,7 @@ failures=0
 say() { echo "hosts: $*"; }
 fail() { say "FAILED: $*"; failures=$((failures + 1)); }
 note_log() { sed 's/^/  | /' "$1" | tail -n "${2:-12}"; }
-export PALIMPSEST_SILENCE=${PALIMPSEST_SILENCE:-20}
+unset PALIMPSEST_SILENCE   # what is shipped is what is tried
 export PRTE_MCA_prte_remote_tmpdir_base=/run/ompi   # /tmp is one for all hosts: a daemon would meet what one of a dead host with its number left
 
 # On node1, in the scratch folder.

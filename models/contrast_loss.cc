@@ -33,8 +33,10 @@ struct BoundedAbove : torch::autograd::Function<BoundedAbove> {
 
 at::Tensor contrast_loss(const at::Tensor& mine, const at::Tensor& all, std::int64_t first, const at::Tensor& scale,
                          std::int64_t global_size) {
-  const auto D = mine.size(1) / 2;
-  const auto a = mine.slice(1, 0, D), b = mine.slice(1, D), all_a = all.slice(1, 0, D), all_b = all.slice(1, D);
+  // In double precision: logits are large beside what tells them apart, and their rounding would depend on the ranks.
+  const auto rows = mine.to(at::kDouble), columns = all.to(at::kDouble);
+  const auto D = rows.size(1) / 2;
+  const auto a = rows.slice(1, 0, D), b = rows.slice(1, D), all_a = columns.slice(1, 0, D), all_b = columns.slice(1, D);
   const auto sum =
       cross_entropy_sum(a.matmul(all_b.t()) * scale, first) + cross_entropy_sum(b.matmul(all_a.t()) * scale, first);
   return sum / (2.0 * static_cast<double>(global_size));

@@ -7,6 +7,7 @@
 #include "launch/commands.h"
 #include "launch/given_files.h"
 #include "launch/kind_of_definition.h"
+#include "launch/provenance.h"
 #include "launch/shared_options.h"
 #include "launch/stop_signal.h"
 #include "models/pretrain.h"
@@ -34,6 +35,11 @@ struct Arguments {
 int threads_of_rank(const MpiWorld& world) {
   if (const char* given = std::getenv("OMP_NUM_THREADS")) return std::max(1, std::atoi(given));
   return std::max(1, host_cores().usable() / world.local_size());
+}
+
+std::string build_of_program() {
+  auto facts = provenance(/*ranks=*/0);
+  return facts["commit"] + ", " + facts["build"];
 }
 
 // All ranks' spans in one file, written by the first.
@@ -67,7 +73,8 @@ int run(const Arguments& arguments, MpiWorld& world) {
                                                   .threads = threads_of_rank(world),
                                                   .accept_changes = arguments.accept_changes,
                                                   .timeline = arguments.timeline.empty() ? nullptr : &timeline,
-                                                  .device = compute_device()});
+                                                  .device = compute_device(),
+                                                  .build = build_of_program()});
   if (!arguments.timeline.empty()) write_timeline(arguments.timeline, timeline, *ranks);
   if (world.rank() == 0) print(result, arguments.out);
   return 0;

@@ -5,6 +5,7 @@
 #include "launch/command_weights.h"
 #include "models/inspect_weights.h"
 #include "models/key_ranges.h"
+#include "runtime/words.h"
 
 namespace palimpsest {
 namespace {
@@ -73,15 +74,36 @@ nlohmann::ordered_json as_json(const WeightFacts& facts) {
   return said;
 }
 
+std::string as_text(const CheckpointFacts& facts) {
+  std::string out = fmt::format("{}: a checkpoint{}{}\n", facts.folder.string(),
+                                facts.step < 0 ? "" : fmt::format(" of step {}", facts.step),
+                                facts.flaw.empty() ? ", whole" : ", NOT WHOLE");
+  if (facts.ranks == 0) return out;
+  out += fmt::format("  of {} weights and their moments, by {}{}\n", facts.parameters, counted(facts.ranks, "rank"),
+                     facts.sharding.empty() ? "" : fmt::format(", sharding.strategy {}", facts.sharding));
+  for (const auto& line : facts.definition) out += "  " + line + "\n";
+  return out;
+}
+
+nlohmann::ordered_json as_json(const CheckpointFacts& facts) {
+  return {{"folder", facts.folder.string()}, {"step", facts.step},
+          {"ranks", facts.ranks},            {"sharding", facts.sharding},
+          {"parameters", facts.parameters},  {"definition", facts.definition},
+          {"flaw", facts.flaw}};
+}
+
 std::string text_of(const InspectedWeights& all) {
   std::string out;
+  for (const auto& facts : all.checkpoints) out += as_text(facts);
   for (const auto& facts : all.files) out += as_text(facts);
   for (const auto& flaw : all.flaws) out += flaw + "\n";
   return out;
 }
 
 std::string json_of(const InspectedWeights& all) {
-  nlohmann::ordered_json said = {{"files", nlohmann::ordered_json::array()}, {"flaws", all.flaws}};
+  nlohmann::ordered_json said = {
+      {"checkpoints", nlohmann::ordered_json::array()}, {"files", nlohmann::ordered_json::array()}, {"flaws", all.flaws}};
+  for (const auto& facts : all.checkpoints) said["checkpoints"].push_back(as_json(facts));
   for (const auto& facts : all.files) said["files"].push_back(as_json(facts));
   return said.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

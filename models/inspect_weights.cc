@@ -10,7 +10,6 @@
 #include "models/key_ranges.h"
 #include "models/told_architecture.h"
 #include "models/weight_files.h"
-#include "runtime/checkpoint.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
 
@@ -87,7 +86,7 @@ void describe(WeightFacts& facts) {
   // Before encoders, whose names the moments bear too.
   const bool moments = std::ranges::any_of(keys, [](const std::string& key) { return key.starts_with("first."); });
   if (moments)
-    facts.kind = "moments of an optimizer";
+    facts.kind = "a rank's share of a checkpoint: weights and their moments";
   else if (any_key(facts, ".lora_A."))
     describe_adapters(facts);
   else if (!found.empty())
@@ -163,9 +162,11 @@ InspectedWeights inspect_weights(const fs::path& path) {
     return out;
   }
   for (const auto& file : safetensors_below(path)) out.files.push_back(inspect_weight_file(file));
-  for (const auto& folder : checkpoints_in(path))
-    if (auto flaw = checkpoint_flaw(folder); !flaw.empty())
-      out.flaws.push_back(fmt::format("{}: this checkpoint is not whole: {}", folder.string(), flaw));
+  for (const auto& folder : checkpoints_in(path)) {
+    const auto& facts = out.checkpoints.emplace_back(inspect_checkpoint(folder));
+    if (!facts.flaw.empty())
+      out.flaws.push_back(fmt::format("{}: this checkpoint is not whole: {}", folder.string(), facts.flaw));
+  }
   if (out.files.empty() && out.flaws.empty())
     throw InputError(fmt::format("{}: there is no safetensors file in it or below it. Name a file or another folder.",
                                  path.string()));

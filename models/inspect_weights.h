@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/inspect_checkpoint.h"
 #include "runtime/safetensors.h"
 
 namespace palimpsest {
@@ -15,7 +16,7 @@ struct WeightFacts {
   std::filesystem::path file;
   std::uint64_t bytes = 0;
   std::string damage;                               // why it cannot be read; empty: it can
-  std::string kind;                                 // "clip (...)", "adapters of peft", "moments of an optimizer", ...
+  std::string kind;                                 // "clip (...)", "adapters of peft", "a rank's share of a checkpoint: ...", ...
   std::map<std::string, std::string> architecture;  // "width": "384", ...
   std::vector<std::string> remarks;  // how that was found out, and why it cannot be imported where it cannot
   std::map<std::string, TensorEntry> tensors;
@@ -27,9 +28,10 @@ struct WeightFacts {
 
 WeightFacts inspect_weight_file(const std::filesystem::path& file);
 
-/// A file, or every safetensors file in a folder and below it (a checkpoint, a run of pretraining), by name. `flaws`:
-/// checkpoints in it that are not whole, a sentence each. Throws InputError where there is nothing to inspect.
+/// A file, or every safetensors file in a folder and below it (a checkpoint, a run of pretraining), by name, and every
+/// checkpoint. `flaws`: those that are not whole, a sentence each. Throws InputError where there is nothing to inspect.
 struct InspectedWeights {
+  std::vector<CheckpointFacts> checkpoints;
   std::vector<WeightFacts> files;
   std::vector<std::string> flaws;
 };

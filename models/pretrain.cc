@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <future>
 #include <numeric>
+#include <utility>
 
 #include "models/batch_loader.h"
 #include "models/first_not_finite.h"
@@ -39,6 +41,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kPictures = 8;
+constexpr std::int64_t kSoon = 20;   // steps: a run that diverges so soon after it went on had diverged before
 constexpr const char* kLossesHeader = "step,loss,validation,learning_rate\n";
 
 Precision precision_of(const Settings& settings) { return precision_named(settings.string("training.precision")); }
@@ -125,6 +128,7 @@ class Pretraining {
     const auto batch = settings_.integer("training.batch");
     std::optional<Progress> progress;
     if (leads()) progress.emplace("pretraining", schedule_.steps * batch, "images");
+    recorded_ = Clock::now();
     while (state_.step < schedule_.steps) {
       const float loss = step();
       if (progress) progress->update(state_.step * batch, fmt::format("step {}, loss {:.4f}", state_.step, loss));
@@ -155,11 +159,24 @@ class Pretraining {
     folder = text_of_rank(world_, 0, folder);
     const auto newest = static_cast<std::int64_t>(sum_over_ranks(world_, step)[0]);
     if (folder.empty()) return;
+    refuse_another_checkpoint(folder);
     agree(world_, [&] { state_.read(folder, newest); });
     checkpoints_.set_newest(newest);
+    begun_from_ = newest;
     if (!leads()) return;
     log().info("goes on from step {} ({})", newest, folder);
     if (const std::string change = change_of_device(recorded_facts(folder), options_.device); !change.empty()) log().warn(change);
+  }
+
+  // A rank on another host may see another disk under this path. The first has looked at every file of its own.
+  void refuse_another_checkpoint(const fs::path& folder) const {
+    std::string manifest;
+    agree(world_, [&] {
+      if (const auto flaw = leads() ? std::string() : checkpoint_flaw(folder); !flaw.empty())
+        throw InputError(fmt::format("{}: this checkpoint is not whole here: {}. All ranks need one folder for --out, or equal copies of it.", folder.string(), flaw));
+      manifest = checkpoint_hash(folder);
+    });
+    refuse_disagreement(world_, {{"checkpoint " + folder.string(), manifest}});
   }
 
   void refuse_another_run(const fs::path& checkpoint) const {
@@ -200,7 +217,6 @@ class Pretraining {
 
   // One update. Returns the loss of the whole batch before it.
   float step() {
-    const auto began = Clock::now();
     const double waited = loader_.waited();
     const Batch batch = on_device(loader_.batch(state_.step));
     const double share = training_.backward(batch);
@@ -210,20 +226,15 @@ class Pretraining {
                                               votes.written, votes.failed, training_.squares()});
     const auto loss = static_cast<float>(sums[0]);
     const bool stop = sums[1] > 0, due = sums[2] > 0;
-    checkpoints_.settle({.written = sums[3], .failed = sums[4]});
     const double norm = std::sqrt(sums[5]), largest = settings_.number("training.clip");
-    if (!std::isfinite(loss) || !std::isfinite(norm)) refuse_nan(batch);
+    if (!std::isfinite(loss) || !std::isfinite(norm)) refuse_nan(fmt::format("the loss of step {}", state_.step + 1), batch);
+    checkpoints_.settle({.written = sums[3], .failed = sums[4]});   // only now: no checkpoint is sealed whose weights give no finite loss
+    if (stop && state_.step + 1 < schedule_.steps) leave();
     const double rate = schedule_.at(state_.step);
     wait_for_copy();
     training_.update(largest > 0 && norm > largest ? largest / norm : 1, rate);
-    record({.step = state_.step,
-            .loss = loss,
-            .learning_rate = rate,
-            .gradient_norm = norm,
-            .seconds = std::chrono::duration<double>(Clock::now() - began).count(),
-            .waited = loader_.waited() - waited});
-    if (stop || due) checkpoint();
-    if (stop && state_.step < schedule_.steps) leave();
+    record({.step = state_.step, .loss = loss, .learning_rate = rate, .gradient_norm = norm, .waited = loader_.waited() - waited});
+    if (due) checkpoint();
     return loss;
   }
 
@@ -243,30 +254,43 @@ class Pretraining {
            (minutes > 0 && checkpoints_.idle() && Clock::now() - written_ > std::chrono::duration<double>(60 * minutes));
   }
 
+  // With the weights before an update, which have just given a finite loss.
   [[noreturn]] void leave() {
     checkpoints_.finish();
-    const std::string kept = checkpoints_.newest() == state_.step ? "a checkpoint is in " + checkpoint_folder().string()
+    if (checkpoints_.newest() != state_.step) checkpoint();
+    checkpoints_.finish();
+    const std::string kept = state_.step == 0 ? "nothing was learned yet"
+                             : checkpoints_.newest() == state_.step ? "a checkpoint is in " + checkpoint_folder().string()
                              : checkpoints_.newest() > 0 ? fmt::format("no checkpoint of it could be written, and that of step {} is kept in {}", checkpoints_.newest(), checkpoint_folder().string())
                                                          : "no checkpoint could be written";
     throw Interrupted(fmt::format("stopped at step {} of {}; {}. Run the same command again to resume.", state_.step, schedule_.steps, kept));
   }
 
-  [[noreturn]] void refuse_nan(const Batch& batch) {
+  [[noreturn]] void refuse_nan(const std::string& number, const Batch& batch) {
     const std::string where = first_not_finite(training_, replicas_.first(), batch, world_);
+    checkpoints_.give_up(state_.step);   // it would hold these weights
     checkpoints_.finish();
-    const double rate = settings_.number("training.learning_rate");
-    const std::string advice =
-        checkpoints_.newest() > 0
-            ? fmt::format("Go on from the checkpoint of step {} with a lower one: the same command with --set training.learning_rate={} --accept-changes", checkpoints_.newest(), rate / 3)
-            : fmt::format("No checkpoint was written yet: start again with --set training.learning_rate={}", rate / 3);
-    throw Error(fmt::format("the loss of step {} is no number: training diverged. The first that is not finite is {}. The learning rate was {}. {}, or raise training.warmup_steps.",
-                            state_.step + 1, where, rate, advice));
+    throw Error(fmt::format("{} is no number: training diverged. The first that is not finite is {}. The learning rate was {}. {}, or raise training.warmup_steps.",
+                            number, where, settings_.number("training.learning_rate"), how_to_go_on()));
   }
 
-  void record(const StepFacts& facts) {
+  std::string how_to_go_on() const {
+    const std::string lower = fmt::format("--set training.learning_rate={:.3g}", settings_.number("training.learning_rate") / 3);
+    const auto newest = checkpoints_.newest();
+    if (newest == 0) return "No checkpoint was written yet: start again with " + lower;
+    if (begun_from_ > 0 && state_.step - begun_from_ < kSoon)
+      return fmt::format("It had gone on from the checkpoint of step {}, whose weights do not recover: give --out another folder and start again with {}, or remove checkpoints from {} to go on from an earlier one",
+                         begun_from_, lower, checkpoint_folder().string());
+    return fmt::format("Go on from the checkpoint of step {} with a lower one: the same command with {} --accept-changes", newest, lower);
+  }
+
+  void record(StepFacts facts) {
     const bool measured = state_.step % settings_.integer("validation.every") == 0 || state_.step == schedule_.steps;
     const double validation = measured ? validation_loss() : 0;
+    if (measured) show_pictures();
     if (!leads()) return;
+    const auto now = Clock::now();
+    facts.seconds = std::chrono::duration<double>(now - std::exchange(recorded_, now)).count();
     events_->step(facts);
     if (measured) events_->validation(state_.step, validation);
     const std::string line = fmt::format("{},{},{},{}\n", state_.step, static_cast<float>(facts.loss), measured ? fmt::format("{}", static_cast<float>(validation)) : "",
@@ -281,20 +305,14 @@ class Pretraining {
     return validation_.loss(replicas_.first());
   }
 
-  // Training stands still for pictures, and where the checkpoint before is not yet through; all else happens beside it.
+  // Training stands still where the checkpoint before is not yet through; all else happens beside it.
   void checkpoint() {
-    const auto pictures = made_pictures();
-    if (pictures) events_->pictures(state_.step, *pictures);
     const auto begun = Clock::now();
     checkpoints_.finish();
-    const auto snapshot = std::make_shared<TrainingState::Snapshot>(state_.snapshot(with_device(facts_, options_.device)));
-    checkpoints_.begin(state_.step, [snapshot] { snapshot->copy(); }, [snapshot, losses = leads() ? state_.losses : std::string(), pictures,
-                                     picture_file = options_.out / "pictures" / fmt::format("step-{}.png", state_.step)](const fs::path& folder) {
+    const auto snapshot = std::make_shared<TrainingState::Snapshot>(state_.snapshot(with_sharding(with_device(facts_, options_.device), settings_)));
+    checkpoints_.begin(state_.step, [snapshot] { snapshot->copy(); }, [snapshot, leads = leads(), losses = leads() ? state_.losses : std::string()](const fs::path& folder) {
       snapshot->write(folder);
-      if (!pictures) return;   // the first rank has them
-      write_durably(folder / "losses.csv", losses);
-      fs::create_directories(picture_file.parent_path());
-      write_png(picture_file, *pictures);
+      if (leads) write_durably(folder / "losses.csv", losses);
     });
     stalls_.push_back(milliseconds_since(begun));
     written_ = Clock::now();
@@ -306,21 +324,34 @@ class Pretraining {
     if (!stalls_.empty()) stalls_.back() += milliseconds_since(begun);
   }
 
-  // Nothing on ranks that do not write them.
-  std::optional<Image> made_pictures() {
-    if (!leads() && !training_.evaluates_together()) return {};
+  // The first rank shows them; where blocks have to be gathered for it, all compute.
+  void show_pictures() {
+    if (!leads() && !training_.evaluates_together()) return;
     const c10::NoGradGuard no_gradient;
     const ShardedTraining::Evaluation evaluation(training_);
     const auto pictures = replicas_.first().pictures(validation_.first(kPictures));
-    return leads() ? std::optional(picture_grid(pictures)) : std::nullopt;
+    if (!leads()) return;
+    const Image grid = picture_grid(pictures);
+    events_->pictures(state_.step, grid);
+    drawn_ = std::async(std::launch::async, draw, options_.out / "pictures" / fmt::format("step-{}.png", state_.step), grid);
+  }
+
+  static void draw(const fs::path& file, const Image& grid) {
+    try {
+      fs::create_directories(file.parent_path());
+      write_png(file, grid);
+    } catch (const std::exception& error) {
+      log().warn("{} is left out, and training goes on. {}", file.string(), error.what());
+    }
   }
 
   PretrainResult finish() {
+    result_.steps = state_.step;
+    result_.validation_loss = validation_loss();
+    if (!std::isfinite(result_.validation_loss)) refuse_nan(fmt::format("the validation loss after step {}", state_.step), validation_.first(settings_.integer("training.batch")));
     checkpoints_.finish();
     if (checkpoints_.newest() != state_.step) checkpoint();
     checkpoints_.finish();
-    result_.steps = state_.step;
-    result_.validation_loss = validation_loss();
     if (leads() && !stalls_.empty())
       log().info("checkpoints: {} begun, for which training stood still {:.2f} ms each", stalls_.size(), std::accumulate(stalls_.begin(), stalls_.end(), 0.0) / std::ssize(stalls_));
     const SlowWeights weights = training_.whole_weights();
@@ -352,8 +383,10 @@ class Pretraining {
   PretrainResult result_;
   std::ofstream losses_;
   std::optional<TrainingEvents> events_;              // of rank 0
+  std::int64_t begun_from_ = 0;                       // step of the checkpoint it went on from
   std::vector<double> stalls_;                        // ms: how long training stood still for each checkpoint
-  Clock::time_point written_ = Clock::now();
+  Clock::time_point written_ = Clock::now(), recorded_ = written_;   // the last checkpoint, the last step
+  std::future<void> drawn_;                           // the last pictures, once they are on disk
 };
 
 // Several threads would need a row each to gather blocks into.
@@ -373,7 +406,7 @@ PretrainResult pretrain(const Settings& settings, Communicator& ranks, const Pre
   keep_freed_memory();
   CommunicationThread thread(ranks, options.timeline);
   const auto world = queued(thread, ranks);
-  refuse_disagreement(*world, facts_to_agree_on(settings));
+  refuse_disagreement(*world, facts_to_agree_on(settings, options.build));
   refuse_disagreement(*world, {{"kind of device", c10::DeviceTypeName(options.device.type(), /*lower_case=*/true)}});
   refuse_unsupported(settings, *world, options.device);
   use_tf32(precision_of(settings) == Precision::kTf32);

@@ -24,6 +24,7 @@ struct PretrainOptions {
   bool accept_changes = false;                   // go on with a run whose settings were others
   Timeline* timeline = nullptr;                  // where what this rank does is told
   at::Device device = at::kCPU;                  // of this rank, of one kind on all; on a GPU one thread computes
+  std::string build = {};                        // of the program: equal on all ranks
 };
 
 struct PretrainResult {

@@ -56,10 +56,11 @@ RunFacts run_facts(const Settings& settings, const PretrainingImages& images) {
   return {{"definition", definition_of_consequence(settings)}, {"training images", images.training->hash()}, {"validation images", images.validation.hash()}};
 }
 
-std::vector<std::pair<std::string, std::string>> facts_to_agree_on(const Settings& settings) {
+std::vector<std::pair<std::string, std::string>> facts_to_agree_on(const Settings& settings, const std::string& build) {
   const auto how = [&](const char* key) { return line(key, settings.at(key)); };
   return {{"definition", definition_of_consequence(settings) + how("sharding.strategy") + how("sharding.group") + how("training.accumulate") + how("training.recompute")},
           {"version of palimpsest", PALIMPSEST_VERSION},
+          {"build of palimpsest", build},
           {"version of LibTorch", version_of_libtorch()}};
 }
 
@@ -75,6 +76,11 @@ std::string difference(const RunFacts& then, const RunFacts& now) {
 
 RunFacts with_device(RunFacts facts, at::Device device) {
   facts[kDevice] = kind_of(device);
+  return facts;
+}
+
+RunFacts with_sharding(RunFacts facts, const Settings& settings) {
+  facts["sharding"] = settings.string("sharding.strategy") + (settings.string("sharding.group") == "node" ? " within a node" : "");
   return facts;
 }
 

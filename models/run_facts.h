@@ -17,8 +17,9 @@ namespace palimpsest {
 using RunFacts = std::map<std::string, std::string>;
 RunFacts run_facts(const Settings&, const PretrainingImages&);
 
-/// What ranks that train together must have in common before they do: the definition, and the versions of program and libraries.
-std::vector<std::pair<std::string, std::string>> facts_to_agree_on(const Settings&);
+/// What ranks that train together must have in common before they do: the definition, and the versions of program and libraries. `build`: what
+/// source, compiled how.
+std::vector<std::pair<std::string, std::string>> facts_to_agree_on(const Settings&, const std::string& build);
 
 /// Every key as TOML, a line each.
 std::string definition_text(const Settings&);
@@ -28,6 +29,8 @@ std::string difference(const RunFacts& then, const RunFacts& now);
 
 /// The same facts with the kind of device that computes, which may be another when a run goes on.
 RunFacts with_device(RunFacts, at::Device);
+/// The same facts with how the ranks share the training state, under "sharding".
+RunFacts with_sharding(RunFacts, const Settings&);
 /// A line where a run goes on on another kind of device than it was trained on; empty where it does not, or nothing is known.
 std::string change_of_device(const RunFacts& then, at::Device now);
 

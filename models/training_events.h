@@ -12,7 +12,7 @@ namespace palimpsest {
 struct StepFacts {
   std::int64_t step = 0;
   double loss = 0, learning_rate = 0, gradient_norm = 0;
-  double seconds = 0;  // that it took, without validation and checkpoint
+  double seconds = 0;  // that it took, with what else came after the step before: validation, pictures, a checkpoint
   double waited = 0;   // of these, for images
 };
 

@@ -229,4 +229,6 @@ std::string checkpoint_flaw(const fs::path& folder) {
   return flaw_of({*step, folder}, true);
 }
 
+std::string checkpoint_hash(const fs::path& folder) { return file_hash(folder / kManifest); }
+
 }  // namespace palimpsest

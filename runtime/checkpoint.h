@@ -45,4 +45,7 @@ std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& folder,
 /// Why one checkpoint's folder (step-...) is not whole, every file hashed; empty: it is.
 std::string checkpoint_flaw(const std::filesystem::path& folder);
 
+/// Of a whole checkpoint, all that is in it: its manifest's hash.
+std::string checkpoint_hash(const std::filesystem::path& folder);
+
 }  // namespace palimpsest

@@ -88,6 +88,14 @@ void CheckpointWriter::warn_of_failure() const {
     warn_(fmt::format("the checkpoint of step {} is given up, and training goes on. {}", step_, work_.get()));
 }
 
+void CheckpointWriter::give_up(std::int64_t step) {
+  if (stage_ != Stage::kWriting || step_ != step) return;
+  work_.wait();
+  world_.barrier();
+  if (leads()) abandon_checkpoint(folder_, step);
+  stage_ = Stage::kIdle;
+}
+
 void CheckpointWriter::finish() {
   if (stage_ == Stage::kWriting) {
     work_.wait();

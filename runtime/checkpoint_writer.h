@@ -33,6 +33,8 @@ class CheckpointWriter {
   };
   Votes votes() const;
   void settle(const Votes& sums);  // every rank, with the same sums
+  /// Gives up the checkpoint of `step` where it is not yet sealed, for what is in it proved worthless: a collective.
+  void give_up(std::int64_t step);
   /// Waits until the one under way is sealed or given up: a collective. Every rank then knows newest().
   void finish();
 

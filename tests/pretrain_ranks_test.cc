@@ -97,6 +97,42 @@ TEST_F(PretrainOverRanks, WhatFailsOnOneRankIsThrownOnAllWithItsName) {
   EXPECT_NO_THROW(agree(*everyone_, [] {}));
 }
 
+std::string refusal_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "not refused";
+}
+
+TEST_F(PretrainOverRanks, RanksOfAnotherBuildAreNamed) {
+  const std::string build = everyone_->rank() == 2 ? "b2b2b2+, Debug" : "a1a1a1, Release";
+  EXPECT_EQ(refusal_of([&] { pretrain(small_pretraining(), *everyone_, {.out = folder_ / "build", .should_stop = {}, .threads = 1, .build = build}); }),
+            "rank 2: its build of palimpsest is not that of rank 0: \"b2b2b2+, Debug\" here, \"a1a1a1, Release\" there. "
+            "Start all ranks from the same files and the same installation.");
+}
+
+// As on hosts whose disks are not one: each rank finds under the same path what lies in a folder of its own.
+TEST_F(PretrainOverRanks, RanksThatSeeAnotherCheckpointUnderThatPathAreNamed) {
+  auto settings = small_pretraining();
+  settings.set("training.steps", std::int64_t{3});
+  const auto before = std::filesystem::current_path();
+  const auto own = folder_ / ("disk " + std::to_string(everyone_->rank()));
+  std::filesystem::create_directories(own);
+  std::filesystem::current_path(own);
+  const auto train_alone = [&](std::int64_t seed) {
+    std::filesystem::remove_all("run");
+    settings.set("training.seed", seed);
+    pretrain(settings, *single_process(), {.out = "run", .should_stop = {}, .threads = 1});
+    settings.set("training.seed", std::int64_t{0});
+  };
+  const auto go_on = [&] { pretrain(settings, *everyone_, {.out = "run", .should_stop = {}, .threads = 1}); };
+  train_alone(everyone_->rank() == 1 ? 5 : 0);
+  EXPECT_THAT(refusal_of(go_on), testing::HasSubstr("rank 1: its checkpoint run/checkpoints/step-000000003 is not that of rank 0: \""));
+  std::filesystem::current_path(before);
+}
+
 TEST_F(PretrainOverRanks, ABatchSmallerThanTheWorldIsRefused) {
   auto settings = small_pretraining();
   settings.set("training.batch", std::int64_t{2});

@@ -159,6 +159,47 @@ TEST(Pretrain, ALossThatIsNoNumberEndsItAndKeepsTheLastCheckpoint) {
   EXPECT_FALSE(std::filesystem::exists(folder / "run" / "weights.safetensors"));
 }
 
+// What a run that diverges says; empty: it came to its end.
+std::string divergence(const Settings& settings, const std::filesystem::path& out, bool accept_changes) {
+  const auto alone = single_process();
+  try {
+    pretrain(settings, *alone, {.out = out, .should_stop = {}, .threads = 1, .accept_changes = accept_changes});
+    return "";
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const InputError&) {
+    throw;
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(Pretrain, NoCheckpointIsSealedWhoseWeightsGiveNoNumber) {
+  const TemporaryFolder folder("sealed");
+  auto settings = small_pretraining();
+  settings.set("training.checkpoint_steps", std::int64_t{1});
+  settings.set("training.learning_rate", 1e30);
+  EXPECT_THAT(divergence(settings, folder / "run", false), HasSubstr("No checkpoint was written yet: start again with --set training.learning_rate=3.33e+29"));
+  settings.set("training.learning_rate", 1e-4);
+  EXPECT_EQ(divergence(settings, folder / "run", false), "");
+
+  settings.set("training.learning_rate", 1e30);
+  settings.set("training.steps", std::int64_t{1});   // no loss comes after the weights of the last step
+  EXPECT_THAT(divergence(settings, folder / "last", false), HasSubstr("the validation loss after step 1 is no number"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "last" / "weights.safetensors"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "last" / "checkpoints"));
+}
+
+TEST(Pretrain, PicturesComeWithTheValidationLossAndNotWithEachCheckpoint) {
+  const TemporaryFolder folder("pictures");
+  auto settings = small_pretraining();
+  settings.set("training.checkpoint_steps", std::int64_t{2});
+  trained(settings, folder / "run");
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "run" / "pictures")) found.insert(entry.path().filename());
+  EXPECT_EQ(found, (std::set<std::string>{"step-10.png", "step-20.png", "step-30.png"}));
+}
+
 TEST(Pretrain, TooFewImagesAndTooSmallOnesAreRefusedInWords) {
   const TemporaryFolder folder("few");
   auto settings = small_pretraining();

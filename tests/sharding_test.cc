@@ -1,10 +1,13 @@
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "models/inspect_weights.h"
 #include "models/training_state.h"
 #include "runtime/agree.h"
 #include "runtime/checkpoint_writer.h"
@@ -60,7 +63,15 @@ Settings deep_pretraining(const char* strategy) {
                                    {"validation.every", 25}})
     settings.set(key, std::int64_t{value});
   settings.set("training.dropout", 0.1);
+  settings.set("training.clip", 0.0);
   settings.set("sharding.strategy", std::string(strategy));
+  return settings;
+}
+
+Settings deep_pretraining(const char* strategy, std::int64_t parts, double clip) {
+  auto settings = deep_pretraining(strategy);
+  settings.set("training.accumulate", parts);
+  settings.set("training.clip", clip);
   return settings;
 }
 
@@ -113,22 +124,41 @@ TEST_F(Sharding, OneProcessGivesTheSameBitsUnderEveryStrategyAndWithRecomputatio
     EXPECT_EQ(weights(name), weights("none")) << name;
 }
 
-TEST_F(Sharding, GradientsOfPartsOfABatchAddUpToThoseOfTheWholeUnderAnyClipping) {
-  const auto clipped = [](const char* strategy, std::int64_t parts) {
-    auto settings = deep_pretraining(strategy);
-    settings.set("training.accumulate", parts);
-    settings.set("training.clip", 0.05);
-    return settings;
-  };
-  train(1, clipped("none", 1), "alone");
-  train(1, clipped("none", 3), "in parts");
-  if (leads()) expect_equal_curves(losses("in parts"), losses("alone"), "one rank");
-  for (const int ranks : {2, 4, 7})
-    for (const char* strategy : kStrategies) {
-      const auto name = strategy + std::to_string(ranks);
-      train(ranks, clipped(strategy, 2), name);
-      if (leads()) expect_equal_curves(losses(name), losses("alone"), name);
+// Whole and unclipped is the claim above.
+TEST_F(Sharding, GradientsOfPartsOfABatchAddUpToThoseOfTheWholeWithAndWithoutClipping) {
+  for (const double clip : {0.0, 0.05}) {
+    const std::string alone = fmt::format("alone, clip {}", clip);
+    train(1, deep_pretraining("none", 1, clip), alone);
+    train(1, deep_pretraining("none", 3, clip), alone + " in parts");
+    if (leads()) expect_equal_curves(losses(alone + " in parts"), losses(alone), alone);
+    for (const int ranks : {2, 4, 7})
+      for (const char* strategy : kStrategies) {
+        if (clip == 0 && strategy != kStrategies[ranks == 4 ? 2 : 3]) continue;   // all of them are tried with clipping
+        const std::int64_t parts = clip > 0 && ranks == 4 ? 1 : 2;
+        const auto name = fmt::format("{} on {} ranks in {} parts, clip {}", strategy, ranks, parts, clip);
+        train(ranks, deep_pretraining(strategy, parts, clip), name);
+        if (leads()) expect_equal_curves(losses(name), losses(alone), name);
+      }
+  }
+  if (leads()) EXPECT_NE(losses("alone, clip 0"), losses("alone, clip 0.05")) << "nothing was clipped";
+}
+
+TEST_F(Sharding, EveryObjectiveGivesTheLossCurveOfOneProcess) {
+  for (const char* objective : {"autoencoder", "contrastive"}) {
+    const auto settings = [&](const char* strategy) {
+      auto all = deep_pretraining(strategy);
+      all.set("objective.name", std::string(objective));
+      return all;
+    };
+    const std::string alone = objective + std::string(" alone");
+    train(1, settings("none"), alone);
+    for (const int ranks : {2, 4, 7}) {
+      const char* strategy = ranks == 4 ? "gradients" : "full";
+      const auto name = fmt::format("{}, {} on {} ranks", objective, strategy, ranks);
+      train(ranks, settings(strategy), name);
+      if (leads()) expect_equal_curves(losses(name), losses(alone), name);
     }
+  }
 }
 
 TEST_F(Sharding, WithinANodeAndReplicatedAcrossNodesGivesTheSameCurve) {
@@ -200,6 +230,25 @@ TEST_F(Sharding, ACheckpointIsAFileFromEachRankThatTogetherHoldEveryWeightOnce) 
   EXPECT_TRUE(at::equal(weights.at("decoder.mask_token"), final_weights.at("decoder.mask_token")));
 }
 
+TEST_F(Sharding, ACheckpointTellsWhoWroteItAndWhatItIsOf) {
+  auto settings = deep_pretraining("full");
+  settings.set("training.steps", std::int64_t{3});
+  train(3, settings, "run");
+  if (!leads()) return;
+  const auto all = inspect_weights(folder_ / "run" / "checkpoints");
+  ASSERT_EQ(all.checkpoints.size(), 1u);
+  const CheckpointFacts& facts = all.checkpoints[0];
+  EXPECT_EQ(facts.step, 3);
+  EXPECT_EQ(facts.ranks, 3u);
+  EXPECT_EQ(facts.sharding, "full");
+  EXPECT_EQ(facts.flaw, "");
+  std::int64_t whole = 0;
+  for (const auto& [name, tensor] : read_tensors(folder_ / "run" / "weights.safetensors")) whole += tensor.numel();
+  EXPECT_EQ(facts.parameters, whole);
+  EXPECT_THAT(facts.definition, testing::IsSupersetOf({"model.depth = 3", "objective.name = \"masked-autoencoder\""}));
+  EXPECT_EQ(all.files.size(), 3u);
+}
+
 TEST_F(Sharding, ADiskThatIsFullForAWhileCostsCheckpointsButNotTheRun) {
   auto settings = deep_pretraining("optimizer");
   settings.set("training.checkpoint_steps", std::int64_t{10});
@@ -217,7 +266,11 @@ TEST_F(Sharding, ADiskThatIsFullForAWhileCostsCheckpointsButNotTheRun) {
     }
     return false;
   };
+  testing::internal::CaptureStderr();
   everyone_->rank() == 1 ? train(2, settings, "run", meanwhile) : train(2, settings, "run");
+  const std::string said = testing::internal::GetCapturedStderr();
+  for (const char* given_up : {"the checkpoint of step 20 is given up, and training goes on.", "the checkpoint of step 30 is given up, and training goes on."})
+    if (everyone_->rank() == 1) EXPECT_THAT(said, HasSubstr(given_up));
   if (!leads()) return;
   EXPECT_EQ(weights("run"), weights("undisturbed"));
   const auto there = [&](int step) {
@@ -227,6 +280,31 @@ TEST_F(Sharding, ADiskThatIsFullForAWhileCostsCheckpointsButNotTheRun) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "checkpoints" / "step-000000030.unfinished"));
   EXPECT_TRUE(there(40));
   EXPECT_TRUE(there(50));
+}
+
+TEST_F(Sharding, ARunThatEndsWhileTheDiskIsFullGoesOnFromTheLastWholeCheckpoint) {
+  auto settings = deep_pretraining("optimizer");
+  settings.set("training.checkpoint_steps", std::int64_t{10});
+  train(2, settings, "undisturbed");
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  const auto fills = [limit, polls = 0]() mutable {
+    const rlimit now{10'000, limit.rlim_max};
+    if (++polls == 15) setrlimit(RLIMIT_FSIZE, &now);
+    return polls == 25;
+  };
+  std::string said;
+  try {
+    everyone_->rank() == 1 ? train(2, settings, "run", fills) : train(2, settings, "run");
+  } catch (const Interrupted& error) {
+    said = error.what();
+    everyone_->barrier();
+  }
+  setrlimit(RLIMIT_FSIZE, &limit);
+  if (everyone_->rank() < 2) EXPECT_THAT(said, HasSubstr("stopped at step 24 of 50; no checkpoint of it could be written, and that of step 10 is kept"));
+  train(2, settings, "run");
+  if (leads()) EXPECT_EQ(weights("run"), weights("undisturbed"));
 }
 
 TEST_F(Sharding, RanksThatDisagreeAreNamedWithWhatTheyDisagreeOn) {
@@ -253,7 +331,7 @@ TEST_F(Sharding, ALossThatIsNoNumberNamesTheFirstBlockAndHowToGoOn) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("The first that is not finite is "));
     EXPECT_THAT(error.what(), HasSubstr("block"));
-    EXPECT_THAT(error.what(), HasSubstr("--accept-changes"));
+    EXPECT_THAT(error.what(), HasSubstr("No checkpoint was written yet: start again with --set training.learning_rate=3.33e+29"));
     EXPECT_EQ(error.exit_code(), 1);
     everyone_->barrier();
   }
@@ -284,25 +362,68 @@ std::vector<std::pair<double, double>> spans(const nlohmann::json& events, const
   return found;
 }
 
-TEST_F(Sharding, TheTimelineShowsGradientsTravelWhileTheBackwardGoesOn) {
-  everyone_->barrier();
-  const bool member = everyone_->rank() < 2;
-  const auto world = over_mpi(member ? 0 : 1);
-  auto settings = deep_pretraining("gradients");
+class Timelines : public Sharding {
+ protected:
+  /// What the first of two ranks computed and communicated; empty on the others.
+  nlohmann::json timeline_of(const Settings& settings) {
+    everyone_->barrier();
+    const bool member = everyone_->rank() < 2;
+    const auto world = over_mpi(member ? 0 : 1);
+    Timeline timeline;
+    if (member) pretrain(settings, *world, {.out = folder_ / "run", .should_stop = {}, .threads = 1, .timeline = &timeline});
+    everyone_->barrier();
+    return leads() ? nlohmann::json::parse("[" + timeline.events(0) + "]") : nlohmann::json();
+  }
+};
+
+Settings ten_steps(const char* strategy) {
+  auto settings = deep_pretraining(strategy);
   settings.set("training.steps", std::int64_t{10});
-  Timeline timeline;
-  if (member)
-    pretrain(settings, *world, {.out = folder_ / "run", .should_stop = {}, .threads = 1, .timeline = &timeline});
-  everyone_->barrier();
+  return settings;
+}
+
+// Of the spans `whole`, how many have the beginning of one of `parts` in them.
+std::size_t with_a_beginning(const std::vector<std::pair<double, double>>& whole, const std::vector<std::pair<double, double>>& parts) {
+  return static_cast<std::size_t>(std::ranges::count_if(whole, [&](const auto& span) {
+    return std::ranges::any_of(parts, [&](const auto& part) { return part.first > span.first && part.first < span.second; });
+  }));
+}
+
+TEST_F(Timelines, ShowGradientsTravelWhileTheBackwardGoesOn) {
+  const auto events = timeline_of(ten_steps("gradients"));
   if (!leads()) return;
-  const auto events = nlohmann::json::parse("[" + timeline.events(0) + "]");
   const auto backward = spans(events, "compute", "loss and backward");
   EXPECT_EQ(backward.size(), 10u);
-  std::size_t during = 0;
-  for (const auto& [begin, end] :
-       spans(events, "communication", "reduce_scatter decoder.1"))  // the first that the backward is through with
-    for (const auto& [from, to] : backward) during += begin > from && begin < to;
-  EXPECT_EQ(during, 10u) << "the last block's gradients leave before the first block's are computed";
+  // The first that the backward is through with.
+  EXPECT_EQ(with_a_beginning(backward, spans(events, "communication", "reduce_scatter decoder.1")), 10u)
+      << "the last block's gradients leave before the first block's are computed";
+}
+
+TEST_F(Timelines, ShowTheNextBlockComingWhileThisOneComputes) {
+  auto settings = ten_steps("full");
+  settings.set("model.width", std::int64_t{128});   // blocks that take longer than a thread to wake up
+  const auto events = timeline_of(settings);
+  if (!leads()) return;
+  const auto gathered = [&](int block) { return spans(events, "communication", "all_gather encoder." + std::to_string(block)); };
+  // How often depends on how soon the thread that communicates gets a core; that it can, on when it is asked.
+  std::size_t ahead = 0, back = 0;
+  for (int block = 0; block < 3; ++block) {
+    const auto forward = spans(events, "compute", "forward encoder." + std::to_string(block)), backward = spans(events, "compute", "backward encoder." + std::to_string(block));
+    EXPECT_EQ(backward.size(), 10u);
+    if (block < 2) ahead += with_a_beginning(forward, gathered(block + 1));
+    if (block > 0) back += with_a_beginning(backward, gathered(block - 1));
+  }
+  EXPECT_GT(ahead, 0u);
+  EXPECT_GT(back, 0u);
+}
+
+TEST_F(Timelines, ShowThatACheckpointCostsNoForward) {
+  auto settings = ten_steps("full");
+  const auto without = timeline_of(settings);
+  if (leads()) std::filesystem::remove_all(folder_ / "run");
+  settings.set("training.checkpoint_steps", std::int64_t{2});
+  const auto with = timeline_of(settings);
+  if (leads()) EXPECT_EQ(spans(with, "compute", "forward ").size(), spans(without, "compute", "forward ").size());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "sweeps/claim_words.h"
+#include "sweeps/ledger_json.h"
 #include "sweeps/verdict.h"
 #include "tests/made_up_rows.h"
 
@@ -83,6 +84,14 @@ TEST(AtEqualLoss, RunsWithoutALossCountAsUnmeasured) {
   const auto& part = claims.at(1).parts.at(0);
   EXPECT_EQ(part.units.size(), 12u);
   EXPECT_EQ(part.unmeasured_runs, 6);
+}
+
+TEST(AtEqualLoss, AClaimComesBackFromALedgerAsAnotherThanTheOneAtTheEnd) {
+  const auto sweep = learning_at_two_speeds(0);
+  const Claim &plain = sweep.claims.at(0).claim, &matched = sweep.claims.at(1).claim;
+  EXPECT_EQ(claim_of_json(to_json(matched)).parts, matched.parts);
+  EXPECT_NE(claim_hash(matched), claim_hash(plain));
+  EXPECT_NE(claim_toml(matched).find("matched = \"loss\""), std::string::npos);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // of which neither SQLite nor a seal knows.
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -16,23 +17,22 @@ namespace {
   throw FormatError("is damaged: " + what + ". `palimpsest ledger check` says what else is wrong, `palimpsest ledger salvage` saves what is whole.");
 }
 
-/// How many measurements there are of each row of runs, as readers find them: by the index of each metric.
-std::vector<std::int64_t> measurements_by_row(SQLite::Database& db) {
-  const std::int64_t last = std::max<std::int64_t>(0, db.execAndGet("SELECT coalesce(max(row), 0) FROM runs").getInt64());
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(last) + 2, 0);   // where rows of measurements begin and end, and then their sum
+/// Rows of runs from which on there is a measurement more (1), or one less (-1), as readers find them: by the index of each metric. Sorted.
+std::vector<std::pair<std::int64_t, std::int64_t>> changes_by_row(SQLite::Database& db) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> changes;
   SQLite::Statement row(db, "SELECT run, runs FROM measurements WHERE metric = ?");
   for (const auto& [metric, name] : named_metrics(db)) {
     row.reset();
     row.bind(1, metric);
     while (row.executeStep()) {
       const std::int64_t first = row.getColumn(0).getInt64(), runs = row.getColumn(1).getInt64();
-      if (first < 1 || runs < 1 || runs > last - first + 1) throw_not_whole("a row of measurements of " + name + " is of runs that are not there");
-      ++counts[static_cast<std::size_t>(first)];
-      --counts[static_cast<std::size_t>(first + runs)];
+      if (first < 1 || runs < 1 || runs > std::numeric_limits<std::int64_t>::max() - first) throw_not_whole("a row of measurements of " + name + " is of runs that there are none of");
+      changes.emplace_back(first, 1);
+      changes.emplace_back(first + runs, -1);
     }
   }
-  for (std::size_t i = 1; i < counts.size(); ++i) counts[i] += counts[i - 1];
-  return counts;
+  std::ranges::sort(changes);
+  return changes;
 }
 
 }  // namespace
@@ -45,11 +45,15 @@ void check_asked(SQLite::Database& db, std::vector<std::int64_t> numbers) {
 void Ledger::State::check_all_measured() const {
   const int changes = sqlite3_total_changes(db.getHandle());
   if (measured_after == changes) return;
-  const auto counts = measurements_by_row(db);
-  SQLite::Statement run(db, "SELECT row, results, id FROM runs WHERE state = 1");
-  while (run.executeStep())
-    if (counts.at(static_cast<std::size_t>(std::max<std::int64_t>(0, run.getColumn(0).getInt64()))) != run.getColumn(1).getInt64())
-      throw_not_whole(fmt::format("run {} measured {}, and they are not all here", run.getColumn(2).getString(), run.getColumn(1).getInt64()));
+  const auto by_row = changes_by_row(db);
+  auto change = by_row.begin();
+  std::int64_t measured = 0;
+  SQLite::Statement run(db, "SELECT row, results, id FROM runs WHERE state = 1 ORDER BY row");
+  while (run.executeStep()) {
+    for (; change != by_row.end() && change->first <= run.getColumn(0).getInt64(); ++change) measured += change->second;
+    if (measured != run.getColumn(1).getInt64())
+      throw_not_whole(fmt::format("of what run {} measured not all is here", run.getColumn(2).getString()));
+  }
   measured_after = changes;
 }
 

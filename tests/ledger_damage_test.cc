@@ -246,6 +246,16 @@ TEST_F(ADamagedLedger, TellsOfARowThatItsPageDoesNotCount) {
   }
 }
 
+TEST_F(ADamagedLedger, MayHaveARowOfAnyNumber) {
+  for (const char* row : {"-1", "1152921504606846976", "9223372036854775807"}) {
+    const auto from = damaged(whole);
+    SQLite::Database(from / "ledger.sqlite", SQLite::OPEN_READWRITE).exec("UPDATE runs SET row = " + std::string(row) + " WHERE row = 1");
+    EXPECT_THROW(Ledger::open_for_reading(from).metrics(), InputError) << row;
+    SQLite::Database(from / "ledger.sqlite", SQLite::OPEN_READWRITE).exec("UPDATE measurements SET run = " + std::string(row) + " WHERE run = 1");
+    EXPECT_THROW(Ledger::open_for_reading(from).metrics(), InputError) << row;
+  }
+}
+
 TEST_F(ADamagedLedger, TellsOfEveryBitOfANumber) {
   const Ledger ledger = Ledger::open_for_reading(folder / "whole");
   const auto run = ledger.runs().front().spec.id;

@@ -63,6 +63,9 @@ std::optional<Value> checked_value(const toml::node& node, const Key& key, const
 Settings read_keys(const toml::table& root, const KeyTable& keys, std::span<const std::string> others,
                    Mistakes& mistakes);
 
+/// Of text that a terminal would not show but obey.
+inline bool is_control(unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; }
+
 /// Whether a node came from an override rather than from the file.
 bool from_command_line(const toml::source_region& where);
 

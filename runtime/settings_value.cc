@@ -123,6 +123,10 @@ class ValueReader {
     return false;
   }
   bool fits(const toml::node& node, std::string& value) const {
+    if (std::ranges::any_of(value, is_control)) {   // it would reach terminals
+      mistakes_.add(node, shown_ + " holds a control character. Take it out.");
+      return false;
+    }
     if (key_.type == KeyType::kPath || key_.type == KeyType::kPaths) make_absolute(node, value);
     if (key_.choices.empty() || std::find(key_.choices.begin(), key_.choices.end(), value) != key_.choices.end())
       return true;

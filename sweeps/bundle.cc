@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include <boost/random/sobol.hpp>
 #include <fmt/format.h>
 
 #include "runtime/random_stream.h"
+#include "runtime/words.h"
+#include "sweeps/condition.h"
 #include "sweeps/definition_toml.h"
 
 namespace palimpsest {
@@ -20,20 +24,23 @@ struct Column {
   std::vector<Value> values;
 };
 
-/// Columns as a bundle: each value once, points as places; points that are there twice are dropped.
-Bundle bundle_of(const std::string& kind, const std::vector<Column>& columns) {
-  Bundle out{kind, {}, {}};
+/// Columns as a bundle: each value once, points as places; points that are there twice are dropped, and counted.
+Bundle bundle_of(const std::string& kind, const std::vector<Column>& columns, std::string how = {}) {
+  Bundle out{kind, {}, {}, std::move(how)};
   for (const Column& column : columns) out.axes.push_back({column.key->name, {}, {}});
+  std::vector<std::map<Value, std::size_t>> known(columns.size());
+  std::set<std::vector<std::size_t>> there;
   const std::size_t points = columns.empty() ? 0 : columns.front().values.size();
   for (std::size_t point = 0; point < points; ++point) {
     std::vector<std::size_t> places;
     for (std::size_t c = 0; c < columns.size(); ++c) {
       auto& values = out.axes[c].values;
-      const auto found = std::find(values.begin(), values.end(), columns[c].values[point]);
-      places.push_back(static_cast<std::size_t>(found - values.begin()));
-      if (found == values.end()) values.push_back(columns[c].values[point]);
+      const auto [place, is_new] = known[c].try_emplace(columns[c].values[point], values.size());
+      places.push_back(place->second);
+      if (is_new) values.push_back(place->first);
     }
-    if (std::find(out.points.begin(), out.points.end(), places) == out.points.end()) out.points.push_back(std::move(places));
+    if (there.insert(places).second) out.points.push_back(std::move(places));
+    else ++out.twice;
   }
   return out;
 }
@@ -74,6 +81,12 @@ std::vector<const toml::table*> tables_of(const toml::node& node, const char* na
   return out;
 }
 
+std::string joined_values(const std::vector<Value>& values) {
+  std::vector<std::string> words;
+  for (const Value& value : values) words.push_back(plain(value));
+  return joined(words);
+}
+
 struct Range {
   double low = 0, high = 0;
 };
@@ -110,6 +123,10 @@ class Distribution {
   }
 
   bool good() const { return good_; }
+  std::string words() const {   // "uniform from 0 to 1"
+    if (kind_ == "choice") return "one of " + joined_values(choices_);
+    return fmt::format("{} from {} to {}", kind_ == "uniform" ? "uniform" : "log-uniform", plain(Value(range_.low)), plain(Value(range_.high)));
+  }
   Value at(double u) const {
     if (kind_ == "choice") return choices_[std::min(choices_.size() - 1, static_cast<std::size_t>(u * static_cast<double>(choices_.size())))];
     const bool whole = key_.type == KeyType::kInteger;
@@ -146,6 +163,7 @@ std::vector<std::vector<double>> unit_points(std::int64_t count, std::size_t dim
   return out;
 }
 
+const Key kHow = {.name = "how", .type = KeyType::kString, .default_value = std::string(), .meaning = "how the points came about, for the report"};
 const Key kCount = {.name = "count", .type = KeyType::kInteger, .default_value = std::int64_t{0}, .meaning = "points to draw", .minimum = 1, .maximum = kMostPoints, .required = true};
 const Key kSeed = {.name = "seed", .type = KeyType::kInteger, .default_value = std::int64_t{0}, .meaning = "of the draws", .minimum = 0};
 const Key kMethod = {.name = "method", .type = KeyType::kString, .default_value = std::string("sobol"), .meaning = "how points are drawn", .choices = {"sobol", "independent"}};
@@ -163,7 +181,9 @@ std::vector<Bundle> read_zips(const toml::node& node, const Study& study, Mistak
   std::vector<Bundle> out;
   for (const toml::table* table : tables_of(node, "sweep.zip", mistakes)) {
     std::vector<Column> columns;
-    for (const NamedNode& entry : flattened(*table, study)) {
+    const toml::node* how = table->get(kHow.name);
+    const auto told = how ? checked_value(*how, kHow, "sweep.zip.how", mistakes) : std::nullopt;
+    for (const NamedNode& entry : flattened_but(*table, study, {kHow.name})) {
       const Key* key = swept_key(entry, study, "[sweep.zip]", mistakes);
       if (!key) continue;
       const toml::array* list = entry.node->as_array();
@@ -177,7 +197,7 @@ std::vector<Bundle> read_zips(const toml::node& node, const Study& study, Mistak
                                               columns.back().values.size(), columns.front().key->name, columns.front().values.size()));
     }
     const bool even = std::ranges::all_of(columns, [&](const Column& c) { return c.values.size() == columns.front().values.size(); });
-    if (!columns.empty() && even) out.push_back(bundle_of("zip", columns));
+    if (!columns.empty() && even) out.push_back(bundle_of("zip", columns, told ? std::get<std::string>(*told) : ""));
   }
   return out;
 }
@@ -204,7 +224,9 @@ std::vector<Bundle> read_random(const toml::node& node, const Study& study, Mist
   for (const Key* key : keys) columns.push_back({key, {}});
   for (const auto& point : unit_points(count, keys.size(), sobol, static_cast<std::uint64_t>(seed)))
     for (std::size_t c = 0; c < keys.size(); ++c) columns[c].values.push_back(distributions[c].at(point[c]));
-  return {bundle_of("random", columns)};
+  std::vector<std::string> ways;
+  for (std::size_t i = 0; i < keys.size(); ++i) ways.push_back(plain_key(keys[i]->name) + " " + distributions[i].words());
+  return {bundle_of("random", columns, fmt::format("drawn at random ({} with seed {}): {}", sobol ? "Sobol's sequence, shifted" : "independently,", seed, joined(ways, "; ")))};
 }
 
 std::vector<Bundle> read_ablations(const toml::node& node, const Study& study, const Settings& base, bool pairs, Mistakes& mistakes) {
@@ -248,7 +270,7 @@ std::vector<Bundle> read_ablations(const toml::node& node, const Study& study, c
     }
   }
   if (columns.empty()) return {};
-  return {bundle_of("ablation", columns)};
+  return {bundle_of("ablation", columns, std::string("the base condition first, and then one change of it at a time") + (pairs ? ", and all pairs of changes" : ""))};
 }
 
 std::vector<Exclusion> read_exclusions(const toml::node& node, const Study& study, Mistakes& mistakes) {

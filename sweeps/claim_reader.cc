@@ -45,6 +45,7 @@ class ClaimReader {
     if (!node) return mistakes_.add(table_, "the claim has no name. Write name = \"...\": what it says, in a few words.");
     const auto name = node->value_exact<std::string>();
     if (!name || name->empty()) return mistakes_.add(*node, "the claim's name is no text. Write what it says, in a few words, in quotes.");
+    if (std::ranges::any_of(*name, is_control)) return mistakes_.add(*node, "the claim's name holds a control character. Take it out.");
     claim_.name = *name;
   }
 

@@ -25,7 +25,7 @@ class DefinitionReader {
   Definition read() {
     read_study();
     if (auto name = read_one(kName)) definition_.name = std::get<std::string>(*name);
-    if (definition_.name.empty() && root_.get_as<std::string>("name")) mistakes_.add(*root_.get("name"), "name is empty. Write a word for the sweep.");
+    if (const auto* name = root_.get_as<std::string>("name"); name && name->get().empty()) mistakes_.add(*root_.get("name"), "name is empty. Write a word for the sweep.");
     read_sweep();
     read_packs();
     read_cost();
@@ -188,10 +188,38 @@ class DefinitionReader {
     const auto pairs = read_one(kPairs);
     if (const auto* node = root_.at_path("sweep.ablation").node()) add(read_ablations(*node, study, definition_.base, pairs && std::get<bool>(*pairs), mistakes_));
     if (const auto* node = root_.at_path("sweep.exclude").node()) definition_.excluded = read_exclusions(*node, study, mistakes_);
-    auto keys = swept_keys(definition_);
-    std::sort(keys.begin(), keys.end());
-    for (auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end(); twice = std::adjacent_find(std::next(twice), keys.end()))
-      mistakes_.add(*root_.get("sweep"), fmt::format("{} is swept in two places. Sweep it in one of grid, zip, random and ablation.", *twice));
+    refuse_keys_swept_twice();
+  }
+
+  /// Tables of which each sweeps its keys by itself. Those of an ablation are one.
+  std::vector<std::vector<const toml::table*>> tables_that_sweep() {
+    std::vector<std::vector<const toml::table*>> found;
+    for (const char* way : {"grid", "zip", "random", "ablation"}) {
+      const toml::node* node = root_["sweep"][way].node();
+      std::vector<const toml::table*> tables;
+      if (const auto* several = node ? node->as_array() : nullptr) {
+        for (const toml::node& one : *several)
+          if (one.is_table()) tables.push_back(one.as_table());
+      } else if (node && node->is_table()) {
+        tables.push_back(node->as_table());
+      }
+      if (std::string_view(way) == "ablation") found.push_back(tables);
+      else for (const toml::table* one : tables) found.push_back({one});
+    }
+    return found;
+  }
+
+  void refuse_keys_swept_twice() {
+    std::map<std::string, toml::source_region> places;   // where each was swept first
+    for (const auto& tables : tables_that_sweep()) {
+      std::map<std::string, toml::source_region> here;
+      for (const toml::table* table : tables)
+        for (const NamedNode& entry : flattened(*table, *definition_.study))
+          if (find_key(*definition_.study, entry.name)) here.try_emplace(entry.name, entry.where);
+      for (const auto& [key, where] : here)
+        if (const auto [first, is_new] = places.try_emplace(key, where); !is_new)
+          mistakes_.add(where, fmt::format("{} is swept already, at {}. Sweep it in one of grid, zip, random and ablation.", key, mistakes_.place_of(first->second)));
+    }
   }
 
   void check_number_of_runs() {

@@ -28,6 +28,8 @@ struct Bundle {
   std::string kind;                                // "zip", "random", "ablation"
   std::vector<SweepAxis> axes;                     // each key with the values it takes, each once
   std::vector<std::vector<std::size_t>> points;    // [point][axis]: a place among its values
+  std::string how = {};                            // points were drawn or derived, as a report tells it; empty: they were given
+  std::int64_t twice = 0;                          // points left out, being there already
   bool operator==(const Bundle&) const = default;
 };
 

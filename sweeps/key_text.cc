@@ -69,24 +69,67 @@ void put(json& properties, const Key& key) {
   (*at)[rest] = key_schema(key);
 }
 
-json table_of(const Study& study, bool lists) {
-  json properties = json::object();
+/// What a key may be given, without words and default: those stand where it has its one value.
+json bare_schema(const Key& key) {
+  json out = key_schema(key);
+  out.erase("description");
+  out.erase("default");
+  return out;
+}
+
+json list_of(const json& item) { return {{"type", "array"}, {"items", item}, {"minItems", 1}}; }
+
+/// Keys that are allowed beside those of `properties`: quoted with their dots ("fast.qkv"), or in tables of their own.
+template <class Entry>
+json table_of(const std::vector<const Key*>& keys, json properties, Entry entry) {
+  for (const Key* key : keys) {
+    properties[key->name] = entry(*key);
+    if (const std::size_t dot = key->name.find('.'); dot != std::string::npos) inner(properties, key->name.substr(0, dot))[key->name.substr(dot + 1)] = entry(*key);
+  }
+  return {{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
+}
+
+std::vector<const Key*> keys_of(const Study& study, bool swept) {
+  std::vector<const Key*> keys;
   for (const Key& key : study.keys)
-    if (key.sweepable)
-      properties[key.name] = lists ? json{{"type", "array"}, {"items", key_schema(key)}, {"minItems", 1}} : json::object();
-  return {{"type", "object"}, {"properties", properties}};
+    if (key.sweepable || !swept) keys.push_back(&key);
+  return keys;
+}
+
+json any_of(std::vector<json> kinds) { return {{"anyOf", std::move(kinds)}}; }
+
+/// { uniform = [a, b] }, { log_uniform = [a, b] } or { choice = [...] }
+json distribution_schema(const Key& key) {
+  const auto only = [](const char* name, const json& value) { return json{{"type", "object"}, {"properties", {{name, value}}}, {"required", {name}}, {"additionalProperties", false}}; };
+  std::vector<json> kinds = {only("choice", list_of(bare_schema(key)))};
+  if (key.type != KeyType::kNumber && key.type != KeyType::kInteger) return kinds.front();
+  json end = bare_schema(key);
+  end["type"] = "number";
+  const json ends = {{"type", "array"}, {"items", end}, {"minItems", 2}, {"maxItems", 2}};
+  kinds.push_back(only("uniform", ends));
+  kinds.push_back(only("log_uniform", ends));
+  return any_of(kinds);
 }
 
 /// Ways to sweep, beside the keys of [sweep].
 void put_ways_to_sweep(json& properties, const Study& study) {
-  const json zip = table_of(study, true), change = table_of(study, false);
-  properties["grid"] = {{"type", "object"}, {"description", "full product: lists of values by key, or { values = [...], when = { ... } }"}};
+  const auto all = keys_of(study, false), swept = keys_of(study, true);
+  const auto value_or_list = [](const Key& key) { return any_of({bare_schema(key), list_of(bare_schema(key))}); };
+  const json zip = table_of(swept, {{"how", {{"type", "string"}, {"description", "how the points came about, for the report"}}}}, [](const Key& key) { return list_of(bare_schema(key)); });
+  json change = table_of(swept, json::object(), value_or_list), excluded = table_of(all, json::object(), value_or_list);
+  properties["grid"] = table_of(swept, json::object(), [&](const Key& key) {
+    const json list = list_of(bare_schema(key));
+    return any_of({list, {{"type", "object"}, {"properties", {{"values", list}, {"when", {{"$ref", "#/$defs/when"}}}}}, {"required", {"values", "when"}}, {"additionalProperties", false}}});
+  });
+  properties["grid"]["description"] = "full product: lists of values by key, or { values = [...], when = { ... } }";
   properties["zip"] = {{"description", "keys that move together"}};
   properties["zip"]["anyOf"] = json::array({zip, json{{"type", "array"}, {"items", zip}}});
-  properties["random"] = {{"type", "object"}, {"description", "count, seed, method, and a distribution for each key"}};
+  properties["random"] = table_of(swept, {{"count", {{"type", "integer"}, {"minimum", 1}}}, {"seed", {{"type", "integer"}, {"minimum", 0}}}, {"method", {{"enum", {"sobol", "independent"}}}}},
+                                  distribution_schema);
+  properties["random"]["description"] = "count, seed, method, and a distribution for each key";
   properties["random"]["required"] = json::array({"count"});
-  properties["ablation"] = {{"type", "array"}, {"items", change}, {"description", "the base condition, then one change at a time"}};
-  properties["exclude"] = {{"type", "array"}, {"items", change}, {"description", "runs that are not run"}};
+  properties["ablation"] = {{"type", "array"}, {"items", change}, {"description", "the base condition, then one change at a time; keys of one table change together"}};
+  properties["exclude"] = {{"type", "array"}, {"items", excluded}, {"description", "runs that are not run"}};
 }
 
 json field_schema(const ClaimField& field) {
@@ -174,7 +217,7 @@ constexpr const char* kWaysToSweep = R"(
 # [[sweep.zip]]             keys that move together: lists of equal length
 # [sweep.random]            count = 50, and "key" = { uniform = [a, b] }, { log_uniform = [a, b] } or { choice = [...] };
 #                           seed = 0; method = "sobol" or "independent"
-# [[sweep.ablation]]        the base condition, then one change at a time
+# [[sweep.ablation]]        the base condition, then one change at a time: a table each, whose keys change together
 # [[sweep.exclude]]         what is not run: "key" = a value, or a list of them
 )";
 
@@ -224,6 +267,7 @@ json definition_schema(const KeyTable& keys, const Study* study) {
   for (const KeyTable& table : {keys_of_sweep(), keys_of_replicate(), keys_of_packs(), keys_of_cost()})
     for (const Key& key : table) put(properties, key);
   put_ways_to_sweep(inner(properties, "sweep"), *study);
+  out["$defs"]["when"] = table_of(keys_of(*study, false), json::object(), bare_schema);
   properties["replicate"]["description"] = "units are added until every claim is decided";
   properties["replicate"]["required"] = json::array({"until", "max"});
   properties["packs"]["properties"]["size"] = {{"description", kPackSize.meaning}, {"default", "auto"}};

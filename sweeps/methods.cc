@@ -32,12 +32,6 @@ Design design_of(const Rows& rows) {
 
 std::string paragraph(const std::string& text) { return "<p>" + text + "</p>\n"; }
 
-std::string axes_words(const std::vector<std::string>& axes) {
-  std::string out;
-  for (const auto& key : axes) (out += out.empty() ? "" : " \u00d7 ") += plain_key(key);
-  return out;
-}
-
 std::string design_text(const ReportSource& source, const Design& design) {
   const Rows& rows = source.rows;
   const std::string replicate = rows.unit == "seed" ? "image set" : "seed";
@@ -47,8 +41,7 @@ std::string design_text(const ReportSource& source, const Design& design) {
       counted(rows.runs.size(), "run"), unit_words(rows.unit, design.units.size()),
       "the units of inference", counted(design.replicates.size(), replicate),
       counted(design.conditions.size(), "condition"));
-  if (!rows.axes.empty()) text += " Conditions are the product of " + escaped(axes_words(rows.axes)) + ".";
-  return text;
+  return text + (source.design.empty() ? "" : " " + escaped(source.design));
 }
 
 /// Of a sweep whose units grow until claims are decided.

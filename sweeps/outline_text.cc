@@ -30,7 +30,8 @@ std::string values_text(const std::vector<Value>& values) {
 std::string keys_text(const Bundle& bundle) {
   std::string all;
   for (const SweepAxis& axis : bundle.axes) all += (all.empty() ? "" : ", ") + axis.key;
-  return bundle.kind == "ablation" ? "base, then " + all + " changed" : all + (bundle.axes.size() > 1 ? " together" : "");
+  all = bundle.kind == "ablation" ? "base, then " + all + " changed" : all + (bundle.axes.size() > 1 ? " together" : "");
+  return all + (bundle.twice ? fmt::format(" ({} left out, there already)", counted(bundle.twice, "point")) : "");
 }
 
 std::string range_text(std::int64_t count) { return count == 1 ? "0" : fmt::format("0 to {}", count - 1); }
@@ -79,6 +80,9 @@ std::string bytes_text(std::uint64_t bytes) {
   return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9);
 }
 
+// Of the largest: runs of a pack are in memory together.
+std::uint64_t bytes_of(const PackOutline& pack) { return pack.bytes_per_run * static_cast<std::uint64_t>(pack.largest); }
+
 // "  runs an hour in packs of 1: 120, 2: 210"
 std::string speeds_text(const std::vector<PackSpeed>& speeds) {
   std::string all;
@@ -98,7 +102,7 @@ std::string packs_text(const Plan& plan, const Outline& outline) {
                                 plan.definition().pack_size == 0 ? "sized by memory, and by speed where it was measured" : fmt::format("[packs] size = {}", plan.definition().pack_size));
   for (const PackOutline& pack : outline.packs) {
     const std::string size = pack.smallest == pack.largest ? counted(pack.largest, "run") : fmt::format("{} to {} runs", pack.smallest, pack.largest);
-    out += fmt::format("  {} of {}, {} a run{}\n", counted(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), differs_text(pack));
+    out += fmt::format("  {} of {}, {} a run, {} a pack{}\n", counted(pack.packs, "pack"), size, bytes_text(pack.bytes_per_run), bytes_text(bytes_of(pack)), differs_text(pack));
     out += speeds_text(pack.speeds);
   }
   return out;
@@ -183,12 +187,15 @@ nlohmann::json outline_json(const Plan& plan, const Outline& outline) {
     out["axes"].push_back({{"key", key}, {"values", values}});
   }
   out["left_out"] = plan.dropped();
+  std::int64_t twice = 0;
+  for (const Bundle& bundle : definition.bundles) twice += bundle.twice;
+  out["points_twice"] = twice;
   out["first"] = run_json(plan, 0);
   out["last"] = run_json(plan, plan.size() - 1);
   out["packs"] = nlohmann::json::array();
   for (const PackOutline& pack : outline.packs)
     out["packs"].push_back({{"signature", pack.signature}, {"runs", pack.runs}, {"packs", pack.packs}, {"smallest", pack.smallest},
-                            {"largest", pack.largest}, {"bytes_per_run", pack.bytes_per_run}, {"runs_per_hour", speeds_json(pack.speeds)}});
+                            {"largest", pack.largest}, {"bytes_per_run", pack.bytes_per_run}, {"bytes_per_pack", bytes_of(pack)}, {"runs_per_hour", speeds_json(pack.speeds)}});
   out["claims"] = nlohmann::json::array();
   for (const Claim& claim : definition.claims) out["claims"].push_back({{"name", claim.name}, {"hash", claim.hash}, {"parts", claim.parts.size()}});
   if (outline.progressed)

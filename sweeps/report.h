@@ -24,6 +24,7 @@ struct ReportSource {
   std::vector<std::map<std::string, std::string>> provenances;   // of the sessions that results came from
   std::string definition;  // with every default written out
   std::function<std::vector<Attachment>(const RunId&)> attachments;
+  std::string design = {};   // design_words; empty where the definition cannot be read by this program
 };
 /// Throws InputError where this program does not know the ledger's study. The ledger must outlive what is returned.
 ReportSource report_source(const Ledger&);

@@ -41,6 +41,7 @@ std::string assignments(const std::map<std::string, Value>& condition) {
 /// Whatever points were drawn or derived, they are given one by one.
 std::string zip_toml(const Bundle& bundle) {
   std::string out = "\n[[sweep.zip]]\n";
+  if (!bundle.how.empty()) out += "how = " + text(Value(bundle.how)) + "\n";
   for (std::size_t i = 0; i < bundle.axes.size(); ++i) {
     std::vector<Value> values;
     for (const auto& point : bundle.points) values.push_back(bundle.axes[i].values[point[i]]);

@@ -268,7 +268,10 @@ TEST(DefinitionMistakes, OfKeysThatMoveTogether) {
        "try.toml:5:36: planted.effect: log_uniform needs two ascending numbers above 0 within the key's range. For a list of values write choice."},
       {"[[sweep.exclude]]\n\"planted.efect\" = 1", "try.toml:4:1: unknown key planted.efect in [[sweep.exclude]]. Did you mean planted.effect?"},
       {"[sweep.grid]\n\"planted.effect\" = [1, 2]\n[sweep.zip]\n\"planted.effect\" = [1]",
-       "try.toml:3:1: planted.effect is swept in two places. Sweep it in one of grid, zip, random and ablation."},
+       "try.toml:6:1: planted.effect is swept already, at /folder/try.toml:4:1. Sweep it in one of grid, zip, random and ablation."},
+      {"[[sweep.ablation]]\n\"planted.effect\" = 1\n[[sweep.ablation]]\n\"planted.effect\" = 2\n[[sweep.zip]]\n\"planted.effect\" = [3]",
+       "try.toml:4:1: planted.effect is swept already, at /folder/try.toml:8:1. Sweep it in one of grid, zip, random and ablation."},
+      {"[cost]\ncurrency = \"E\\u001b[31mUR\"", "try.toml:4:12: cost.currency holds a control character. Take it out."},
       {"include = \"nowhere.toml\"", "try.toml:3:11: there is no file /folder/nowhere.toml to include. Check the path: it is relative to this file."},
   });
 }

@@ -57,8 +57,8 @@ runs
         15  ID15  planted.condition = b, image set 3, seed 1
 
 packs for 3 workers (sized by memory, and by speed where it was measured)
-  2 packs of 4 runs, 4232 bytes a run: planted.condition = a
-  1 pack of 8 runs, 4232 bytes a run: planted.condition = b
+  2 packs of 4 runs, 4232 bytes a run, 17 kB a pack: planted.condition = a
+  1 pack of 8 runs, 4232 bytes a run, 34 kB a pack: planted.condition = b
 
 time
   about 5 min 20 s on 3 workers: an estimate from the arithmetic of a run, at 30 GFLOP/s a worker
@@ -89,11 +89,20 @@ TEST(Outline, ShowsAllRunsOfASmallSweepAndTheEndsOfALongAxis) {
   const Plan plan(definition_of("[packs]\nsize = 2\n[sweep.grid]\n\"planted.effect\" = [0.1, 0.2, 0.3, 0.4]\n"));
   const std::string text = outline_text(plan, outline(plan, 1, kMemory));
   EXPECT_THAT(text, Not(HasSubstr("...")));
-  EXPECT_THAT(text, HasSubstr("packs for 1 worker ([packs] size = 2)\n  2 packs of 2 runs, 4232 bytes a run\n"));
+  EXPECT_THAT(text, HasSubstr("packs for 1 worker ([packs] size = 2)\n  2 packs of 2 runs, 4232 bytes a run, 8464 bytes a pack\n"));
   std::string values;
   for (int i = 0; i < 100; ++i) values += std::to_string(i) + ", ";
   const Plan wide(definition_of("[sweep.grid]\n\"planted.effect\" = [" + values + "]\n"));
   EXPECT_THAT(outline_text(wide, outline(wide, 1, kMemory)), HasSubstr("  planted.effect  0 ... 99       100\n"));
+}
+
+TEST(Outline, CountsPointsThatAreThereTwice) {
+  const Plan plan(definition_of("[[sweep.zip]]\n\"planted.effect\" = [1, 2, 1]\n\"planted.size\" = [3, 4, 3]\n[sweep.random]\ncount = 10\n\"planted.steps\" = { choice = [1, 2] }\n"));
+  const Outline seen = outline(plan, 1, kMemory);
+  EXPECT_THAT(outline_text(plan, seen), testing::ContainsRegex(R"(zip  +planted.effect, planted.size together \(1 point left out, there already\) +2)"));
+  EXPECT_THAT(outline_text(plan, seen), testing::ContainsRegex(R"(random  +planted.steps \(8 points left out, there already\) +2)"));
+  EXPECT_EQ(outline_json(plan, seen)["points_twice"], 9);
+  EXPECT_EQ(outline_json(plan, seen)["left_out"], 0);
 }
 
 TEST(Outline, IsTheSameInJson) {
@@ -106,6 +115,7 @@ TEST(Outline, IsTheSameInJson) {
   EXPECT_EQ(json["last"]["condition"].dump(), R"({"planted.condition":"b"})");
   EXPECT_EQ(json["packs"].size(), 2u);
   EXPECT_EQ(json["packs"][0]["packs"], 2);
+  EXPECT_EQ(json["packs"][0]["bytes_per_pack"], 4 * 4232);
   EXPECT_EQ(json["seconds_from"], "arithmetic");
   EXPECT_NEAR(json["seconds"].get<double>(), 320, 1);
   EXPECT_EQ(json["warnings"].size(), 1u);

@@ -22,8 +22,8 @@ int power(const Options& options) {
   const Ledger ledger = Ledger::open_for_reading(options.folders);
   const Rows rows = rows_of(ledger, study_of(ledger));
   if (rows.claims.empty()) throw InputError(options.folders.front().string() + ": the sweep makes no claim. Write one under [[claim]] and sweep again: its runs are there.");
-  const auto table = power_table(judge(rows), options.effects, options.powers);
-  std::fputs((options.json ? power_json(table, options.powers, rows.unit).dump(2) + "\n" : power_text(table, options.powers, rows.unit)).c_str(), stdout);
+  const auto table = power_table(judge(rows), options.effects, options.powers, rows.replication);
+  std::fputs((options.json ? power_json(table, options.powers, rows.unit, rows.replication).dump(2) + "\n" : power_text(table, options.powers, rows.unit, rows.replication)).c_str(), stdout);
   return 0;
 }
 

@@ -13,15 +13,27 @@ constexpr double kMost = 0.9;                  // of the wealth that is put on o
 constexpr std::size_t kNotBetOn = 2;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+/// The SD of the units so far.
+class Scale {
+ public:
+  double value() const { return count_ < 2 ? 0 : std::sqrt(squares_ / (count_ - 1)); }
+  void add(double x) {
+    const double away = x - mean_;
+    mean_ += away / ++count_;
+    squares_ += away * (x - mean_);
+  }
+
+ private:
+  double mean_ = 0, squares_ = 0, count_ = 0;
+};
+
 /// The SD of the units before each.
 std::vector<double> scales(std::span<const double> units) {
   std::vector<double> out;
-  double mean = 0, squares = 0, count = 0;
+  Scale scale;
   for (double x : units) {
-    out.push_back(count < 2 ? 0 : std::sqrt(squares / (count - 1)));
-    const double away = x - mean;
-    mean += away / ++count;
-    squares += away * (x - mean);
+    out.push_back(scale.value());
+    scale.add(x);
   }
   return out;
 }
@@ -80,6 +92,20 @@ Interval ConfidenceSequence::interval(double confidence) const {
   if (units_.size() <= kNotBetOn) return {-kInfinity, kInfinity};
   const double log_limit = std::log(2 / (1 - confidence));
   return {bound(log_limit, 1), bound(log_limit, -1)};
+}
+
+std::optional<std::int64_t> units_to_decide(const std::function<double(std::int64_t)>& unit, std::int64_t most, double alpha) {
+  std::array<double, kBets.size()> wealth;
+  wealth.fill(1);
+  Scale scale;
+  for (std::int64_t i = 0; i < most; ++i) {
+    const double x = unit(i);
+    double sum = 0;
+    for (std::size_t b = 0; b < kBets.size(); ++b) sum += wealth[b] *= i < static_cast<std::int64_t>(kNotBetOn) ? 1 : 1 + bet(kBets[b], x, scale.value());
+    if (sum / static_cast<double>(kBets.size()) >= 2 / alpha) return i + 1;
+    scale.add(x);
+  }
+  return std::nullopt;
 }
 
 std::int64_t fewest_units(double alpha, std::size_t claims) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,6 +38,10 @@ class ConfidenceSequence {
 
   std::vector<double> units_, scales_;
 };
+
+/// The first number of units at which p() is at most `alpha` and the effect above 0, at most `most`; nothing where there is none. `unit`: the i-th that
+/// comes.
+std::optional<std::int64_t> units_to_decide(const std::function<double(std::int64_t i)>& unit, std::int64_t most, double alpha);
 
 /// Units without which not even those that all agree can decide, at level alpha among so many claims.
 std::int64_t fewest_units(double alpha, std::size_t claims);

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/random_stream.h"
+#include "sweeps/confidence_sequence.h"
 #include "tests/made_up_rows.h"
 
 namespace palimpsest {
@@ -48,6 +50,44 @@ TEST(Power, TakesTheVarianceFromTheUnitsOfTheLedger) {
   EXPECT_EQ(table[0].rows[0].meaning, "smallest effect of interest");
   EXPECT_EQ(table[0].rows[0].units[0], units_for(0.5 / table[0].sd, 0.8, 0.05));
   EXPECT_LT(table[0].sd_interval.low, table[0].sd);
+}
+
+// Normal units with a true effect: what a verdict takes that stands up to looking after each unit.
+TEST(Power, AsksASweepThatGrowsForTheUnitsAtWhichItsOwnVerdictsCome) {
+  const auto units = units_of_sequence(0.8, {0.8, 0.95}, 0.05);
+  ASSERT_TRUE(units[0] && units[1]);
+  EXPECT_GT(*units[0], units_for(0.8, 0.8, 0.05)) << "looking is not for nothing";
+  EXPECT_LT(*units[0], 6 * *units_for(0.8, 0.8, 0.05));
+  EXPECT_GT(*units[1], *units[0]);
+  int decided = 0;   // of sweeps that this number did not come from
+  for (std::uint64_t sweep = 0; sweep < 400; ++sweep) {
+    std::vector<double> values;
+    for (std::int64_t i = 0; i < *units[0]; ++i) values.push_back(0.8 + RandomStream(12).child(sweep).normal(static_cast<std::uint64_t>(i)));
+    decided += ConfidenceSequence(values).p() <= 0.05;
+  }
+  EXPECT_NEAR(decided / 400.0, 0.8, 0.08);   // 3 SD of the difference of two shares
+}
+
+TEST(Power, CountsTheUnitsOfASequenceAsItsPDoes) {
+  for (std::uint64_t sweep = 0; sweep < 20; ++sweep) {
+    std::vector<double> values;
+    for (std::uint64_t i = 0; i < 60; ++i) values.push_back(1 + RandomStream(3).child(sweep).normal(i));
+    const auto units = units_to_decide([&](std::int64_t i) { return values[static_cast<std::size_t>(i)]; }, 60, 0.05);
+    ASSERT_TRUE(units);
+    EXPECT_LE(ConfidenceSequence(std::span(values).first(static_cast<std::size_t>(*units))).p(), 0.05);
+    EXPECT_GT(ConfidenceSequence(std::span(values).first(static_cast<std::size_t>(*units) - 1)).p(), 0.05);
+  }
+}
+
+TEST(Power, NamesTheLooksAtWhichAGrowingSweepDecides) {
+  const Replication grows{10, 40, 7};
+  const auto table = power_table(judge(sweep_of(10).rows()), {1.0}, {0.8}, grows);
+  ASSERT_TRUE(table[0].rows[0].units[0]);
+  const std::int64_t units = *table[0].rows[0].units[0];
+  EXPECT_EQ((units - 10) % 7, 0);
+  EXPECT_GE(units, *units_of_sequence(1 / table[0].sd, {0.8}, 0.05)[0]);
+  EXPECT_THAT(power_text(table, {0.8}, "image_set", grows), HasSubstr("(10, then 7 at a\ntime; 40 at most here)"));
+  EXPECT_EQ(power_json(table, {0.8}, "image_set", grows)["units_are_added"], true);
 }
 
 TEST(Power, SaysThatTwoUnitsDoNotTellHowMuchTheyVary) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <unordered_map>
 
 #include "runtime/progress.h"
 #include "runtime/settings.h"
@@ -14,6 +16,7 @@ namespace palimpsest {
 namespace {
 
 constexpr std::size_t kRunsNamed = 3;   // of those that failed for one reason
+constexpr std::size_t kConditionsShown = 20, kPacksShown = 8, kReasonsShown = 5;   // on one screen; JSON has all
 constexpr std::int64_t kMostConditions = 10'000;   // of a sweep that has more, only the sums are told
 
 void count(RunCounts& counts, RunState state) {
@@ -45,7 +48,12 @@ void count_left(const Plan& plan, const RunSet& left, const std::vector<std::str
 std::vector<std::pair<std::string, RunCounts>> by_condition(const Ledger& ledger, const std::vector<LedgerRun>& runs, const RunSet& left) {
   const auto axes = ledger.axes();
   std::map<std::string, RunCounts> conditions;
-  for (const LedgerRun& run : runs) count(conditions[condition_of(run.spec.settings, axes)], run.state);
+  std::unordered_map<const Settings::Values*, RunCounts*> known;   // most runs share their settings
+  for (const LedgerRun& run : runs) {
+    RunCounts*& counts = known[&run.spec.settings.values()];
+    if (!counts) counts = &conditions[condition_of(run.spec.settings, axes)];
+    count(*counts, run.state);
+  }
   if (!left.empty()) {
     if (ledger.plan().kept().size() > kMostConditions) return {};
     count_left(ledger.plan(), left, axes, conditions);
@@ -75,24 +83,48 @@ void estimate(SweepStatus& status, const std::vector<LedgerRun>& runs, double se
   status.seconds_left = static_cast<double>(status.runs.waiting) / per_second;
 }
 
-std::string table(const std::vector<std::pair<std::string, RunCounts>>& conditions) {
+// Where they are too many for a screen, first those in which runs failed, then those that are begun and not through.
+std::vector<std::pair<std::string, RunCounts>> shown_first(std::vector<std::pair<std::string, RunCounts>> conditions) {
+  if (conditions.size() <= kConditionsShown) return conditions;
+  const auto rank = [](const auto& one) { return one.second.failed > 0 ? 0 : one.second.done > 0 && one.second.waiting > 0 ? 1 : one.second.waiting > 0 ? 2 : 3; };
+  std::ranges::stable_sort(conditions, {}, rank);
+  conditions.resize(kConditionsShown);
+  return conditions;
+}
+
+std::string and_more(std::size_t all, std::size_t shown, const char* noun) { return all > shown ? fmt::format("  and {} more\n", counted(all - shown, noun)) : ""; }
+
+std::string table(const std::vector<std::pair<std::string, RunCounts>>& all) {
+  const auto conditions = shown_first(all);
   std::size_t width = 0;
   for (const auto& [condition, counts] : conditions) width = std::max(width, condition.size());
   std::string lines = fmt::format("  {:{}}  {:>7} {:>7} {:>7}\n", "", width, "done", "failed", "to do");
   for (const auto& [condition, counts] : conditions)
     lines += fmt::format("  {:{}}  {:>7} {:>7} {:>7}\n", condition, width, counts.done, counts.failed, counts.waiting);
-  return lines;
+  return lines + and_more(all.size(), conditions.size(), "condition");
 }
 
-std::string failure_lines(const std::map<std::string, std::vector<FailedRun>>& failures) {
+std::string pack_lines(const std::vector<PackInFlight>& packs) {
   std::string lines;
-  for (const auto& [reason, runs] : failures) {
+  for (const PackInFlight& pack : std::span(packs).first(std::min(packs.size(), kPacksShown)))
+    lines += fmt::format("pack {} on {}, rank {}: {} open, for {}\n", pack.pack, pack.host, pack.rank, pack.open, duration_text(pack.seconds));
+  return lines + and_more(packs.size(), kPacksShown, "pack");
+}
+
+// The most frequent reasons first.
+std::string failure_lines(const std::map<std::string, std::vector<FailedRun>>& failures) {
+  std::vector<const std::pair<const std::string, std::vector<FailedRun>>*> reasons;
+  for (const auto& one : failures) reasons.push_back(&one);
+  std::ranges::stable_sort(reasons, std::ranges::greater(), [](const auto* one) { return one->second.size(); });
+  std::string lines;
+  for (const auto* one : std::span(reasons).first(std::min(reasons.size(), kReasonsShown))) {
+    const auto& [reason, runs] = *one;
     lines += fmt::format("failed, {}: {}\n", runs.size(), reason);
     for (std::size_t i = 0; i < std::min(runs.size(), kRunsNamed); ++i)
       lines += fmt::format("  {:>8}  {}  {}\n", runs[i].number, runs[i].id.substr(0, 8), runs[i].condition);
     if (runs.size() > kRunsNamed) lines += fmt::format("  {:>8}  and {} more\n", "", runs.size() - kRunsNamed);
   }
-  return lines;
+  return lines + and_more(reasons.size(), kReasonsShown, "reason");
 }
 
 FailedRun failed_run(const LedgerRun& run, const std::vector<std::string>& axes) {
@@ -112,6 +144,7 @@ nlohmann::ordered_json json_of(const RunCounts& counts) { return {{"done", count
 SweepStatus status_of(const Ledger& ledger, bool running, double now) {
   const std::vector<LedgerRun> runs = ledger.runs_handed_out();
   const RunSet left = ledger.without_row();
+  const auto axes = ledger.axes();
   SweepStatus status;
   status.study = ledger.study();
   status.name = ledger.name();
@@ -119,7 +152,7 @@ SweepStatus status_of(const Ledger& ledger, bool running, double now) {
   for (const LedgerRun& run : runs) {
     count(status.runs, run.state);
     status.runs.quarantined += run.quarantined;
-    if (run.state == RunState::kFailed) status.failures[run.reason].push_back(failed_run(run, ledger.axes()));
+    if (run.state == RunState::kFailed) status.failures[run.reason].push_back(failed_run(run, axes));
   }
   status.runs.waiting += left.size();
   status.conditions = by_condition(ledger, runs, left);
@@ -137,9 +170,7 @@ std::string status_text(const SweepStatus& status) {
   if (status.runs_per_hour)
     text += fmt::format("{:.1f} runs/h, {} left\n", *status.runs_per_hour, duration_text(*status.seconds_left));
   if (status.conditions.size() > 1) text += table(status.conditions);
-  for (const PackInFlight& pack : status.packs)
-    text += fmt::format("pack {} on {}, rank {}: {} open, for {}\n", pack.pack, pack.host, pack.rank, pack.open, duration_text(pack.seconds));
-  return text + failure_lines(status.failures);
+  return text + pack_lines(status.packs) + failure_lines(status.failures);
 }
 
 std::string status_json(const SweepStatus& status) {

@@ -90,7 +90,7 @@ void check_words(const Command& command, LaunchRequest& request) {
   const DefinitionNeeds needs = command.needs(given);
   const std::string device = line.values("--device").empty() ? "auto" : line.values("--device").front();
   if (needs.gpus && device != "cpu") request.gpus = device;
-  for (const std::string& out : line.values("--out")) refuse_impossible_folder(out);
+  for (const std::string& out : line.values("--out")) refuse_impossible_folder(out), needs.refuse_folder(out);
   if (ranks_are_here(request)) {
     refuse_missing_weights(needs);
     if (!hosts_are_asked(request)) refuse_missing_images(needs);

@@ -7,6 +7,7 @@
 #include "launch/commands.h"
 #include "launch/kind_of_definition.h"
 #include "launch/pack_room.h"
+#include "launch/results_folder.h"
 #include "launch/shared_options.h"
 #include "runtime/error.h"
 #include "runtime/low_rank.h"
@@ -31,6 +32,7 @@ int plan(const Options& options) {
   const auto warnings = warnings_of_claims(plan);
   if (std::filesystem::exists(options.out) && !std::filesystem::is_directory(options.out))
     throw InputError(options.out.string() + ": is no folder. Name the one that results are in, or will be.");
+  if (!options.out.empty()) refuse_folder_of_pretraining(options.out);
   record_steps_on_gpus(options.cuda_graphs);
   fuse_adapters_on_gpus(options.fused_adapters);
   use_device_for(*plan.definition().study, options.device);

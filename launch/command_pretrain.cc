@@ -8,6 +8,7 @@
 #include "launch/given_files.h"
 #include "launch/kind_of_definition.h"
 #include "launch/provenance.h"
+#include "launch/results_folder.h"
 #include "launch/shared_options.h"
 #include "launch/stop_signal.h"
 #include "models/pretrain.h"
@@ -65,7 +66,9 @@ int run(const Arguments& arguments, MpiWorld& world) {
   use_device(arguments.device, world.local_rank());
   const auto ranks = communicator_named(arguments.communicator, world);
   agree(*ranks, [&] {
-    if (world.rank() == 0 && !arguments.timeline.empty()) prepare_file(arguments.timeline);
+    if (world.rank() != 0) return;
+    refuse_folder_of_sweep(arguments.out);
+    if (!arguments.timeline.empty()) prepare_file(arguments.timeline);
   });
   Timeline timeline;
   const auto result = pretrain(settings, *ranks, {.out = arguments.out,

@@ -8,6 +8,7 @@
 #include "launch/kept_snapshots.h"
 #include "launch/launch_request.h"
 #include "launch/pack_room.h"
+#include "launch/results_folder.h"
 #include "launch/shared_options.h"
 #include "launch/sweep_outcome.h"
 #include "launch/sweep_preparation.h"
@@ -61,6 +62,7 @@ int say_end(const SweepRequest& request, const PreparedSweep& sweep) {
 }
 
 int coordinate_ranks(const SweepRequest& request, const MpiWorld& world, MpiMail& mail, Peers& peers, Watchdog& watchdog) {
+  refuse_folder_of_pretraining(request.out);
   if (!request.backup.empty()) refuse_impossible_folder(request.backup);
   if (!request.backup.empty() && take_up_backup(request.out, request.backup)) log().info("the ledger was taken up from {}", request.backup.string());
   PreparedSweep sweep = prepare_sweep(request, {world.world_size(), world.local_size()});

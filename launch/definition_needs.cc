@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "launch/kind_of_definition.h"
+#include "launch/results_folder.h"
 #include "launch/shared_options.h"
 #include "models/pretraining_images.h"
 #include "runtime/error.h"
@@ -40,12 +41,12 @@ std::vector<ImagePlace> image_places(const Definition& definition) {
 }  // namespace
 
 DefinitionNeeds needs_of_pretraining(const DefinitionArgument& given) {
-  return {.gpus = true, .weights = {}, .images = places_of_pretraining_images(read_pretraining(given.file, given.overrides()))};
+  return {.gpus = true, .weights = {}, .images = places_of_pretraining_images(read_pretraining(given.file, given.overrides())), .refuse_folder = refuse_folder_of_sweep};
 }
 
 DefinitionNeeds needs_of_sweep(const DefinitionArgument& given) {
   const Definition definition = read_sweep(given.file, given.overrides());
-  return {definition.study->on_gpu, slow_files(definition), image_places(definition)};
+  return {definition.study->on_gpu, slow_files(definition), image_places(definition), refuse_folder_of_pretraining};
 }
 
 void refuse_missing_weights(const DefinitionNeeds& needs) {

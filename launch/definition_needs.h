@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct DefinitionNeeds {
   bool gpus = false;                  // it is computed on GPUs where there are any
   std::vector<std::string> weights;   // files of slow weights that its runs read
   std::vector<ImagePlace> images;
+  void (*refuse_folder)(const std::filesystem::path&) = nullptr;   // of results: throws InputError where it holds those of another kind
 };
 
 // Each reads the definition; throws InputError.

@@ -206,6 +206,24 @@ TEST_F(ACommand, ThatTrainsRefusesAFolderForItsTimelineBeforeItTrains) {
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
+TEST_F(ACommand, RefusesTheFolderOfTheOtherKindOfResults) {
+  const std::string pretraining = file("slow.toml", "[training]\nsteps = 1\n[images]\ntotal = 16\n");
+  std::filesystem::create_directories(folder / "slow" / "checkpoints");
+  file("slow/losses.csv", "step,loss\n");
+  for (const std::string command : {"sweep", "plan"}) {
+    EXPECT_EQ(run({command, sweep(), "--out", folder / "slow"}), 2);
+    EXPECT_THAT(said, HasSubstr("slow holds the results of a pretraining (losses.csv and checkpoints). Give another folder to --out"));
+  }
+  EXPECT_EQ(run({"launch", "--prefix", folder / "no-mpi", "-n", "1", "sweep", sweep(), "--out", folder / "slow"}), 2);
+  EXPECT_THAT(said, HasSubstr("slow holds the results of a pretraining"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "slow" / "ledger.sqlite"));
+
+  EXPECT_EQ(run({"sweep", sweep(), "--out", folder / "swept", "--set", "sweep.image_sets=1"}), 0);
+  EXPECT_EQ(run({"pretrain", pretraining, "--out", folder / "swept"}), 2);
+  EXPECT_THAT(said, HasSubstr("swept holds the results of a sweep (ledger.sqlite). Give another folder to --out; to go on with that sweep, write palimpsest sweep."));
+  EXPECT_FALSE(std::filesystem::exists(folder / "swept" / "losses.csv"));
+}
+
 TEST_F(ACommand, CountsAllRunsInItsLastLine) {
   EXPECT_EQ(run({"sweep", sweep(), "--out", folder / "out", "--set", "sweep.image_sets=3"}), 0);
   EXPECT_THAT(said, HasSubstr("sweep  3/3 runs"));

@@ -4,16 +4,19 @@
 #include <iterator>
 #include <set>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
+#include "runtime/words.h"
 #include "sweeps/dose_figures.h"
+#include "sweeps/drawing.h"
 #include "sweeps/figure_data.h"
 #include "sweeps/page.h"
 #include "sweeps/report_tables.h"
 #include "sweeps/side_by_side.h"
-#include "sweeps/svg_files.h"
 #include "sweeps/vega.h"
 
 namespace palimpsest {
@@ -52,13 +55,19 @@ Findings findings_of(const ReportSource& source, const FigureConditions& conditi
   return found;
 }
 
-std::string write_figures(const std::vector<Figure>& figures, const FigureConditions& conditions,
-                          const std::filesystem::path& folder) {
-  std::map<std::string, std::function<nlohmann::json()>> specifications;
+Drawing::Specifications specifications_of(const std::vector<Figure>& figures, const FigureConditions& conditions) {
+  Drawing::Specifications specifications;
   for (const Figure& figure : figures)
     if (figure.problem.empty()) specifications[figure.slug] = [&] { return standalone_spec(figure, conditions_of(figure, conditions)); };
-  if (!specifications.empty()) prepare_folder(folder);
-  return write_svg_files(specifications, folder);
+  return specifications;
+}
+
+/// The page is there in seconds, the pictures may take a while.
+void tell(const Drawing& drawing, const std::filesystem::path& page) {
+  if (drawing.begun() == 0) return;
+  const std::size_t left = drawing.figures() - drawing.begun();
+  log().info("{} can be read; drawing {} as SVG and PDF beside it{} (--no-svg leaves them out)", page.string(), counted(drawing.begun(), "figure"),
+             left == 0 ? "" : fmt::format(", {} are as they were", left));
 }
 
 /// Very many runs have tables of a hundred megabytes.
@@ -77,10 +86,15 @@ Report write_report(const ReportSource& source, const std::filesystem::path& fol
   const FigureConditions conditions = figure_conditions(source.rows);
   auto [figures, claims] = findings_of(source, conditions);
   Report report{std::move(claims), folder / "report.html", ""};
+  Drawing drawing(svg == SvgFiles::kWrite ? specifications_of(figures, conditions) : Drawing::Specifications(), folder / "figures");
+  const auto write_page = [&](const std::string& no_svg) {
+    report.no_svg = no_svg;
+    write_durably(report.page, page(source, report, figures, conditions));
+  };
+  write_page(svg == SvgFiles::kWrite ? drawing.problem() : "they were not asked for");
+  tell(drawing, report.page);
   write_tables(report_tables(source.rows, report.claims, figures, conditions), folder / "tables");
-  report.no_svg =
-      svg == SvgFiles::kWrite ? write_figures(figures, conditions, folder / "figures") : "they were not asked for";
-  write_durably(report.page, page(source, report, figures, conditions));
+  if (const std::string mistake = drawing.finish(); mistake != drawing.problem()) write_page(mistake);
   return report;
 }
 

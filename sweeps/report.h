@@ -35,11 +35,11 @@ struct Report {
   std::string no_svg;  // why figures/ holds no new SVG files; empty where it does
 };
 
-enum class SvgFiles { kWrite, kLeaveOut };  // they take most of a report's time
+enum class SvgFiles { kWrite, kLeaveOut };  // they take most of a report's time, unless they are as they were
 
 /// Writes `report.html` (one file that opens from disk without a network), `tables/*.csv` and, where a Python with
-/// vl-convert is at hand, `figures/*.svg` into the results folder, each whole or not at all. Works on a sweep that is
-/// not finished or has not begun, and says so. Throws InputError where the folder cannot be written to, Interrupted
+/// vl-convert is at hand, `figures/*.svg` and `*.pdf` into the results folder, each whole or not at all: the page first, the pictures last, of them only those
+/// that are not there as they would be drawn (drawing.h). Works on a sweep that is not finished or has not begun, and says so. Throws InputError where the folder cannot be written to, Interrupted
 /// where the disk is full.
 Report write_report(const ReportSource&, const std::filesystem::path& folder, SvgFiles = SvgFiles::kWrite);
 

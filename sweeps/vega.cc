@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "sweeps/figure_rows.h"
+
 namespace palimpsest {
 namespace {
 
@@ -125,11 +127,18 @@ json tooltip(const Figure& figure, const std::vector<std::array<const char*, 2>>
   return out;
 }
 
+/// What is told where one points at a mark; a picture in a file tells nothing.
+void tell(json& layer, bool standalone, const json& words) {
+  if (!standalone) layer["encoding"]["tooltip"] = words;
+}
+
+bool units_are_lines(const Figure& figure) { return !figure.by_dose && figure.numeric_x && figure.x.size() > 1; }
+
 /// Doses: each colour a little beside the others, so that what is at one dose is not drawn over itself.
-json layers_by_dose(const Figure& figure, const FigureConditions& conditions, bool titled) {
+json layers_by_dose(const Figure& figure, const FigureConditions& conditions, bool standalone) {
   constexpr double kApart = 9;  // pixels
   const json x = x_encoding(figure), colour = colour_encoding(conditions, true);
-  const auto y = [&](const char* field) { return y_encoding(figure, field, titled); };
+  const auto y = [&](const char* field) { return y_encoding(figure, field, standalone); };
   json out = json::array();
   for (std::size_t c = 0; c < conditions.colours.size(); ++c) {
     const double beside = kApart * (static_cast<double>(c) - (static_cast<double>(conditions.colours.size()) - 1) / 2);
@@ -142,11 +151,11 @@ json layers_by_dose(const Figure& figure, const FigureConditions& conditions, bo
     };
     layer("means", {{"type", "line"}, {"strokeWidth", 1}, {"opacity", 0.5}}, "mean");
     layer("units", {{"type", "point"}, {"filled", true}, {"size", 13}, {"opacity", 0.35}}, "y");
-    out.back()["encoding"]["tooltip"] = tooltip(figure, {{"unit", "unit"}, {"y", "value"}});
+    tell(out.back(), standalone, tooltip(figure, {{"unit", "unit"}, {"y", "value"}}));
     layer("means", {{"type", "rule"}, {"strokeWidth", 2.2}}, "low");
     out.back()["encoding"]["y2"] = {{"field", "high"}};
     layer("means", {{"type", "point"}, {"filled", true}, {"size", 62}, {"opacity", 1}}, "mean");
-    out.back()["encoding"]["tooltip"] = tooltip(figure, {{"mean", "mean"}, {"low", "95 % from"}, {"high", "95 % to"}, {"units", "units"}});
+    tell(out.back(), standalone, tooltip(figure, {{"mean", "mean"}, {"low", "95 % from"}, {"high", "95 % to"}, {"units", "units"}}));
   }
   return out;
 }
@@ -154,7 +163,7 @@ json layers_by_dose(const Figure& figure, const FigureConditions& conditions, bo
 /// The layers of a panel: units faint, the interval as a band (as bars where x is no line), the mean above them.
 json layers(const Figure& figure, const FigureConditions& conditions, bool standalone) {
   if (figure.by_dose) return layers_by_dose(figure, conditions, standalone);
-  const bool line = figure.numeric_x && figure.x.size() > 1;
+  const bool line = units_are_lines(figure);
   const json x = x_encoding(figure), dash = dash_encoding(figure, standalone);
   const json colour = colour_encoding(conditions, standalone);
   const auto y = [&](const char* field) { return y_encoding(figure, field, standalone); };
@@ -164,9 +173,10 @@ json layers(const Figure& figure, const FigureConditions& conditions, bool stand
       {"mark", line ? json{{"type", "line"}, {"strokeWidth", 0.7}, {"opacity", 0.28}}
                     : json{{"type", "point"}, {"filled", true}, {"size", 14}, {"opacity", 0.4}}},
       {"encoding",
-       {{"x", x}, {"y", y("y")}, {"color", colour}, {"detail", {{{"field", "unit"}}, {{"field", "split"}}}}}}};
-  units["encoding"]["tooltip"] = tooltip(figure, {{"unit", "unit"}, {"y", "value"}});
+       {{"x", x}, {"y", y("y")}, {"color", colour}, {"detail", {{{"field", standalone ? "path" : "unit"}}, {{"field", "split"}}}}}}};
+  tell(units, standalone, tooltip(figure, {{"unit", "unit"}, {"y", "value"}}));
   if (line) units["encoding"]["strokeDash"] = dash;
+  if (line && standalone) units["encoding"]["order"] = nullptr;   // as the rows come: x begins anew with each unit of a path
 
   json interval = {
       {"data", {{"name", "means"}}},
@@ -183,8 +193,7 @@ json layers(const Figure& figure, const FigureConditions& conditions, bool stand
                {"mark", line ? json{{"type", "line"}, {"strokeWidth", 2.2}, {"point", dot}}
                              : json{{"type", "point"}, {"filled", true}, {"size", 70}}},
                {"encoding", {{"x", x}, {"y", y("mean")}, {"color", colour}}}};
-  mean["encoding"]["tooltip"] =
-      tooltip(figure, {{"mean", "mean"}, {"low", "95 % from"}, {"high", "95 % to"}, {"units", "units"}});
+  tell(mean, standalone, tooltip(figure, {{"mean", "mean"}, {"low", "95 % from"}, {"high", "95 % to"}, {"units", "units"}}));
   if (line) mean["encoding"]["strokeDash"] = dash;
   return json::array({interval, units, mean});
 }
@@ -209,44 +218,21 @@ json config() {
            {{"labelColor", kInk}, {"titleColor", kGrey}, {"titleFontWeight", "normal"}, {"labelFontSize", 11.5}}}};
 }
 
-json unit_rows(const Figure& figure, const FigureConditions& conditions, std::size_t panel, std::size_t other) {
-  json rows = json::array();
-  for (const FigureSeries& series : figure.series)
-    if (series.panel == panel && series.other == other)
-      for (const std::size_t place : drawn_units(series.units.size())) {
-        const auto& [unit, course] = series.units[place];
-        for (std::size_t x = 0; x < course.size(); ++x)
-          if (std::isfinite(course[x]))
-            rows.push_back({{"x", x_of(figure, x)},
-                            {"y", rounded(course[x])},
-                            {"unit", unit},
-                            {"condition", condition_label(conditions.colours[series.colour])},
-                            {"split", figure.splits[series.split]}});
-      }
-  return rows;
+/// Rows of a data set, in few bytes; what is read as a number in it is said, or it would stay text.
+json rows_of(const Figure& figure, const std::string& name, const std::vector<const char*>& numbers) {
+  json parsed = json::object();
+  for (const char* field : numbers) parsed[field] = "number";
+  if (figure.numeric_x) parsed["x"] = "number";
+  return {{"name", name}, {"format", {{"type", "csv"}, {"parse", parsed}}}};
 }
 
-json mean_rows(const Figure& figure, const FigureConditions& conditions, std::size_t panel, std::size_t other) {
-  json rows = json::array();
-  for (const FigureSeries& series : figure.series)
-    if (series.panel == panel && series.other == other)
-      for (std::size_t x = 0; x < series.mean.size(); ++x)
-        if (std::isfinite(series.mean[x]))
-          rows.push_back({{"x", x_of(figure, x)},
-                          {"mean", rounded(series.mean[x])},
-                          {"low", rounded(series.low[x])},
-                          {"high", rounded(series.high[x])},
-                          {"units", series.units.size()},
-                          {"condition", condition_label(conditions.colours[series.colour])},
-                          {"split", figure.splits[series.split]}});
-  return rows;
-}
-
-json panel_with_rows(const Figure& figure, const FigureConditions& conditions, std::size_t panel, std::size_t other) {
+json panel_with_rows(const Figure& figure, const FigureConditions& conditions, std::size_t panel, std::size_t other, json& datasets) {
+  const std::string place = std::to_string(other) + "-" + std::to_string(panel), units = "units-" + place, means = "means-" + place;
+  datasets[units] = unit_rows(figure, conditions, panel, other, units_are_lines(figure));
+  datasets[means] = mean_rows(figure, conditions, panel, other);
   json layer = layers(figure, conditions, true);
   for (json& one : layer)
-    one["data"] = {{"values", one["data"]["name"] == "units" ? unit_rows(figure, conditions, panel, other)
-                                                             : mean_rows(figure, conditions, panel, other)}};
+    one["data"] = one["data"]["name"] == "units" ? rows_of(figure, units, {"y"}) : rows_of(figure, means, {"mean", "low", "high"});
   std::string title = figure.panels[panel];
   if (!conditions.others[other].empty()) title += (title.empty() ? "" : ", ") + plain(conditions.others[other]);
   json spec = {{"width", 230}, {"height", 190}, {"layer", layer}};
@@ -310,11 +296,11 @@ json compact_data(const Figure& figure) {
 }
 
 json standalone_spec(const Figure& figure, const FigureConditions& conditions) {
-  json rows = json::array();
+  json rows = json::array(), datasets = json::object();
   for (std::size_t other = 0; other < conditions.others.size(); ++other) {
     json panels = json::array();
     for (std::size_t panel = 0; panel < figure.panels.size(); ++panel)
-      panels.push_back(panel_with_rows(figure, conditions, panel, other));
+      panels.push_back(panel_with_rows(figure, conditions, panel, other, datasets));
     rows.push_back({{"hconcat", panels}});
   }
   json title = {{"text", figure.info.title}, {"fontSize", 15}, {"offset", 14}};
@@ -323,7 +309,8 @@ json standalone_spec(const Figure& figure, const FigureConditions& conditions) {
   json style = config();
   style["background"] = "white";
   style["padding"] = 14;
-  return {{"$schema", kSchema}, {"title", title}, {"vconcat", rows}, {"config", style}};
+  style["mark"] = {{"aria", false}};   // a description of each of ten thousand points takes longer than the points
+  return {{"$schema", kSchema}, {"title", title}, {"datasets", datasets}, {"vconcat", rows}, {"config", style}};
 }
 
 }  // namespace palimpsest

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <filesystem>
 #include <regex>
+#include <set>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,7 @@
 #include "runtime/error.h"
 #include "sweeps/caveats.h"
 #include "sweeps/csv.h"
+#include "sweeps/figure_rows.h"
 #include "sweeps/html.h"
 #include "sweeps/verdict_table.h"
 #include "tests/made_up_familiarity.h"
@@ -318,6 +321,61 @@ TEST_F(ReportTest, WritesSvgFilesWhereVlConvertIsFound) {
   if (!report.no_svg.empty()) GTEST_SKIP() << report.no_svg;
   EXPECT_THAT(read_file(folder_ / "figures" / "alignment-over-training.svg"),
               AllOf(HasSubstr("<svg"), HasSubstr("Alignment over training")));
+}
+
+TEST_F(ReportTest, DrawsOnlyPicturesThatAreNotAsTheyWouldBeDrawn) {
+  made_up_.sweep.claims.clear();
+  auto source = made_up_.source();
+  source.figures = {source.figures[3], source.figures[4]};
+  if (const auto why = write_report(source, folder_.path()).no_svg; !why.empty()) GTEST_SKIP() << why;
+  const fs::path scope = folder_ / "figures" / "attention-scope.svg", loss = folder_ / "figures" / "training-loss.svg";
+  const auto scope_drawn = fs::last_write_time(scope), loss_drawn = fs::last_write_time(loss);
+  write_report(source, folder_.path());
+  EXPECT_EQ(fs::last_write_time(scope), scope_drawn);
+  EXPECT_EQ(fs::last_write_time(loss), loss_drawn);
+
+  fs::remove(folder_ / "figures" / "attention-scope.pdf");
+  source.figures[1].caption = "Of the batch.";
+  write_report(source, folder_.path());
+  EXPECT_TRUE(fs::exists(folder_ / "figures" / "attention-scope.pdf"));
+  EXPECT_THAT(read_file(loss), HasSubstr("Of the batch."));
+  write_durably(scope, "by hand");
+  const auto loss_again = fs::last_write_time(loss);
+  write_report(source, folder_.path());
+  EXPECT_THAT(read_file(scope), HasSubstr("Attention scope"));
+  EXPECT_EQ(fs::last_write_time(loss), loss_again);
+}
+
+/// So many units over two places.
+Figure figure_of_units(std::int64_t units) {
+  FigureSeries series;
+  for (std::int64_t unit = 0; unit < units; ++unit) series.units.push_back({unit, {0.5, static_cast<double>(unit)}});
+  Figure figure;
+  figure.x = {"0", "10"}, figure.numeric_x = true, figure.panels = {""}, figure.splits = {"say \"a\", b"}, figure.series = {series};
+  return figure;
+}
+
+TEST(FigureRows, GiveEachOfFewUnitsAPathOfItsOwn) {
+  EXPECT_EQ(unit_rows(figure_of_units(2), {{{}}, {{}}}, 0, 0, true),
+            "x,y,condition,split,path\n"
+            "\"0\",0.5,\"all runs\",\"say \"\"a\"\", b\",0\n"
+            "\"10\",0,\"all runs\",\"say \"\"a\"\", b\",0\n"
+            "\"0\",,\"all runs\",\"say \"\"a\"\", b\",0\n"
+            "\"0\",0.5,\"all runs\",\"say \"\"a\"\", b\",1\n"
+            "\"10\",1,\"all runs\",\"say \"\"a\"\", b\",1\n"
+            "\"0\",,\"all runs\",\"say \"\"a\"\", b\",1\n");
+}
+
+TEST(FigureRows, DrawAllOfManyUnitsInSixPathsWithoutJoiningThem) {
+  const std::string rows = unit_rows(figure_of_units(20), {{{}}, {{}}}, 0, 0, true);
+  std::size_t breaks = 0;
+  std::set<std::string> paths;
+  std::istringstream lines(rows);
+  std::string line;
+  for (std::getline(lines, line); std::getline(lines, line);) breaks += line.starts_with("\"0\",,"), paths.insert(line.substr(line.rfind(',')));
+  EXPECT_EQ(breaks, 20u);
+  EXPECT_EQ(paths.size(), kPathsOfUnits);
+  EXPECT_EQ(std::count(rows.begin(), rows.end(), '\n'), 1 + 20 * 3);
 }
 
 TEST_F(ReportTest, KeepsFiguresOfOneTitleApart) {

@@ -1,5 +1,9 @@
-"""Images a second of processor time of a masked autoencoder in PyTorch, the same model as ours.   pretraining_peer.py eager|compile micro|tiny BATCH STEPS"""
+"""Images a second of a masked autoencoder in PyTorch, the same model as ours.   pretraining_peer.py eager|compile|max-autotune micro|tiny|base BATCH STEPS [cuda]
 
+On the CPU of processor time, in float32; on a GPU of the clock, in bfloat16 over float32 weights, and the most memory its tensors took.
+"""
+
+import contextlib
 import sys
 import time
 
@@ -8,8 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 
 what, size, B, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-C, depth, heads, D, decoder_depth, decoder_heads = {"micro": (64, 4, 4, 64, 2, 4), "tiny": (192, 12, 3, 128, 4, 4)}[size]
-S, p, share = 64, 8, 0.75
+C, depth, heads, D, decoder_depth, decoder_heads = {"micro": (64, 4, 4, 64, 2, 4), "tiny": (192, 12, 3, 128, 4, 4),
+                                                       "base": (768, 12, 12, 512, 8, 8)}[size]
+S, p, share = (224, 16, 0.75) if size == "base" else (64, 8, 0.75)
+device = sys.argv[5] if len(sys.argv) > 5 else "cpu"
 N = (S // p) ** 2
 K = N - round(share * N)
 
@@ -66,16 +72,18 @@ class MaskedAutoencoder(nn.Module):
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
-model = MaskedAutoencoder()
+model = MaskedAutoencoder().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05, fused=True)
-forward = torch.compile(model) if what == "compile" else model
-images = torch.rand(B, 3, S, S)
+forward = {"eager": lambda: model, "compile": lambda: torch.compile(model), "max-autotune": lambda: torch.compile(model, mode="max-autotune")}[what]()
+images = torch.rand(B, 3, S, S, device=device)
+arithmetic = torch.autocast(device, torch.bfloat16) if device == "cuda" else contextlib.nullcontext()
 
 
 def step():
-    order = torch.rand(B, N).argsort(1)
+    order = torch.rand(B, N, device=device).argsort(1)
     kept, masked, place = order[:, :K], order[:, K:], order.argsort(1)
-    loss = forward(images, kept, place, masked)
+    with arithmetic:
+        loss = forward(images, kept, place, masked)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
@@ -83,9 +91,18 @@ def step():
     return loss
 
 
+def seconds():
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
 for _ in range(3):
     step()
-begin = time.process_time()
+begin = seconds()
 for _ in range(steps):
     step()
-print(f"{B * steps / (time.process_time() - begin):.1f}")
+print(f"{B * steps / (seconds() - begin):.1f}")
+if device == "cuda":
+    print(f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")

@@ -58,26 +58,50 @@ struct Watched : testing::Test {
     return std::stoi(said().substr(said().find(mark) + mark.size()));
   }
   static std::string get(int port, const std::string& path) { return asked(port, "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"); }
-  static nlohmann::json status(int port) {
-    const std::string answer = get(port, "/status.json");
+  static nlohmann::json json(int port, const std::string& path) {
+    const std::string answer = get(port, path);
     return nlohmann::json::parse(answer.substr(answer.find("\r\n\r\n") + 4));
   }
+  static nlohmann::json status(int port) { return json(port, "/status.json"); }
+  static int reports_made(int port) { return json(port, "/made.json").value("/report.html", 0); }
 };
 
-TEST_F(Watched, AsAPageShowsProgressAndKeepsVerdictsUntilAllRunsAreThrough) {
+TEST_F(Watched, AsAPageShowsProgressAndFiguresAndKeepsVerdictsUntilAllRunsAreThrough) {
   Process running(sweep(0.05), folder / "sweep.log");
   ASSERT_TRUE(wait_until([&] { return runs_done(folder / "out") > 0; }));
   Process web(palimpsest_command(0, {"watch", folder / "out", "--web"}), folder / "web.log");
   const int at = port();
   EXPECT_THAT(get(at, "/"), AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("<title>Palimpsest")));
   EXPECT_EQ(status(at)["running"], true);
-  EXPECT_THAT(get(at, "/claims.html"), HasSubstr("Verdicts come when all runs are through"));
+  EXPECT_TRUE(wait_until([&] { return get(at, "/claims.html").find("Verdicts come when all runs are through") != std::string::npos; }));
+  EXPECT_TRUE(wait_until([&] { return reports_made(at) > 0; })) << "nobody asked for figures";
+  const int on_the_way = reports_made(at);
   EXPECT_EQ(running.wait(), 0) << running.output();
+  EXPECT_TRUE(wait_until([&] { return get(at, "/claims.html").find("supported") != std::string::npos; }));
+  EXPECT_THAT(get(at, "/claims.html"), HasSubstr("b is more"));
   EXPECT_EQ(status(at)["runs"]["done"], 16);
-  EXPECT_THAT(get(at, "/claims.html"), AllOf(HasSubstr("b is more"), HasSubstr("supported")));
+  EXPECT_TRUE(wait_until([&] { return reports_made(at) > on_the_way; }));
   EXPECT_THAT(get(at, "/report.html"), HasSubstr("id=\"report-data\""));
   web.send(SIGINT);
   EXPECT_EQ(web.wait(), 0);
+}
+
+// What a browser makes of it: the page's own script fills in conditions, claims and figures.
+TEST_F(Watched, InAChromiumShowsConditionsClaimsAndFigures) {
+  std::string chromium;
+  for (const char* name : {"chromium", "chromium-browser", "google-chrome"})
+    if (chromium.empty() && std::system((std::string("command -v ") + name + " >/dev/null").c_str()) == 0) chromium = name;
+  if (chromium.empty()) GTEST_SKIP() << "there is no Chromium (chromium, chromium-browser, google-chrome) on PATH to show the page in";
+  ASSERT_EQ(Process(sweep(0), folder / "sweep.log").wait(), 0);
+  Process web(palimpsest_command(0, {"watch", folder / "out", "--web"}), folder / "web.log");
+  const int at = port();
+  ASSERT_TRUE(wait_until([&] { return get(at, "/report.html").find("id=\"report-data\"") != std::string::npos; }));
+  const auto shown = folder / "shown.html";
+  const std::string command = chromium + " --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir=" + (folder / "profile").string() +
+                              " --virtual-time-budget=10000 --dump-dom http://127.0.0.1:" + std::to_string(at) + "/ >" + shown.string() + " 2>" + (folder / "chromium.log").string();
+  ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder / "chromium.log");
+  EXPECT_THAT(read_file(shown), AllOf(HasSubstr("data-shown=\"yes\""), HasSubstr("16 of 16 runs done"), HasSubstr("condition = a</td><td>8</td>"), HasSubstr("b is more"),
+                                      HasSubstr("<iframe src=\"/report.html?1\""), Not(HasSubstr("<span class=\"lost\">"))));
 }
 
 TEST_F(Watched, AnswersNobodyElseAndGivesNoFiles) {

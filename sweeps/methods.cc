@@ -67,7 +67,7 @@ std::string statistics_text(const Rows& rows, std::size_t units) {
       "{0}s with 95 % t intervals ({0}s minus one degrees of freedom); p is that of the two-sided sign-flip test {1}; "
       "<i>g</i> is Hedges' g of the paired "
       "differences; equivalence within the smallest effect of interest is shown by two one-sided t tests. From 20 {0}s on a BCa bootstrap interval stands "
-      "beside; where replicates are complete, one that generalises over them too (two-way random effects, Satterthwaite's degrees of freedom).",
+      "beside; where replicates are complete, one that generalises over them too (random effects, each crossed with the {0}s and none nested in them; Satterthwaite's degrees of freedom).",
       unit, flips);
 }
 

@@ -22,7 +22,8 @@ struct RandomEffectsMean {
 /// (MS_A + MS_B - MS_AB) / (a b), and over three the sum of the main effects' mean squares less those of the pairs plus
 /// that of the triple, over a b c; its degrees of freedom are Satterthwaite's (1946). Where that is less than one
 /// factor's mean square alone gives, which the model rules out, that factor's stands: a variance component below zero
-/// is taken for zero. Means of nested replicates go in as values: what is nested in a level adds to its variance.
+/// is taken for zero. In a sweep all are crossed: each seed and each slow weights meet every image set. What is nested elsewhere has no interval of its own
+/// here: means of nested replicates go in as values, and add to the variance of the level they are nested in.
 ///
 /// Infinite interval where a factor that is generalised over has one level. Throws std::invalid_argument where the
 /// number of values is not the product of the levels.

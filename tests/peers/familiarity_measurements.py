@@ -240,7 +240,7 @@ def head_attention(a, side):
 
 
 def head_figure(a, masks, shifts):
-    of_heads = [figure(a[:, h], masks, shifts) for h in range(a.shape[1])]
+    of_heads = [figure(a[:, h], masks, shifts, 1e-7) for h in range(a.shape[1])]
     return {f"attention.head_figure_{what}": numpy.stack([one[f"attention.figure_{what}"] for one in of_heads], 1) for what in ("iou", "iou_chance", "auc")}
 
 
@@ -265,11 +265,11 @@ def area_under_curve(mask, a):
     return ((figure > ground) + 0.5 * (figure == ground)).mean()
 
 
-def figure(a, masks, shifts):
+def figure(a, masks, shifts, margin=1e-6):
     """masks [I, S, S] of bool; shifts [I][(down, right)]: circular shifts whose mean overlap is the chance level."""
     side = masks.shape[-1]
     shifted = [numpy.array([numpy.roll(mask, by, (0, 1)) for by in of_image]) for mask, of_image in zip(masks, shifts)]
-    bright = clear(pictures(a, side) - 0.5, 1e-6) > 0
+    bright = clear(pictures(a, side) - 0.5, margin) > 0
     samples = list(itertools.product(range(a.shape[2]), range(a.shape[3])))
     over = lambda measure: by_layer_and_level(a, lambda l, n: mean_over(measure(l, n, p, i) for p, i in samples))
     iou = over(lambda l, n, p, i: overlap(masks[i], bright[l, n, p, i]))

@@ -73,11 +73,6 @@ bool hosts_are_asked(const LaunchRequest& request) {
   return !request.hosts.empty() && (request.check || (!request.no_check && !std::ranges::all_of(read_hostfile(request.hosts), is_this_host)));
 }
 
-std::string without_full_stop(std::string text) {
-  while (text.ends_with('.')) text.pop_back();
-  return text;
-}
-
 // Mistakes are told here and once, before any host is asked and any rank started.
 void check_words(const Command& command, LaunchRequest& request) {
   CommandLine line(command.help, command.name);

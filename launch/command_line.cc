@@ -9,6 +9,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "runtime/words.h"
+
 namespace palimpsest {
 namespace {
 
@@ -37,9 +39,9 @@ std::pair<std::string, const CLI::App*> command_typed(const CLI::App& app) {
 
 // "check, salvage"
 std::string commands_of(const CLI::App& app) {
-  std::string names;
-  for (const CLI::App* one : app.get_subcommands([](const CLI::App* any) { return !any->get_group().empty(); })) names += (names.empty() ? "" : ", ") + one->get_name();
-  return names;
+  std::vector<std::string> names;
+  for (const CLI::App* one : app.get_subcommands([](const CLI::App* any) { return !any->get_group().empty(); })) names.push_back(one->get_name());
+  return joined(names);
 }
 
 // Where CLI11's own words do not say what to do.

@@ -1,7 +1,5 @@
 #include "launch/committer.h"
 
-#include <algorithm>
-
 #include "runtime/crash_point.h"
 #include "sweeps/snapshot.h"
 
@@ -31,8 +29,7 @@ void Committer::submit(std::vector<Effect> effects) {
 void Committer::work() {
   for (bool open = true, sound = true; open;) {
     auto submitted = submitted_.take(std::chrono::seconds(1));
-    open = std::ranges::none_of(submitted, [](const auto& effects) { return effects.empty(); });
-    std::erase_if(submitted, [](const auto& effects) { return effects.empty(); });
+    open = std::erase_if(submitted, [](const auto& effects) { return effects.empty(); }) == 0;
     if (submitted.empty() || !sound) continue;
     Cleared cleared = commit(std::move(submitted));
     sound = !cleared.error;

@@ -1,12 +1,14 @@
 #include "launch/given_files.h"
 
+#include <cerrno>
+
 #include "runtime/durable_file.h"
-#include "runtime/error.h"
+#include "runtime/pending_file.h"
 
 namespace palimpsest {
 
 void prepare_file(const std::filesystem::path& file) {
-  if (std::filesystem::is_directory(file)) throw InputError(file.string() + ": is a folder, and a file is to be written there. Name a file.");
+  if (std::filesystem::is_directory(file)) cannot_write(file, EISDIR);
   prepare_folder(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
 }
 

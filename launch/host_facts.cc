@@ -5,7 +5,6 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 

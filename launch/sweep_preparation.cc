@@ -17,6 +17,7 @@
 #include "runtime/log.h"
 #include "runtime/words.h"
 #include "sweeps/claim_check.h"
+#include "sweeps/common_runs.h"
 #include "sweeps/growing.h"
 
 namespace palimpsest {
@@ -68,10 +69,14 @@ Growth growth_of(const Plan& plan, const Ledger& ledger) {
 /// What was asked for before stays so: units are added and never taken back, also where failed runs of the first ones run again.
 RunSet with_those_asked_before(std::vector<std::int64_t> numbers, const Plan& plan, const Ledger& ledger, bool has_definition) {
   if (!has_definition) return numbers;
-  RunFinder finder(plan);
-  std::int64_t key = 0;   // each of these runs by itself
-  for (const LedgerRun& run : ledger.runs())
-    if (const auto number = finder.number_of(run.spec.id, ++key, [&] { return run.spec.settings; }, run.spec.image_set, run.spec.seed)) numbers.push_back(*number);
+  ledger.for_each_row(plan, [&](const RunRow& run) {
+    if (run.was_asked && run.number >= 0) numbers.push_back(run.number);
+  });
+  if (const RunSet left = ledger.without_row(); !left.empty()) {
+    CommonRuns common(ledger.plan(), plan);
+    for (const std::int64_t number : left.numbers())
+      if (const auto here = common.number_of(number)) numbers.push_back(*here);
+  }
   std::ranges::sort(numbers);
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;

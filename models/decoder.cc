@@ -1,6 +1,7 @@
 #include "models/decoder.h"
 
 #include <cmath>
+#include <memory>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -118,7 +119,9 @@ at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<RandomS
 }
 
 at::Tensor Decoder::decode(const at::Tensor& embedded, const std::vector<BlockDropout>& drawn) const {
-  return through_blocks(embedded, [drawn](std::size_t layer, const at::Tensor&) { return drawn.empty() ? BlockDropout{} : drawn[layer]; });
+  return through_blocks(embedded, [all = std::make_shared<const std::vector<BlockDropout>>(drawn)](std::size_t layer, const at::Tensor&) {
+    return all->empty() ? BlockDropout{} : (*all)[layer];   // a block may be computed again after this has returned
+  });
 }
 
 BlockDropout Decoder::dropout_of(std::size_t layer, const std::vector<RandomStream>& runs, std::int64_t R, std::int64_t B, at::Device device) const {

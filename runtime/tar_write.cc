@@ -4,11 +4,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "runtime/error.h"
-#include "runtime/failure.h"
+#include "runtime/pending_file.h"
 #include "runtime/tar.h"
 #include "runtime/tar_header.h"
 
@@ -16,11 +15,6 @@ namespace palimpsest {
 namespace {
 
 constexpr std::int64_t kLargestOctalSize = 077777777777;  // eleven digits
-
-[[noreturn]] void cannot_write(const std::filesystem::path& archive, int error) {
-  if (const std::string trouble = disk_trouble(archive, error); !trouble.empty()) throw Interrupted(trouble);
-  throw InputError(archive.string() + ": cannot be written: " + std::generic_category().message(error) + ". Name a folder that can be written to.");
-}
 
 TarHeader header_of(std::string_view name, char type, std::int64_t size) {
   TarHeader header{};

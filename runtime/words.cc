@@ -20,6 +20,11 @@ std::string listed(const std::vector<std::string>& words) {
   return joined({words.begin(), words.end() - 1}) + " and " + words.back();
 }
 
+std::string without_full_stop(std::string sentence) {
+  if (sentence.ends_with('.')) sentence.pop_back();
+  return sentence;
+}
+
 std::string in_quotes(std::string_view text) { return nlohmann::json(text).dump(); }
 
 }  // namespace palimpsest

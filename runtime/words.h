@@ -19,6 +19,9 @@ std::string listed(const std::vector<std::string>& words);   // "a, b and c"
 /// LibTorch puts a stack trace behind the first line of what went wrong.
 inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+/// What goes on after it.
+std::string without_full_stop(std::string sentence);
+
 /// In double quotes, with what JSON escapes: YAML reads it, too.
 std::string in_quotes(std::string_view text);
 

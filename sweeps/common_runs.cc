@@ -86,21 +86,16 @@ class CellValues {
   };
 
   template <class Number>
-  static Column column_of(const Definition& definition, const std::string& key, Number number) {
+  Column column_of(const Definition& definition, const std::string& key, Number number) const {
     Column column;
-    const std::size_t grid = definition.grid.size();
-    for (std::size_t i = 0; i < grid; ++i) {
-      if (definition.grid[i].key != key) continue;
-      column = {i, {}};
-      for (const Value& value : definition.grid[i].values) column.at.push_back(number(value));
+    for (std::size_t axis = 0; axis < product_.axes(); ++axis) {   // a bundle is set after the grid
+      const auto keys = keys_of_axis(definition, axis);
+      const auto found = std::ranges::find(keys, key);
+      if (found == keys.end()) continue;
+      column = {axis, {}};
+      for (std::int64_t place = 0; place < product_.count(axis); ++place)
+        column.at.push_back(number(palimpsest::value_at(definition, axis, static_cast<std::size_t>(found - keys.begin()), static_cast<std::size_t>(place))));
     }
-    for (std::size_t i = 0; i < definition.bundles.size(); ++i)   // a bundle is set after the grid
-      for (std::size_t of = 0; of < definition.bundles[i].axes.size(); ++of) {
-        const SweepAxis& axis = definition.bundles[i].axes[of];
-        if (axis.key != key) continue;
-        column = {grid + i, {}};
-        for (const auto& point : definition.bundles[i].points) column.at.push_back(number(axis.values[point[of]]));
-      }
     return column;
   }
 

@@ -38,9 +38,8 @@ std::vector<ClaimPart> headlines_of(const std::vector<FigureInfo>& figures, cons
 
 std::vector<ClaimPart> statistics_of(const Rows& rows) {
   std::vector<ClaimPart> out;
-  for (const LedgerClaim& claim : rows.claims)
-    for (const ClaimPart& part : claim.claim.parts)   // what is matched is of two conditions together
-      if (const auto statistic = statistic_of(part); part.matched.empty() && std::ranges::find(out, statistic) == out.end()) out.push_back(statistic);
+  for (const ClaimPart& part : parts_of_claims(rows))   // what is matched is of two conditions together
+    if (const auto statistic = statistic_of(part); part.matched.empty() && std::ranges::find(out, statistic) == out.end()) out.push_back(statistic);
   return out;
 }
 

@@ -128,6 +128,12 @@ std::vector<std::string> keys_of_axis(const Definition& definition, std::size_t 
   return keys;
 }
 
+const Value& value_at(const Definition& definition, std::size_t axis, std::size_t key, std::size_t place) {
+  if (axis < definition.grid.size()) return definition.grid[axis].values[place];
+  const Bundle& bundle = definition.bundles[axis - definition.grid.size()];
+  return bundle.axes[key].values[bundle.points[place][key]];
+}
+
 KeptCells::KeptCells(const Definition& definition, const Product& product) : size_(product.cells()) {
   if (keeps_all(definition)) return;
   const Filter filter(definition);

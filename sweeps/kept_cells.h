@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/settings.h"
+
 namespace palimpsest {
 
 struct Definition;
@@ -30,6 +32,8 @@ class Product {
 
 /// The keys that an axis of the product sets.
 std::vector<std::string> keys_of_axis(const Definition&, std::size_t axis);
+/// What it sets the key-th of them to at a place.
+const Value& value_at(const Definition&, std::size_t axis, std::size_t key, std::size_t place);
 
 /// The cells that are run: all of them, or those that `when` and exclusions leave, one bit a cell.
 class KeptCells {

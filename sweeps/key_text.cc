@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/words.h"
 #include "sweeps/claim_fields.h"
 #include "sweeps/definition_keys.h"
 
@@ -158,11 +159,6 @@ json claim_schema(const Study& study) {
   json item = {{"type", "object"}, {"additionalProperties", false}, {"properties", claim}};
   item["required"] = json::array({"name"});
   return {{"type", "array"}, {"items", item}};
-}
-
-std::string without_full_stop(std::string sentence) {
-  if (sentence.ends_with('.')) sentence.pop_back();
-  return sentence;
 }
 
 std::string comment_of(const Key& key) {

@@ -157,8 +157,7 @@ std::vector<RowOf> rows_in_order(std::span<const LedgerRun> runs) {
 }
 
 // Whether each run had measured all of these.
-bool read_share(SQLite::Database& db, const std::vector<Wanted>& share, const std::vector<RowOf>& rows) {
-  const auto shapes = shapes_of(db);
+bool read_share(SQLite::Database& db, const std::map<std::int64_t, Shape>& shapes, const std::vector<Wanted>& share, const std::vector<RowOf>& rows) {
   std::deque<Measured> measured;
   for (const Wanted& one : share) measured.emplace_back(db, shapes, one.metric, one.name);
   bool all = true;
@@ -225,9 +224,10 @@ void Ledger::for_each_measurement_of(std::span<const LedgerRun> runs, const Take
     const std::size_t most = rows.size() < kManyRuns ? 1 : std::clamp<std::size_t>(static_cast<std::size_t>(host_cores().usable()), 1, std::max<std::size_t>(1, wanted.size()));
     auto others = state_->more_readers(most - 1);
     const auto shares = shares_of(std::move(wanted), others.size() + 1);
+    const auto shapes = shapes_of(state_->db);
     Crew(static_cast<int>(shares.size())).each([&](int reader) {
       const auto number = static_cast<std::size_t>(reader);
-      if (!read_share(number == 0 ? state_->db : others[number - 1], shares[number], rows)) all = false;
+      if (!read_share(number == 0 ? state_->db : others[number - 1], shapes, shares[number], rows)) all = false;
     });
     if (!all) state_->check_all_measured();   // they need not have measured that
   });

@@ -123,11 +123,11 @@ Settings SettingsRows::at(std::int64_t row) {
 }
 
 RowNumbers::RowNumbers(SQLite::Database& db, const Plan* before, const Plan& plan) : before_(before), finder_(plan), settings_(db) {
-  if (before) common_.emplace(*before, plan);
+  if (before && before != &plan) common_.emplace(*before, plan);
 }
 
 std::optional<std::int64_t> RowNumbers::of(const RunId& id, std::int64_t asked, std::int64_t settings, std::int64_t image_set, std::int64_t seed) {
-  if (common_ && asked > 0 && asked <= before_->size()) return common_->number_of(asked - 1);
+  if (before_ && asked > 0 && asked <= before_->size()) return common_ ? common_->number_of(asked - 1) : asked - 1;
   return finder_.number_of(id, settings, [&] { return settings_.at(settings); }, image_set, seed);
 }
 
@@ -233,7 +233,7 @@ std::vector<LedgerRun> Ledger::runs_with(const std::set<std::string>& keys, bool
 void Ledger::for_each_row(const Plan& plan, const std::function<void(const RunRow&)>& visit) const {
   const bool same = state_->plan.get() == &plan || guarded(state_->file, [&] { return meta_where_known(state_->db, "plan") == plan.fingerprint(); });
   guarded(state_->file, [&] {
-    RowNumbers numbers(state_->db, same ? nullptr : state_->plan_of_rows(), plan);
+    RowNumbers numbers(state_->db, same ? &plan : state_->plan_of_rows(), plan);
     std::vector<std::int64_t> asked;
     SQLite::Statement row(state_->db, "SELECT id, asked, state, attempts, seconds, settings, image_set, seed, seal = " + seal_of_run() + " FROM runs");
     while (row.executeStep()) {
@@ -242,8 +242,7 @@ void Ledger::for_each_row(const Plan& plan, const std::function<void(const RunRo
       RunRow run{row.getColumn(0).getString(), row.getColumn(1).getInt64() - 1, row.getColumn(1).getInt64() > 0, static_cast<RunState>(std::min(state, kInQuarantine - 1)), state == kInQuarantine,
                  row.getColumn(3).getInt(), row.getColumn(4).getDouble()};
       if (run.was_asked) asked.push_back(run.number);
-      if (!same || run.number < 0)
-        run.number = numbers.of(run.id, row.getColumn(1).getInt64(), row.getColumn(5).getInt64(), row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
+      run.number = numbers.of(run.id, row.getColumn(1).getInt64(), row.getColumn(5).getInt64(), row.getColumn(6).getInt64(), row.getColumn(7).getInt64()).value_or(-1);
       visit(run);
     }
     check_asked(state_->db, std::move(asked));

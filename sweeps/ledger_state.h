@@ -71,7 +71,7 @@ class SettingsRows {
 /// Numbers in a plan of runs that have a row.
 class RowNumbers {
  public:
-  /// `before`: the plan by which rows are numbered so far; null: it is this one, or not known.
+  /// `before`: the plan by which rows are numbered so far; null: it is not known.
   RowNumbers(SQLite::Database&, const Plan* before, const Plan&);
   /// What the row says of the run: its id, its place in the plan so far (from 1; 0: none), the row of its settings.
   std::optional<std::int64_t> of(const RunId&, std::int64_t asked, std::int64_t settings, std::int64_t image_set, std::int64_t seed);

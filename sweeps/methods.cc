@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "runtime/words.h"
+#include "sweeps/cells.h"
 #include "sweeps/claim_words.h"
 #include "sweeps/condition.h"
 #include "sweeps/html.h"
@@ -15,16 +16,16 @@ namespace {
 
 struct Design {
   std::set<std::int64_t> units, replicates;
-  std::set<Condition> conditions;
+  std::size_t conditions = 0;
   std::set<Value> slow_weights;
 };
 
 Design design_of(const Rows& rows) {
   Design design;
+  design.conditions = Cells(rows).settings.size();
   for (const LedgerRun& run : rows.runs) {
     design.units.insert(unit_of(rows, run));
     design.replicates.insert(replicate_of(rows, run));
-    design.conditions.insert(condition_of(run.spec.settings, rows.axes));
     if (run.spec.settings.has("slow.weights")) design.slow_weights.insert(run.spec.settings.at("slow.weights"));
   }
   return design;
@@ -35,12 +36,11 @@ std::string paragraph(const std::string& text) { return "<p>" + text + "</p>\n";
 std::string design_text(const ReportSource& source, const Design& design) {
   const Rows& rows = source.rows;
   const std::string replicate = rows.unit == "seed" ? "image set" : "seed";
-  const std::string meaning = source.meaning.ends_with('.') ? source.meaning.substr(0, source.meaning.size() - 1) : source.meaning;
   std::string text = fmt::format(
-      "The study {}: {}. Each of {} is one of {} ({}), {} and {}.", escaped(source.study), escaped(meaning),
+      "The study {}: {}. Each of {} is one of {} ({}), {} and {}.", escaped(source.study), escaped(without_full_stop(source.meaning)),
       counted(rows.runs.size(), "run"), unit_words(rows.unit, design.units.size()),
       "the units of inference", counted(design.replicates.size(), replicate),
-      counted(design.conditions.size(), "condition"));
+      counted(design.conditions, "condition"));
   return text + (source.design.empty() ? "" : " " + escaped(source.design));
 }
 

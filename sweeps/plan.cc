@@ -29,13 +29,6 @@ Inputs inspect(const Definition& definition, const Settings& settings, std::int6
   }
 }
 
-// Of the key-th key of an axis of the product.
-const Value& value_at(const Definition& definition, std::size_t axis, std::size_t key, std::size_t place) {
-  if (axis < definition.grid.size()) return definition.grid[axis].values[place];
-  const Bundle& bundle = definition.bundles[axis - definition.grid.size()];
-  return bundle.axes[key].values[bundle.points[place][key]];
-}
-
 }  // namespace
 
 Plan::Plan(const Definition& definition) : definition_(definition), product_(definition), kept_(std::make_shared<KeptCells>(definition, product_)) {
@@ -199,11 +192,9 @@ RunId RunMaker::id_at(std::int64_t number) {
 
 RunId RunMaker::id_of(const RunPlace& place) { return run_id(keys_, place.seed, place.image_set, inputs_text_, text_); }
 
-// An axis may have very many values, so its places are found by that of one key.
-RunFinder::RunFinder(const Plan& plan) : plan_(plan), maker_(plan) {
-  for (std::size_t axis = 0; axis < plan.product().axes(); ++axis) axes_.push_back(places_of(axis));
-}
+RunFinder::RunFinder(const Plan& plan) : plan_(plan), maker_(plan) {}
 
+// An axis may have very many values, so its places are found by that of one key.
 RunFinder::Axis RunFinder::places_of(std::size_t axis) const {
   const Definition& definition = plan_.definition();
   const std::vector<std::string> keys = keys_of_axis(definition, axis);
@@ -227,7 +218,8 @@ const RunFinder::Places& RunFinder::places_like(const Axis& axis, const Settings
   return found == axis.with.end() ? first : found->second;
 }
 
-RunFinder::Places RunFinder::cells_like(const Settings& settings) const {
+RunFinder::Places RunFinder::cells_like(const Settings& settings) {
+  while (axes_.size() < plan_.product().axes()) axes_.push_back(places_of(axes_.size()));   // when the first is looked for
   Places cells = {0};
   for (std::size_t axis = 0; axis < axes_.size(); ++axis) {
     Places with;

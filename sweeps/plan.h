@@ -112,7 +112,7 @@ class RunFinder {
     Places all;                                                     // where it is by none
   };
   Axis places_of(std::size_t axis) const;
-  Places cells_like(const Settings&) const;                         // that are kept, and may have these settings
+  Places cells_like(const Settings&);                               // that are kept, and may have these settings
   const Places& places_like(const Axis&, const Settings&) const;
 
   const Plan& plan_;

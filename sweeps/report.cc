@@ -75,8 +75,12 @@ void write_tables(const std::map<std::string, std::function<Table()>>& tables, c
   prepare_folder(folder);
   std::vector<std::string> names;
   for (const auto& [name, table] : tables) names.push_back(name);
-  side_by_side(names.size(), kMostTables, [&](std::size_t i) { write_durably(folder / (names[i] + ".csv"), csv(tables.at(names[i])())); });
-  for (const char* name : {"claims", "conditions"}) write_durably(folder / (std::string(name) + ".md"), markdown(tables.at(name)()));
+  side_by_side(names.size(), kMostTables, [&](std::size_t i) {
+    const std::string& name = names[i];
+    const Table table = tables.at(name)();
+    write_durably(folder / (name + ".csv"), csv(table));
+    if (name == "claims" || name == "conditions") write_durably(folder / (name + ".md"), markdown(table));
+  });
 }
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include "launch/watchdog.h"
 #include "runtime/error.h"
 #include "runtime/failure.h"
-#include "runtime/host_memory.h"
 #include "runtime/mpi_world.h"
 #include "runtime/settings.h"
 #include "sweeps/study.h"
@@ -142,7 +141,8 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace palimpsest
 
-int main(int argc, char** argv) {
-  palimpsest::share_memory_between_threads();
-  return palimpsest::main_of(argc, argv);
-}
+// Read by jemalloc before main: also what a large tensor took stays with the process (runtime/host_memory.h).
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "oversize_threshold:0";
+
+int main(int argc, char** argv) { return palimpsest::main_of(argc, argv); }

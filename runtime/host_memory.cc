@@ -1,12 +1,14 @@
 #include "runtime/host_memory.h"
 
-#include <malloc.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <fstream>
 #include <limits>
 #include <optional>
 #include <string>
+
+extern "C" __attribute__((weak)) int mallctl(const char* name, void* old, size_t* old_length, void* value, size_t length);   // jemalloc's
 
 namespace palimpsest {
 namespace {
@@ -37,11 +39,15 @@ std::uint64_t peak_memory() { return number_in("/proc/self/status", "VmHWM:").va
 
 void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
-void share_memory_between_threads() { mallopt(M_ARENA_MAX, 1); }
-
+// Arenas that are there (4096: all of them), and those that will be.
 void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ssize_t never = -1;
+  if (mallctl)
+    for (const char* name : {"arena.4096.dirty_decay_ms", "arenas.dirty_decay_ms"}) mallctl(name, nullptr, nullptr, &never, sizeof never);
+}
+
+void give_back_freed_memory() {
+  if (mallctl) mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);
 }
 
 std::uint64_t available_memory(const std::filesystem::path& root) {

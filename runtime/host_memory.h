@@ -13,11 +13,10 @@ std::uint64_t available_memory(const std::filesystem::path& root = "/");
 std::uint64_t peak_memory();
 void forget_peak_memory();
 
-/// Threads that begin from now on take memory from one place: one of a thread's own gives large blocks back whenever they are freed.
-void share_memory_between_threads();
-
-/// From now on large blocks that are freed stay with this process: each step asks for the same ones again, and pages fresh from the system cost
-/// a sixth of a step's time.
+/// From now on blocks that are freed stay with this process: each step asks for the same ones again, and pages fresh from the system cost
+/// a sixth of a step's time. Both do nothing in a program that is not linked with jemalloc.
 void keep_freed_memory();
+/// Gives the system back what is freed by now.
+void give_back_freed_memory();
 
 }  // namespace palimpsest

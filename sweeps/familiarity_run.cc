@@ -1,6 +1,5 @@
 // A pack of familiarity runs at work: its steps, who leaves it when, what is saved.
 
-#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -195,7 +194,7 @@ std::uint64_t memory_of_run(const ProbedMemory& seen) {
 std::uint64_t probe_familiarity_memory(const RunSpec& run) {
   at::set_num_threads(1);
   keep_freed_memory();
-  malloc_trim(0);  // what the probe before left
+  give_back_freed_memory();  // of the probe before
   const auto device = compute_device();
   const auto peak = [&] { return device.is_cpu() ? peak_memory() : peak_memory(device); };
   if (device.is_cpu())

@@ -22,7 +22,7 @@ namespace palimpsest {
 /// Paired differences of conditions without an effect are symmetric, whatever the conditions' distribution. A claim
 /// without a baseline can be skewed: between its clips the bet is linear, so a mean of 0 keeps it fair but for the tails
 /// beyond 3 SD; small bets keep them seldom. Simulated over 60 units with a look at each, a nominal 5 % is 1 % for normal units
-/// and 3 % for exponential ones.
+/// and 3 % for exponential ones, but 8 % for log-normal ones of a skewness of 6.2.
 class ConfidenceSequence {
  public:
   /// Units in the order in which they came.

@@ -42,6 +42,23 @@ TEST_F(ASweep, KilledAtAnyPointLosesNothingAndDoublesNothing) {
   }
 }
 
+// Those around a send, with ranks to send to: rank 0 dies where it is the one that passes, the others where they do.
+TEST_F(ASweep, KilledAroundAMessageBetweenRanksLosesNothingAndDoublesNothing) {
+  ASSERT_EQ(Process(palimpsest_command(0, {"sweep", definition(), "--out", folder / "whole"}), folder / "log").wait(), 0);
+  const std::string whole = exported(folder / "whole");
+  for (const std::string point : {"before-order", "after-order", "order-received", "before-report", "inside-pack"}) {
+    const auto results = folder / point;
+    const auto command = palimpsest_command(3, {"sweep", definition(), "--out", results});
+    const int code = Process(command, folder / "log", {{{"PALIMPSEST_CRASH_AT", point}}, false, 0}).wait();
+    ASSERT_NE(code, 0) << point << " is not passed: " << read_file(folder / "log");
+    const auto done = runs_done(results);
+    ASSERT_EQ(Process(command, folder / "log").wait(), 0) << point << ": " << read_file(folder / "log");
+    EXPECT_EQ(exported(results), whole) << point;
+    EXPECT_TRUE(check_ledger(results).findings.empty()) << point;
+    std::printf("three ranks killed at %s with %ld of 8 runs done: the same tables\n", point.c_str(), static_cast<long>(done));
+  }
+}
+
 TEST_F(ASweep, IsRefusedACrashPointThatIsNone) { EXPECT_EQ(sweep(folder / "out", "after-lunch"), 2); }
 
 }  // namespace

@@ -32,10 +32,10 @@ struct AFailingDisk : testing::TestWithParam<Kind> {
   TemporaryFolder folder;
   std::filesystem::path results = folder / "out";
 
-  // Runs of no time, one pack each, so that commits are many and small.
+  // Runs of no time, few in a pack, so that commits are many and small; saved at each step.
   std::string definition() {
     const auto file = folder / "sweep.toml";
-    std::ofstream(file) << "study = \"planted\"\nname = \"failing\"\n[packs]\nsize = 2\n[sweep]\nimage_sets = 3\nseeds = 2\n";
+    std::ofstream(file) << "study = \"planted\"\nname = \"failing\"\n[planted]\nsteps = 2\n[packs]\nsize = 2\nsnapshot_every = 0\n[sweep]\nimage_sets = 3\nseeds = 2\n";
     return file;
   }
   int sweep(const std::filesystem::path& out, const std::string& fault) {
@@ -55,7 +55,7 @@ struct AFailingDisk : testing::TestWithParam<Kind> {
 
 std::vector<long> places(long calls) {
   const char* text = std::getenv("PALIMPSEST_FAULTS");
-  const long step = text && std::string(text) == "all" ? 1 : std::max(1L, calls / 3);
+  const long step = text && std::string(text) == "all" ? 1 : std::max(1L, calls / 2);
   std::vector<long> out;
   for (long n = 1; n <= calls; n += step) out.push_back(n);
   return out;
@@ -84,8 +84,13 @@ TEST_P(AFailingDisk, EndsTheSweepWithASentenceAndTheSameCommandGoesOn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, AFailingDisk,
-                         testing::Values(Kind{"write", "ENOSPC", "ever"}, Kind{"write", "EIO", "once"}, Kind{"fsync", "EIO", "once"}, Kind{"fsync", "EIO", "ever"},
-                                         Kind{"rename", "ENOSPC", "once"}),
+                         testing::ValuesIn([] {
+                           std::vector<Kind> kinds;
+                           for (const char* call : {"write", "fsync", "rename"})
+                             for (const char* error : {"ENOSPC", "EIO"})
+                               for (const char* how : {"once", "ever"}) kinds.push_back({call, error, how});
+                           return kinds;
+                         }()),
                          [](const auto& kind) { return std::string(kind.param.name) + kind.param.error + kind.param.how; });
 
 // A real one: a file system of some hundred kilobytes, in a mount namespace of its own.

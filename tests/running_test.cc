@@ -79,6 +79,25 @@ TEST_F(Running, GoesOnWithTheOthersWhereAWorkerIsKilled) {
   EXPECT_EQ(exported(out), whole);
 }
 
+TEST_F(Running, GoesOnFromTheSnapshotOfAWorkerThatIsKilled) {
+  const std::string file = definition(0.1, "", "size = 3\nsnapshot_every = 0.2\n", 3);
+  const std::string whole = undisturbed(file);
+  Process launcher(launch_command(kRanks, words(file, out)), log());
+  const auto ranks = ranks_at_work(launcher);
+  ASSERT_EQ(ranks.size(), 3u);
+  const auto saved = [&] {
+    std::size_t count = 0;
+    if (std::filesystem::exists(out / "snapshots"))
+      for (const auto& entry : std::filesystem::directory_iterator(out / "snapshots")) count += entry.path().extension() == ".safetensors";
+    return count;
+  };
+  ASSERT_TRUE(wait_until([&] { return saved() == kRanks; })) << said();   // of each pack the run that is at work
+  kill(ranks[1], SIGKILL), kill(ranks[2], SIGKILL);
+  EXPECT_EQ(launcher.wait(), 0) << said();
+  EXPECT_TRUE(std::regex_search(read_file(out / "log.jsonl"), std::regex("goes on from step [1-9]"))) << said();
+  EXPECT_EQ(exported(out), whole);
+}
+
 TEST_F(Running, TakesAWorkerThatDoesNotMoveForLost) {
   const std::string file = definition(0.02);
   const std::string whole = undisturbed(file);
@@ -92,7 +111,7 @@ TEST_F(Running, TakesAWorkerThatDoesNotMoveForLost) {
   EXPECT_EQ(exported(out), whole);
 }
 
-// Six of the 24 runs kill the rank they are on, rank 0 among them: the world is started again and again, until those and no others are set apart.
+// Two of the 24 runs kill the rank they are on, rank 0 among them: the world is started again and again, until those and no others are set apart.
 TEST_F(Running, FindsRunsThatKillTheirWorkersAndFinishesAllOthers) {
   const auto broken = folder / "broken";
   std::ofstream(broken) << "x";
@@ -106,8 +125,8 @@ TEST_F(Running, FindsRunsThatKillTheirWorkersAndFinishesAllOthers) {
   }
   std::printf("%d in quarantine, %d done\n", static_cast<int>(quarantined), static_cast<int>(done));
   EXPECT_EQ(Process(palimpsest_command(0, words(file, out)), log()).wait(), 1) << said();
-  EXPECT_EQ(quarantined + done, 24);
-  EXPECT_GT(quarantined, 0);
+  EXPECT_EQ(quarantined, 2) << "one that does not kill was taken for one that does";
+  EXPECT_EQ(done, 22);
   EXPECT_EQ(Process(palimpsest_command(0, {"status", out}), folder / "status").wait(), 0);
   EXPECT_THAT(read_file(folder / "status"), HasSubstr("in quarantine"));
   EXPECT_THAT(read_file(folder / "status"), HasSubstr("killed by signal 11 (segmentation fault)"));
@@ -192,7 +211,7 @@ struct StoppedInALongEpoch : Running {
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
     const auto told = std::chrono::steady_clock::now();
     process.send(SIGTERM);
-    EXPECT_EQ(process.wait(), 3) << said();
+    EXPECT_EQ(process.wait(10), 3) << said();
     std::printf("ended %.1f s after SIGTERM\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - told).count());
     return true;
   }

@@ -87,22 +87,21 @@ class Results:
             values.append(numbers)
         if axes is None:
             raise KeyError(f"no run has the metric {metric}. There are: {', '.join(self.metrics)}")
-        return Array(metric, np.stack(values), dict(axes), runs)
+        return Array(metric, np.stack(values), {name: list(labels) for name, labels in axes}, runs)
 
     def frame(self, metric):
-        """A pandas.DataFrame with one row a number: run, seed, image_set, the swept keys, the axes, value."""
+        """A pandas.DataFrame with one row a number, sorted by run: run, seed, image_set, the swept keys, the axes, value."""
         import pandas
 
-        parts = []
+        by_axes = {}
         for run, axes, numbers in self._measured(metric):
-            columns = {key: value for key, value in run.items() if key != "state"}
-            places = np.indices(numbers.shape).reshape(numbers.ndim, -1)
-            for (axis, labels), place in zip(axes, places):
-                columns[axis] = np.array([_number(label) for label in labels], dtype=object)[place]
-            parts.append(pandas.DataFrame(columns | {"value": numbers.ravel()}, index=range(numbers.size)))
-        if not parts:
+            by_axes.setdefault(axes, []).append((run, numbers))
+        if not by_axes:
             raise KeyError(f"no run has the metric {metric}. There are: {', '.join(self.metrics)}")
-        return pandas.concat(parts, ignore_index=True).infer_objects()
+        parts = [_tidy(axes, measured) for axes, measured in by_axes.items()]
+        if len(parts) == 1:
+            return parts[0]
+        return pandas.concat(parts).sort_values("id", kind="stable", ignore_index=True)
 
     def to_parquet(self, metric, file):
         """The frame as Parquet (needs pyarrow)."""
@@ -118,10 +117,26 @@ class Results:
                 "JOIN shapes ON shapes.id = shape WHERE metrics.name = ?", (metric,)):
                 if identity in wanted:
                     found[identity] = (axes, numbers)
+        parsed = {}
         for identity in sorted(found):
-            axes = [(axis["name"], axis["labels"]) for axis in json.loads(found[identity][0])]
-            shape = [len(labels) for _, labels in axes]
-            yield wanted[identity], axes, np.frombuffer(found[identity][1], "<f4").reshape(shape)
+            text, numbers = found[identity]
+            if text not in parsed:
+                parsed[text] = tuple((axis["name"], tuple(axis["labels"])) for axis in json.loads(text))
+            axes = parsed[text]
+            yield wanted[identity], axes, np.frombuffer(numbers, "<f4").reshape([len(labels) for _, labels in axes])
+
+
+def _tidy(axes, measured):
+    """Runs that have the same axes."""
+    import pandas
+
+    values = np.stack([numbers for _, numbers in measured])
+    runs = pandas.DataFrame([{key: value for key, value in run.items() if key != "state"} for run, _ in measured])
+    frame = runs.loc[runs.index.repeat(values[0].size)].reset_index(drop=True)
+    places = np.unravel_index(np.arange(values[0].size), values.shape[1:]) if axes else ()
+    for (axis, labels), place in zip(axes, places):
+        frame[axis] = np.tile(np.array([_number(label) for label in labels], dtype=object)[place], len(measured))
+    return frame.assign(value=values.ravel()).infer_objects()
 
 
 def _open(folder):

@@ -7,7 +7,7 @@
 # A run is one step of the study `planted` and leaves two measurements. The peers' tasks leave nothing but that they are done.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-runs=${1:-200000} large=${2:-2000000}
+runs=${1:-200000} large=${2:-10000000}
 program=$root/build/palimpsest
 "$root/launch/build.sh" palimpsest >/dev/null
 scratch=$(mktemp -d); trap 'rm -rf "$scratch"' EXIT
@@ -24,8 +24,7 @@ sweep = { image_sets = $(( $2 / 100 )), seeds = 100, max_runs = 100000000 }
 TOML
 }
 
-# Seconds of a command and its largest process, in kB.
-measured() {
+measured() { # COMMAND: $seconds
   local start; start=$(date +%s.%N)
   "$@" >"$scratch/said" 2>&1 || { tail -5 "$scratch/said" >&2; return 1; }
   seconds=$(awk -v a="$(date +%s.%N)" -v b="$start" 'BEGIN { print a - b }')
@@ -46,15 +45,32 @@ done
 definition rows "$(( runs / 20 ))" 64 100
 measured "$program" launch -n 2 sweep "$scratch/rows.toml" --out "$scratch/out-rows"
 seconds=$(ledger_seconds "$scratch/out-rows")
-printf 'measurements             %8d      %7.0f measurements/s of 600 numbers and 1, synchronous = FULL\n' "$(( runs / 10 ))" "$(per_second "$(( runs / 10 ))")"
+printf 'measurements             %8d      %7.0f measurements/s of 600 numbers and 1, synchronous = FULL: %.0f rows of the exported tables a second\n' "$(( runs / 10 ))" \
+  "$(per_second "$(( runs / 10 ))")" "$(per_second "$(( runs / 20 * 601 ))")"
 
 definition large "$large" 64 1
 measured "$program" plan "$scratch/large.toml"
 printf 'plan                     %8d runs  %7.2f s\n' "$large" "$seconds"
+# The largest a process ever was, after four seconds at work, in bytes: what waits takes of it is told by the difference to a sweep of few runs.
+largest_of() { # NAME SIZE: stopped within four seconds
+  python3 - "$program" "$scratch/$1.toml" "$scratch/out-$1" <<'PY'
+import resource, signal, subprocess, sys, time
+process = subprocess.Popen([sys.argv[1], "sweep", sys.argv[2], "--out", sys.argv[3]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+try:
+    process.wait(4)
+except subprocess.TimeoutExpired:
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+PY
+}
+definition small 200000 64 1
+small=$(largest_of small)
 # Seconds from the command to the first pack that is in the ledger; then it is stopped within four, with a part of the runs done, and resumed.
 for _ in 1 2; do
   start=$(date +%s.%N)
-  timeout --signal=TERM --kill-after=60 4 "$program" sweep "$scratch/large.toml" --out "$scratch/out-large" >"$scratch/said" 2>&1 || true
+  bytes=$(largest_of large)
+  awk -v a="$bytes" -v b="$small" -v n="$large" 'BEGIN { printf "memory                   %8d runs  %7.1f bytes a waiting run (%.0f MB, %.0f MB with 200000 runs)\n", n, (a - b) / n, a / 1e6, b / 1e6 }'
   python3 - "$scratch/out-large/ledger.sqlite" "$start" "$large" <<'PY'
 import sqlite3, sys
 ledger = sqlite3.connect(sys.argv[1])

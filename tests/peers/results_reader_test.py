@@ -1,7 +1,9 @@
 """The Python reader gives what `export` gives, from the ledger alone."""
 
 import csv
+import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -77,13 +79,40 @@ class Reader(unittest.TestCase):
         self.assertEqual(len(twice.runs()), 12)
 
     def test_gives_a_tidy_frame(self):
-        try:
-            import pandas  # noqa: F401
-        except ImportError:
-            self.skipTest("there is no pandas")
         frame = self.results.frame("planted.score")
-        self.assertEqual(len(frame), self.results.array("planted.score").values.size)
         self.assertLess({"id", "seed", "image_set", "planted.condition", "epoch", "value"}, set(frame.columns))
+        with open(self.folder / "tables" / "planted.score.csv", newline="") as file:
+            exported = list(csv.DictReader(file))
+        self.assertEqual(list(frame["id"]), [row["run"] for row in exported])
+        for axis in ("epoch", "value"):
+            np.testing.assert_allclose(frame[axis], [float(row[axis]) for row in exported], rtol=1e-6)
+        self.assertEqual(list(frame["images"]), [row["images"] for row in exported])
+
+    def test_gives_a_frame_of_runs_that_measured_on_different_axes(self):
+        longer = self.folder / "longer"
+        palimpsest("sweep", self.folder / "sweep.toml", "--out", longer, "--set", "sweep.grid.\"planted.steps\"=[10,20]")
+        results = Results(longer)
+        with self.assertRaisesRegex(ValueError, "different axes; use frame"):
+            results.array("loss")
+        frame = results.frame("loss")
+        self.assertEqual(frame.groupby("planted.steps")["value"].count().to_dict(), {10: 120, 20: 240})
+        self.assertTrue(frame["id"].is_monotonic_increasing)
+
+    def test_writes_the_frame_as_parquet(self):
+        import pandas
+
+        self.results.to_parquet("planted.score", self.folder / "score.parquet")
+        pandas.testing.assert_frame_equal(pandas.read_parquet(self.folder / "score.parquet"), self.results.frame("planted.score"))
+
+    def test_is_installed_by_pip(self):
+        with tempfile.TemporaryDirectory() as holder:
+            copy = Path(holder) / "python"
+            shutil.copytree(Path(__file__).resolve().parents[2] / "sweeps" / "python", copy)
+            subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", f"{holder}/venv"], check=True)
+            subprocess.run([f"{holder}/venv/bin/pip", "install", "-q", "--no-deps", str(copy)], check=True)
+            said = subprocess.run([f"{holder}/venv/bin/python", "-c", "import palimpsest_results; print(palimpsest_results.__file__)"],
+                                  check=True, capture_output=True, text=True, env={"PYTHONPATH": ":".join(p for p in sys.path if p.endswith("site-packages"))})
+            self.assertIn(f"{holder}/venv", said.stdout)
 
     def test_says_what_is_not_there(self):
         with self.assertRaisesRegex(FileNotFoundError, "no sweep's results"):

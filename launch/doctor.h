@@ -10,7 +10,7 @@ namespace palimpsest {
 // What `palimpsest doctor` looks at, each in a file of its own. Nothing is left behind.
 
 std::vector<Finding> examine_processor();  // cores, control group, memory
-std::vector<Finding> examine_devices();    // GPUs, their driver against LibTorch's CUDA, NCCL
+std::vector<Finding> examine_devices();    // GPUs, their driver against LibTorch's CUDA, NCCL and its rate
 std::vector<Finding> examine_mpi();        // which, threads, whether it survives a lost process, whether it starts
 std::vector<Finding> examine_disk(
     const std::filesystem::path& results);    // of the results folder: kind, commits, locks, room

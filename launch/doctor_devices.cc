@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 
+#include "launch/all_reduce_trial.h"
 #include "launch/doctor.h"
 #include "runtime/cuda_driver.h"
 #include "runtime/words.h"
@@ -104,11 +105,14 @@ Finding nccl_found(std::size_t gpus) {
 }  // namespace
 
 std::vector<Finding> examine_devices() {
+  const auto trial = try_all_reduce();
   const CudaDriver driver;
   if (!driver.there())
     return {{"devices", Grade::kGood, "no NVIDIA driver", "work runs on the processor", {}}, torch_found()};
   const Devices devices = devices_of(driver);
-  return {devices_found(devices), torch_found(), nccl_found(devices.names.size())};
+  std::vector<Finding> all = {devices_found(devices), torch_found(), nccl_found(devices.names.size())};
+  if (trial) all.push_back(all_reduce_found(*trial));
+  return all;
 }
 
 }  // namespace palimpsest

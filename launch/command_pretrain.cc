@@ -20,6 +20,7 @@
 #include "runtime/host_cores.h"
 #include "runtime/log.h"
 #include "runtime/mpi_world.h"
+#include "runtime/step_graph.h"
 #include "runtime/words.h"
 
 namespace palimpsest {
@@ -29,7 +30,7 @@ struct Arguments {
   std::shared_ptr<DefinitionArgument> definition;
   std::filesystem::path out, timeline;
   std::string device = "auto", communicator = "auto";
-  bool accept_changes = false;
+  bool accept_changes = false, cuda_graphs = false;
 };
 
 // The ranks of a host share its cores; OMP_NUM_THREADS, where it is set, has the word.
@@ -41,6 +42,13 @@ int threads_of_rank(const MpiWorld& world) {
 std::string build_of_program() {
   auto facts = provenance(/*ranks=*/0);
   return facts["commit"] + ", " + facts["build"];
+}
+
+MakeStepRecorder recorder(bool cuda_graphs, bool leads) {
+  if (!cuda_graphs) return {};
+  if (compute_device().is_cuda()) return [] { return step_recorder(compute_device()); };
+  if (leads) log().warn("--cuda-graphs records nothing on the CPU; --device cuda computes steps on a GPU.");
+  return {};
 }
 
 // All ranks' spans in one file, written by the first.
@@ -64,6 +72,7 @@ int run(const Arguments& arguments, MpiWorld& world) {
   if (!world.any_thread())
     throw InputError("this MPI library lets only the first thread of a process communicate, but training computes in that one meanwhile. Use another MPI (Open MPI and MPICH will do).");
   use_device(arguments.device, world.local_rank());
+  record_steps_on_gpus(arguments.cuda_graphs);
   const auto ranks = communicator_named(arguments.communicator, world);
   agree(*ranks, [&] {
     if (world.rank() != 0) return;
@@ -77,6 +86,7 @@ int run(const Arguments& arguments, MpiWorld& world) {
                                                   .accept_changes = arguments.accept_changes,
                                                   .timeline = arguments.timeline.empty() ? nullptr : &timeline,
                                                   .device = compute_device(),
+                                                  .recorder = recorder(arguments.cuda_graphs, world.rank() == 0),
                                                   .build = build_of_program()});
   if (!arguments.timeline.empty()) write_timeline(arguments.timeline, timeline, *ranks);
   if (world.rank() == 0) print(result, arguments.out);
@@ -91,6 +101,7 @@ Run add_pretrain(CommandLine& command) {
   add_out(command, arguments->out, "folder for weights.safetensors, checkpoints, pictures and losses.csv; one that holds a run goes on with it")->required();
   command.add_flag("--accept-changes", arguments->accept_changes, "go on with a run although its settings were others, e.g. a lower learning rate after it diverged");
   add_device(command, arguments->device, "what is trained on");
+  add_cuda_graphs(command, arguments->cuda_graphs);
   std::vector<std::string> kinds;
   for (const auto& kind : communicators()) kinds.push_back(kind.name + ", " + kind.meaning);
   command.add_option("--communicator", arguments->communicator, "how ranks speak to each other: " + joined(kinds, "; "))->type_name("NAME")->capture_default_str();

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "models/image_streams.h"
 #include "models/model_settings.h"
 #include "models/objective.h"
 
@@ -17,6 +18,8 @@ class Autoencoder : public Objective {
         l1_(settings.number("objective.l1")) {}
 
   at::Tensor loss(const Batch& batch) const override { return error(reconstruct(batch), batch); }
+
+  Drawn draw(const Batch& batch) const override { return {.dropout = decoder_.draw_dropout(dropout_streams(batch), 1, batch.images.size(0))}; }
 
   std::map<std::string, double> baselines(const Batch& batch) const override {
     return {{kMeanColour, error(batch.images.mean({2, 3}, true).expand_as(batch.images), batch).item<double>()}};
@@ -35,10 +38,9 @@ class Autoencoder : public Objective {
   at::Tensor reconstruct(const Batch& batch) const {
     auto tokens = encoder_.embed(batch.images.unsqueeze(0));
     for (std::int64_t layer = 0; layer < weights_.config.depth; ++layer) tokens = encoder_.block(layer, tokens);
-    std::vector<RandomStream> drop;
-    if (batch.training)
-      for (const RandomStream& stream : batch.streams) drop.push_back(stream.child(purpose("dropout")));
-    return unpatchify(decoder_.forward(tokens.slice(2, 1), drop).sigmoid(), weights_.config.patch)[0];
+    const auto patches = tokens.slice(2, 1);
+    const auto guess = batch.drawn ? decoder_.forward(patches, batch.drawn->dropout) : decoder_.forward(patches, dropout_streams(batch));
+    return unpatchify(guess.sigmoid(), weights_.config.patch)[0];
   }
 
   at::Tensor error(const at::Tensor& guess, const Batch& batch) const {

@@ -50,6 +50,12 @@ class Contrastive : public Objective {
     return contrast_loss(mine, all, batch.gather ? batch.first : 0, scale(), batch.global_size);
   }
 
+  // How many images lose their colour or are blurred differs from batch to batch; views are of one shape.
+  Drawn draw(const Batch& batch) const override {
+    const auto both = views(batch);
+    return {.views = both.first, .second = both.second};
+  }
+
   std::map<std::string, double> baselines(const Batch& batch) const override {
     const auto both = views(batch);
     const auto flat = [](const at::Tensor& images) {
@@ -81,6 +87,7 @@ class Contrastive : public Objective {
   using Views = std::pair<at::Tensor, at::Tensor>;  // [B, 3, S, S] each
 
   static Views views(const Batch& batch) {
+    if (batch.drawn) return {batch.drawn->views, batch.drawn->second};
     return {change_colours(batch.images, children(batch.streams, "colours")),
             change_colours(batch.second, children(batch.streams, "second colours"))};
   }

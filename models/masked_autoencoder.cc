@@ -42,6 +42,12 @@ class MaskedAutoencoder : public Objective {
     return masked_error(predict(batch, mask), batch, mask);
   }
 
+  Drawn draw(const Batch& batch) const override {
+    const auto mask = mask_of(batch);
+    const auto there = [&](const at::Tensor& numbers) { return numbers.to(batch.images.device()); };
+    return {.mask = {there(mask.kept), there(mask.masked), there(mask.place)}, .dropout = decoder_.draw_dropout(dropout_streams(batch), 1, batch.images.size(0))};
+  }
+
   std::map<std::string, double> baselines(const Batch& batch) const override {
     const auto mask = mask_of(batch);
     const auto patches = pixels(batch);                                                        // [1, B, N, 3 P]
@@ -70,7 +76,9 @@ class MaskedAutoencoder : public Objective {
   }
 
  private:
-  PatchMask mask_of(const Batch& batch) const { return draw_patch_mask(children(batch.streams, "mask"), weights_.config.patches(), share_); }
+  PatchMask mask_of(const Batch& batch) const {
+    return batch.drawn ? batch.drawn->mask : draw_patch_mask(children(batch.streams, "mask"), weights_.config.patches(), share_);
+  }
 
   at::Tensor pixels(const Batch& batch) const { return pixel_patches(batch.images.unsqueeze(0), weights_.config.patch); }
 
@@ -79,13 +87,13 @@ class MaskedAutoencoder : public Objective {
   // [1, B, N, 3 P] in the target's space.
   at::Tensor predict(const Batch& batch, const PatchMask& mask) const {
     const auto B = batch.images.size(0);
-    const auto class_and_kept = at::cat({at::zeros({B, 1}, at::kLong), mask.kept + 1}, 1);
+    const auto class_and_kept = at::cat({at::zeros({B, 1}, mask.kept.options()), mask.kept + 1}, 1);
     auto tokens = choose_tokens(encoder_.embed(batch.images.unsqueeze(0)), class_and_kept);    // [1, B, 1 + K, C]
     for (std::int64_t layer = 0; layer < weights_.config.depth; ++layer) tokens = encoder_.block(layer, tokens);
     const auto seen = decoder_.embed(tokens.slice(2, 1));                                       // [1, B, K, D]
     const auto unseen = decoder_.mask_token().value.view({1, 1, 1, -1}).expand({1, B, mask.masked.size(1), -1});
     const auto all = choose_tokens(at::cat({seen, unseen}, 2), mask.place);                     // [1, B, N, D], each where it belongs
-    const auto guess = decoder_.pixels(decoder_.decode(all, batch.training ? children(batch.streams, "dropout") : std::vector<RandomStream>{}));
+    const auto guess = decoder_.pixels(batch.drawn ? decoder_.decode(all, batch.drawn->dropout) : decoder_.decode(all, dropout_streams(batch)));
     return normalise_ ? guess : guess.sigmoid();
   }
 

@@ -1,5 +1,6 @@
 #include "models/objective.h"
 
+#include "models/image_streams.h"
 #include "runtime/named.h"
 
 namespace palimpsest {
@@ -10,6 +11,10 @@ double training_flops(const Parameters& parameters, double tokens, std::int64_t 
   double numbers = 0;
   for (const auto& [name, parameter] : parameters) numbers += static_cast<double>(parameter.value.numel());
   return 6 * numbers * tokens + 12 * static_cast<double>(depth) * tokens * tokens * static_cast<double>(width);
+}
+
+std::vector<RandomStream> dropout_streams(const Batch& batch) {
+  return batch.training ? children(batch.streams, "dropout") : std::vector<RandomStream>{};
 }
 
 const std::vector<const ObjectiveInfo*>& objectives() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/drawn.h"
 #include "models/slow_weights.h"
 #include "runtime/settings.h"
 
@@ -22,6 +23,7 @@ struct Batch {
   bool training = false;                 // with dropout
   /// Of these images' rows [B, D] those of all [global_size, D], with their gradients (models/gathering.h); empty: these are all there are.
   std::function<at::Tensor(const at::Tensor&)> gather = {};
+  std::shared_ptr<Drawn> drawn = {};     // by Objective::draw for these images; empty: the loss draws as it goes
 };
 
 /// What pretraining minimises, and the slow weights it is minimised over. Every number is this rank's share: the shares of all ranks add
@@ -33,6 +35,8 @@ class Objective {
   const SlowWeights& weights() const { return weights_; }
 
   virtual at::Tensor loss(const Batch&) const = 0;   // a scalar with its gradient
+  /// What the loss of this batch draws from its streams: with it there, the loss is the same work for every batch of as many images.
+  virtual Drawn draw(const Batch&) const = 0;
   /// The loss of predictions that need no network: what training must at least beat.
   virtual std::map<std::string, double> baselines(const Batch&) const = 0;
   /// What a person looks at, each [B, 3, S, S]: input, what the network sees of it (where that is less), reconstruction.
@@ -49,6 +53,9 @@ class Objective {
 
 /// What a transformer's training costs: 6 x parameters x tokens + 12 x depth x tokens^2 x width.
 double training_flops(const Parameters&, double tokens, std::int64_t depth, std::int64_t width);
+
+/// Of each image, for a decoder that drops while it trains; else none.
+std::vector<RandomStream> dropout_streams(const Batch&);
 
 /// One line of the list. A new objective is a file that defines one of these, and its name in objective.cc.
 struct ObjectiveInfo {

@@ -4,7 +4,6 @@
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -12,15 +11,14 @@
 #include <numeric>
 #include <utility>
 
-#include "models/batch_loader.h"
 #include "models/first_not_finite.h"
 #include "models/objective.h"
 #include "models/picture_grid.h"
+#include "models/pretrain_options.h"
 #include "models/pretraining_images.h"
 #include "models/replicas.h"
 #include "models/run_facts.h"
 #include "models/schedule.h"
-#include "models/sharded_training.h"
 #include "models/training_events.h"
 #include "models/validation.h"
 #include "runtime/agree.h"
@@ -44,63 +42,6 @@ constexpr std::int64_t kPictures = 8;
 constexpr std::int64_t kSoon = 20;   // steps: a run that diverges so soon after it went on had diverged before
 constexpr const char* kLossesHeader = "step,loss,validation,learning_rate\n";
 
-Precision precision_of(const Settings& settings) { return precision_named(settings.string("training.precision")); }
-
-void refuse_unsupported(const Settings& settings, const Communicator& world, at::Device device) {
-  refuse_tf32_on_cpu("training.precision", precision_of(settings), device);
-  const std::int64_t parts = world.world_size() * settings.integer("training.accumulate");
-  if (settings.integer("training.batch") < parts)
-    throw InputError(fmt::format("training.batch = {} leaves some of {} ranks without an image in some of {} parts. Raise it, start fewer ranks, or lower training.accumulate.",
-                                 settings.integer("training.batch"), world.world_size(), settings.integer("training.accumulate")));
-  if (settings.number("training.crop_smallest") > settings.number("training.crop_largest"))
-    throw InputError(fmt::format("training.crop_smallest = {} is more than training.crop_largest = {}. Exchange them.",
-                                 settings.number("training.crop_smallest"), settings.number("training.crop_largest")));
-}
-
-// A quarter of the rank's cores, or all but one where a GPU computes: ranks of one machine have shared those out already.
-int loader_threads(const Settings& settings, int cores, at::Device device) {
-  const auto asked = static_cast<int>(settings.integer("training.loader_threads"));
-  return asked > 0 ? asked : std::max(1, device.is_cpu() ? cores / 4 : cores - 1);
-}
-
-CropRange crop_range(const Settings& settings) {
-  return {.smallest = settings.number("training.crop_smallest"),
-          .largest = settings.number("training.crop_largest"),
-          .aspect = settings.number("training.crop_aspect"),
-          .flip = settings.flag("training.flip")};
-}
-
-BatchLoader::Options loader_options(const Settings& settings, const Objective& objective, const Communicator& world, const PretrainOptions& options) {
-  return {.seed = static_cast<std::uint64_t>(settings.integer("training.seed")),
-          .batch = settings.integer("training.batch"),
-          .side = static_cast<int>(objective.weights().config.side),
-          .crop = crop_range(settings),
-          .rank = world.rank(),
-          .world_size = world.world_size(),
-          .threads = loader_threads(settings, options.threads, options.device),
-          .views = objective.compares_images() ? 2 : 1,
-          .pinned = options.device.is_cuda()};
-}
-
-AdamW::Options adamw_options(const Settings& settings) {
-  return {.learning_rate = {settings.number("training.learning_rate")},
-          .weight_decay = {settings.number("training.weight_decay")},
-          .beta1 = settings.number("training.beta1"),
-          .beta2 = settings.number("training.beta2")};
-}
-
-at::ScalarType type_of_compute(const Settings& settings) { return precision_of(settings) == Precision::kBFloat16 ? at::kBFloat16 : at::kFloat; }
-
-ShardedTraining::Options sharding_options(const Settings& settings, at::Device device) {
-  return {.strategy = strategy_named(settings.string("sharding.strategy")),
-          .within_node = settings.string("sharding.group") == "node",
-          .recompute = settings.flag("training.recompute"),
-          .compute = type_of_compute(settings),
-          .device = device,
-          .accumulate = settings.integer("training.accumulate"),
-          .adamw = adamw_options(settings)};
-}
-
 class Pretraining {
  public:
   Pretraining(const Settings& settings, Communicator& world, CommunicationThread& thread, const PretrainOptions& options, const PretrainingImages& images,
@@ -109,7 +50,7 @@ class Pretraining {
         world_(world),
         options_(options),
         replicas_(replicas),
-        training_(replicas, world, thread, sharding_options(settings, options.device)),
+        training_(replicas, world, thread, sharding_options(settings, world, options)),
         state_(training_.state()),
         loader_(*images.training, loader_options(settings, replicas.first(), world, options)),
         validation_(images.validation, settings.integer("training.batch"), world, replicas.crew(),
@@ -219,10 +160,10 @@ class Pretraining {
   float step() {
     const double waited = loader_.waited();
     const Batch batch = on_device(loader_.batch(state_.step));
-    const double share = training_.backward(batch);
+    training_.backward(batch);
     // What must be decided by all alike: one small collective.
     const auto votes = checkpoints_.votes();
-    const auto sums = sum_over_ranks(world_, {share, options_.should_stop && options_.should_stop() ? 1.0 : 0.0, checkpoint_due() ? 1.0 : 0.0,
+    const auto sums = sum_over_ranks(world_, {training_.loss(), options_.should_stop && options_.should_stop() ? 1.0 : 0.0, checkpoint_due() ? 1.0 : 0.0,
                                               votes.written, votes.failed, training_.squares()});
     const auto loss = static_cast<float>(sums[0]);
     const bool stop = sums[1] > 0, due = sums[2] > 0;
@@ -388,17 +329,6 @@ class Pretraining {
   Clock::time_point written_ = Clock::now(), recorded_ = written_;   // the last checkpoint, the last step
   std::future<void> drawn_;                           // the last pictures, once they are on disk
 };
-
-// Several threads would need a row each to gather blocks into.
-int threads_of_rank(const Settings& settings, const Communicator& world, const PretrainOptions& options) {
-  if (!options.device.is_cpu()) return 1;
-  const int wanted = options.threads;
-  const auto images = settings.integer("training.batch") / world.world_size() / settings.integer("training.accumulate");
-  if (settings.string("sharding.strategy") != "full") return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, images)));
-  if (wanted > 1 && world.rank() == 0)
-    log().info("sharding.strategy = \"full\" computes on one thread a rank, not on {}. Start as many ranks as there are cores.", wanted);
-  return 1;
-}
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 
 #include "runtime/communicator.h"
 #include "runtime/settings.h"
+#include "runtime/step_graph.h"
 #include "runtime/timeline.h"
 
 namespace palimpsest {
@@ -24,6 +25,7 @@ struct PretrainOptions {
   bool accept_changes = false;                   // go on with a run whose settings were others
   Timeline* timeline = nullptr;                  // where what this rank does is told
   at::Device device = at::kCPU;                  // of this rank, of one kind on all; on a GPU one thread computes
+  MakeStepRecorder recorder = {};                // of steps, where they can be recorded; empty: none is
   std::string build = {};                        // of the program: equal on all ranks
 };
 

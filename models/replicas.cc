@@ -13,7 +13,8 @@ Batch part_of(const Batch& whole, std::int64_t part, std::int64_t parts) {
           .streams = {whole.streams.begin() + first, whole.streams.begin() + end},
           .global_size = whole.global_size,
           .first = whole.first + first,
-          .training = whole.training};
+          .training = whole.training,
+          .drawn = parts == 1 ? whole.drawn : nullptr};
 }
 
 Replicas::Replicas(const ObjectiveInfo& info, const Settings& settings, const RandomStream& initial, Communicator& world, int threads)
@@ -27,8 +28,8 @@ std::vector<SlowWeights*> Replicas::weights() {
   return all;
 }
 
-double Replicas::backward(const Batch& batch, const std::vector<BlockRunner*>& runners) {
-  std::vector<double> shares(objectives_.size());
+std::vector<at::Tensor> Replicas::backward(const Batch& batch, const std::vector<BlockRunner*>& runners) {
+  std::vector<at::Tensor> shares(objectives_.size());
   crew_.each([&](int thread) {
     const BlockRunnerScope scope(runners[thread]);
     Batch part = part_of(batch, thread, crew_.size());
@@ -36,13 +37,17 @@ double Replicas::backward(const Batch& batch, const std::vector<BlockRunner*>& r
     try {
       const at::Tensor loss = objectives_[thread]->loss(part);
       loss.backward();
-      shares[thread] = loss.item<double>();
+      shares[thread] = loss.detach();
     } catch (...) {
       gathering_.abandon();
       throw;
     }
   });
-  return std::accumulate(shares.begin(), shares.end(), 0.0);
+  return shares;
+}
+
+double sum_of(const std::vector<at::Tensor>& losses) {
+  return std::accumulate(losses.begin(), losses.end(), 0.0, [](double sum, const at::Tensor& loss) { return sum + loss.item<double>(); });
 }
 
 }  // namespace palimpsest

@@ -21,8 +21,8 @@ class Replicas {
   Crew& crew() { return crew_; }
   std::vector<SlowWeights*> weights();
 
-  /// This rank's share of the loss; its gradients appear at the parameters. `runners`: one for each thread.
-  double backward(const Batch&, const std::vector<BlockRunner*>& runners);
+  /// This rank's share of the loss, each thread's where it was computed; its gradients appear at the parameters. `runners`: one for each thread.
+  std::vector<at::Tensor> backward(const Batch&, const std::vector<BlockRunner*>& runners);
 
  private:
   std::vector<std::unique_ptr<Objective>> objectives_;
@@ -30,7 +30,10 @@ class Replicas {
   Gathering gathering_;
 };
 
-/// The part-th of so many parts of a batch.
+/// Waits for what is computed on another device.
+double sum_of(const std::vector<at::Tensor>& losses);
+
+/// The part-th of so many parts of a batch. What was drawn is of the whole.
 Batch part_of(const Batch& whole, std::int64_t part, std::int64_t parts);
 
 }  // namespace palimpsest

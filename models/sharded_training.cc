@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <numeric>
+
 #include "models/sharding_units.h"
 
 namespace palimpsest {
@@ -29,7 +31,9 @@ ShardedTraining::ShardedTraining(Replicas& replicas, Communicator& world, Commun
       units_(units_of_rank_0(replicas, world)),
       gradients_(units_, groups_, thread, options.strategy),
       weights_(units_, groups_, thread, options.compute, options.strategy != Strategy::kFull, options.device),
-      state_(units_, weights_, groups_, options.adamw) {
+      state_(units_, weights_, groups_, options.adamw),
+      backward_graph_(options.recorder ? options.recorder() : nullptr),
+      update_graph_(options.recorder ? options.recorder() : nullptr) {
   for (int copy = 0; copy < replicas.crew().size(); ++copy)
     runners_.push_back(
         std::make_unique<ShardedBlocks>(units_, weights_, gradients_, options.recompute, thread.timeline()));
@@ -43,29 +47,73 @@ void ShardedTraining::place_all(bool blocks) {
     if (blocks || !units_[unit].is_block) weights_.want(unit);
 }
 
-double ShardedTraining::backward(const Batch& batch) {
+void ShardedTraining::backward(const Batch& batch) {
+  const bool recorded = backward_graph_.records();
+  const TimelineSpan span(recorded ? thread_.timeline() : nullptr, Timeline::Track::kCompute, "recorded backward");
+  if (recorded)
+    parts_.take_in_place(batch, options_.accumulate, replicas_.first());
+  else
+    parts_.take(batch, options_.accumulate);
+  backward_graph_.run([this] { compute_gradients(); });
+  if (!recorded) parts_.let_go();
+}
+
+void ShardedTraining::compute_gradients() {
+  gradients_.clear();
   place_all(/*blocks=*/false);
   std::vector<BlockRunner*> runners;
   for (const auto& runner : runners_) runners.push_back(runner.get());
-  double loss = 0;
-  for (std::int64_t part = 0; part < options_.accumulate; ++part) {
-    gradients_.begin(part + 1 == options_.accumulate);
+  losses_.clear();
+  for (const Batch& part : parts_.all()) {
+    gradients_.begin(&part == &parts_.all().back());
     {
       const TimelineSpan span(thread_.timeline(), Timeline::Track::kCompute, "loss and backward");
-      loss += replicas_.backward(options_.accumulate == 1 ? batch : part_of(batch, part, options_.accumulate), runners);
+      losses_.push_back(replicas_.backward(part, runners));
     }
     gradients_.finish();
   }
   const TimelineSpan span(thread_.timeline(), Timeline::Track::kCompute, "wait for gradients");
   gradients_.wait();
-  return loss;
+  squares_ = groups_.replica->rank() == 0 ? gradients_.squares() : at::Tensor();
+}
+
+double ShardedTraining::loss() const {
+  double sum = 0;
+  for (const auto& of_threads : losses_) sum += sum_of(of_threads);
+  return sum;
+}
+
+double ShardedTraining::squares() const {
+  if (!squares_.defined()) return 0;
+  const auto here = squares_.to(at::kCPU);
+  const double* units = here.const_data_ptr<double>();
+  return std::accumulate(units, units + here.numel(), 0.0);
 }
 
 void ShardedTraining::update(double scale, double learning_rate) {
   const TimelineSpan span(thread_.timeline(), Timeline::Track::kCompute, "update");
-  if (scale != 1) gradients_.scale(scale);
-  state_.update(gradients_, learning_rate);
-  gradients_.clear();
+  if (update_graph_.records()) {
+    put_factor(scale);
+  } else {
+    factor_.reset();
+    if (scale != 1) gradients_.scale(scale);
+  }
+  state_.prepare(learning_rate);
+  update_graph_.run([this] { apply_update(); });
+  state_.count();
+  if (!backward_graph_.records()) gradients_.clear();  // a recorded step fills them in the same place
+}
+
+void ShardedTraining::put_factor(double scale) {
+  if (factor_.defined())
+    factor_.fill_(scale);
+  else
+    factor_ = at::full({}, scale, at::TensorOptions(at::kFloat).device(options_.device));
+}
+
+void ShardedTraining::apply_update() {
+  if (factor_.defined()) gradients_.scale(factor_);
+  state_.apply(gradients_);
   weights_.spread();
 }
 

@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "models/replicas.h"
+#include "models/step_parts.h"
 #include "models/training_state.h"
 #include "runtime/sharded_blocks.h"
+#include "runtime/step_graph.h"
 
 namespace palimpsest {
 
@@ -21,16 +23,20 @@ class ShardedTraining {
     at::Device device = at::kCPU;
     std::int64_t accumulate = 1;          // parts of a batch, one after another
     AdamW::Options adamw;
+    /// Makes what records steps (of one rank that keeps its weights, on one thread), and does them again from there on; empty: none are.
+    MakeStepRecorder recorder = {};
   };
   ShardedTraining(Replicas&, Communicator& world, CommunicationThread&, const Options&);
 
   TrainingState& state() { return state_; }
   const std::vector<ShardingUnit>& units() const { return units_; }
 
-  /// This rank's share of the loss; when it returns, each rank has the summed gradients of its share of the weights.
-  double backward(const Batch&);
+  /// When it returns, each rank has the summed gradients of its share of the weights, or its device is about to.
+  void backward(const Batch&);
+  /// This rank's share of the loss.
+  double loss() const;
   /// What this rank's share adds to the square of the gradient's norm: summed over the world it is that.
-  double squares() const { return groups_.replica->rank() == 0 ? gradients_.squares() : 0; }
+  double squares() const;
   /// Scales the gradients and updates.
   void update(double scale, double learning_rate);
   /// The first parameter whose gradient is not finite on this rank, in the order of units; its name, or nothing.
@@ -57,6 +63,10 @@ class ShardedTraining {
 
  private:
   void place_all(bool blocks);
+  // What may be recorded: it takes nothing from the host.
+  void compute_gradients();
+  void apply_update();
+  void put_factor(double scale);
 
   Replicas& replicas_;
   CommunicationThread& thread_;
@@ -67,6 +77,11 @@ class ShardedTraining {
   ShardedWeights weights_;
   TrainingState state_;
   std::vector<std::unique_ptr<ShardedBlocks>> runners_;  // by thread
+  StepGraph backward_graph_, update_graph_;              // in between the host decides whether to go on, and by how much to clip
+  StepParts parts_;
+  std::vector<std::vector<at::Tensor>> losses_;  // by part and thread
+  at::Tensor squares_;                           // of each unit
+  at::Tensor factor_;                            // of the gradients, where updates are recorded
 };
 
 }  // namespace palimpsest

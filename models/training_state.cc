@@ -101,7 +101,12 @@ TrainingState::TrainingState(const std::vector<ShardingUnit>& units, ShardedWeig
   }
 }
 
-void TrainingState::update(ShardedGradients& gradients, double learning_rate) {
+void TrainingState::prepare(double learning_rate) {
+  optimizer_.options().learning_rate = {learning_rate};
+  optimizer_.prepare();
+}
+
+void TrainingState::apply(ShardedGradients& gradients) {
   auto& slots = optimizer_.slots();
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const auto& [unit, slice] = places_[i];
@@ -109,9 +114,12 @@ void TrainingState::update(ShardedGradients& gradients, double learning_rate) {
     const std::int64_t in_share = slice.in_row - groups_.shard->rank() * weights_.layout(unit).part_size();
     slots[i].value.mutable_grad() = gradients.share(unit).slice(0, in_share, in_share + slice.length);
   }
-  optimizer_.options().learning_rate = {learning_rate};
-  optimizer_.step();
+  optimizer_.apply();
   optimizer_.zero_grad();
+}
+
+void TrainingState::count() {
+  optimizer_.count();
   ++step;
 }
 

@@ -25,8 +25,10 @@ class TrainingState {
   /// Matrices decay; biases, norms, positions and tokens do not.
   TrainingState(const std::vector<ShardingUnit>&, ShardedWeights&, const ShardGroups&, AdamW::Options);
 
-  /// One update of this rank's share. Parameters without gradient stay as they are.
-  void update(ShardedGradients&, double learning_rate);
+  /// One update of this rank's share, in the three parts of AdamW (runtime/adamw.h). Parameters without gradient stay as they are.
+  void prepare(double learning_rate);
+  void apply(ShardedGradients&);
+  void count();
 
   std::int64_t step = 0;  // updates done
   std::string losses;     // of losses.csv: a line per step; the first rank has it

@@ -12,8 +12,8 @@ namespace palimpsest {
 namespace {
 
 // In double precision the order of adding shows in no digit of a float: strategies and ranks clip by the same factor.
-double sum_of_squares(const at::Tensor& share) {
-  if (!share.is_cpu()) return std::pow(at::linalg_vector_norm(share, 2, {}, false, at::kDouble).item<double>(), 2);
+at::Tensor sum_of_squares(const at::Tensor& share) {
+  if (!share.is_cpu()) return at::linalg_vector_norm(share, 2, {}, false, at::kDouble).square();
   const auto* values = share.const_data_ptr<float>();
   const std::int64_t n = share.numel();
   constexpr int kLanes = 8;
@@ -24,7 +24,7 @@ double sum_of_squares(const at::Tensor& share) {
   for (; i < n; ++i) sums[0] += static_cast<double>(values[i]) * values[i];
   double sum = 0;
   for (const double lane : sums) sum += lane;
-  return sum;
+  return at::scalar_tensor(sum, at::kDouble);
 }
 
 }  // namespace
@@ -179,14 +179,19 @@ void ShardedGradients::wait() {
   for (Unit& unit : units_) unit.going.wait();
 }
 
-double ShardedGradients::squares() const {
-  double sum = 0;
+at::Tensor ShardedGradients::squares() const {
+  std::vector<at::Tensor> sums;
   for (const Unit& unit : units_)
-    if (unit.share.defined()) sum += sum_of_squares(unit.share);
-  return sum;
+    if (unit.share.defined()) sums.push_back(sum_of_squares(unit.share));
+  return sums.empty() ? at::Tensor() : at::stack(sums);
 }
 
 void ShardedGradients::scale(double factor) {
+  for (Unit& unit : units_)
+    if (unit.share.defined()) unit.share.mul_(factor);
+}
+
+void ShardedGradients::scale(const at::Tensor& factor) {
   for (Unit& unit : units_)
     if (unit.share.defined()) unit.share.mul_(factor);
 }

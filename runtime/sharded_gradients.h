@@ -36,9 +36,10 @@ class ShardedGradients {
   bool has_gradient(std::size_t unit, std::size_t parameter) const {
     return units_[unit].ever[parameter];
   }  // in this step
-  /// Sum of squares over this rank's shares, in double precision.
-  double squares() const;
+  /// Sum of squares of each of this rank's shares, in double precision, where they are; undefined where there is none.
+  at::Tensor squares() const;
   void scale(double factor);
+  void scale(const at::Tensor& factor);  // where the shares are
   void clear();  // after the step
 
  private:

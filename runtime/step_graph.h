@@ -18,6 +18,8 @@ class StepRecorder {
   virtual void forget() = 0;
 };
 
+using MakeStepRecorder = std::function<std::unique_ptr<StepRecorder>()>;
+
 /// Steps that are the same work on the same tensors, whose values alone change between them: twice done, then recorded,
 /// then done again from what was recorded, which asks next to nothing of the host. What a step cannot be recorded for is
 /// said in one line of the log, and it is done as any other from there on.

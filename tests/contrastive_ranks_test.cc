@@ -43,7 +43,7 @@ Step step_of(Communicator& ranks, int threads) {
   ShardGroups groups(*world, thread, Strategy::kNone, /*within_node=*/false);
   ShardedGradients gradients(units, groups, thread, Strategy::kNone);
   gradients.begin(/*last=*/true);
-  const double share = replicas.backward(part_of_rank(pairs_batch(10), *world), std::vector<BlockRunner*>(threads));
+  const double share = sum_of(replicas.backward(part_of_rank(pairs_batch(10), *world), std::vector<BlockRunner*>(threads)));
   gradients.finish();
   gradients.wait();
   Step step{sum_over_ranks(*world, {share})[0], {}};

@@ -127,7 +127,7 @@ TEST(Contrastive, ThreadsOfOneRankGiveTheLossAndGradientsOfOneThread) {
   for (const int threads : {1, 3}) {
     Replicas replicas(find_objective("contrastive"), settings, RandomStream(3), *world, threads);
     const auto units = sharding_units(replicas.weights());
-    losses.push_back(replicas.backward(batch, std::vector<BlockRunner*>(static_cast<std::size_t>(threads))));
+    losses.push_back(sum_of(replicas.backward(batch, std::vector<BlockRunner*>(static_cast<std::size_t>(threads)))));
     std::vector<at::Tensor> sums;
     for (const ShardingUnit& unit : units)
       for (std::size_t i = 0; i < unit.names.size(); ++i) {

@@ -1,7 +1,6 @@
 #include "runtime/device.h"
 
 #include <ATen/ATen.h>
-#include <ATen/record_function.h>
 #include <gmock/gmock.h>
 
 #include "models/slow_weights.h"
@@ -14,6 +13,7 @@
 #include "sweeps/familiarity.h"
 #include "sweeps/familiarity_evoked.h"
 #include "sweeps/familiarity_training.h"
+#include "tests/recorder_twins.h"
 #include "tests/shapes_alone.h"
 #include "tests/small_studies.h"
 #include "tests/temporary_folder.h"
@@ -109,17 +109,6 @@ struct Learners {
   std::optional<FamiliarityTraining> training;
 };
 
-/// A twin of a GPU's: what is done again is the step that was recorded, whatever is asked for later.
-struct Twin : StepRecorder {
-  explicit Twin(int& replays) : replays(replays) {}
-  void aside(const std::function<void()>& step) override { step(); }
-  void record(const std::function<void()>& step) override { kept = step; }
-  void replay() override { ++replays, kept(); }
-  void forget() override { kept = {}; }
-  int& replays;
-  std::function<void()> kept;
-};
-
 using Keys = std::map<std::string, Value>;
 const std::map<std::string, Keys> kRecorded = {
     {"adapters", {}},
@@ -168,33 +157,6 @@ TEST(FamiliarityTraining, IsNotRecordedWhereAStepTakesNewNumbersFromTheHost) {
     EXPECT_EQ(replays, 0) << key;
   }
 }
-
-// Operations of this thread that have seen a tensor of the host, or ask the host to wait for a number.
-std::set<std::string> host_work;
-std::unique_ptr<at::ObserverContext> note_host_work(const at::RecordFunction& function) {
-  const std::string name = function.name();
-  if (name == "aten::item" || name == "aten::_local_scalar_dense" || name == "aten::nonzero" || name == "aten::is_nonzero") host_work.insert(name);
-  const auto look = [&](const at::Tensor& x) {
-    if (x.defined() && !x.is_meta() && !x.unsafeGetTensorImpl()->is_wrapped_number()) host_work.insert(name);
-  };
-  for (const auto& input : function.inputs()) {
-    if (input.isTensor()) look(input.toTensor());
-    if (input.isTensorList())
-      for (const at::Tensor& x : input.toTensorVector()) look(x);
-  }
-  return nullptr;
-}
-
-/// Looks on while a step is recorded.
-struct Watching : Twin {
-  using Twin::Twin;
-  void record(const std::function<void()>& step) override {
-    const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(note_host_work).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
-    step();
-    at::removeCallback(handle);
-    Twin::record(step);
-  }
-};
 
 TEST(FamiliarityTraining, ARecordedStepTouchesNothingOfTheHost) {
   const TemporaryFolder folder;

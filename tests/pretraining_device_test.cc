@@ -4,18 +4,11 @@
 #include "models/objective.h"
 #include "models/sharding_units.h"
 #include "runtime/sharded_blocks.h"
-#include "tests/shapes_alone.h"
+#include "tests/pretraining_shapes.h"
 #include "tests/small_pretraining.h"
 
 namespace palimpsest {
 namespace {
-
-/// Shapes alone are left of an objective's weights. LibTorch moves a tensor that is in use to a GPU, but not there.
-void make_shapes_alone(SlowWeights& weights) {
-  for (Parameters* part : {&weights.encoder, &weights.decoder, &weights.head})
-    for (auto& [name, parameter] : *part)
-      parameter.value.unsafeGetTensorImpl()->shallow_copy_from(at::empty_like(parameter.value, at::kMeta).getIntrusivePtr());
-}
 
 /// One process's weights and gradients on a device, as ShardedTraining has them.
 struct OnDevice {
@@ -46,12 +39,6 @@ struct OnDevice {
   ShardedWeights weights;
   ShardedBlocks blocks;
 };
-
-Batch made_up_batch(at::Device device) {
-  Batch batch{.images = at::full({4, 3, 16, 16}, 0.5, device), .second = at::full({4, 3, 16, 16}, 0.25, device), .streams = {}, .global_size = 4, .training = true};
-  for (std::uint64_t i = 0; i < 4; ++i) batch.streams.push_back(RandomStream(i));
-  return batch;
-}
 
 class PretrainingStep : public testing::TestWithParam<std::string> {
  protected:

@@ -205,6 +205,8 @@ WorldPlan plan_world(const LaunchRequest& request, const WorldHosts& hosts, cons
     plan.hostfile = file.path();
     if (!hosts.allocation() && hosts.shell() != std::vector<std::string>{"ssh"}) plan.shell = hosts.shell();
   }
+  if (hosts.lost_some())
+    for (const Host& host : usable) plan.nodes.push_back(host.name);
   plan.network = hosts.network();
   plan.bind = binding(request);
   plan.survive = request.command.front() == "sweep" && MpiWorld::outlives_losses();   // ranks that train in common need each other
@@ -252,9 +254,6 @@ int try_over_mpi(const LaunchRequest& request, const WorldHosts& hosts, const Ex
 }
 
 int tell_check(const LaunchRequest& request, const WorldHosts& hosts, const ExitFile& file) {
-  if (hosts.findings().empty())
-    throw InputError(
-        "--check: within a Slurm allocation its hosts are Slurm's to check. Name others with --hosts FILE.");
   std::fputs(findings_text(hosts.findings()).c_str(), stdout);
   std::fflush(stdout);
   if (stops(hosts.findings())) return 2;

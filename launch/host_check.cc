@@ -26,11 +26,12 @@ std::string some_of(std::vector<std::string> words, const char* between = ", ") 
   return joined(words, between);
 }
 
-Finding reach(const Reports& reports) {
+Finding reach(const Reports& reports, bool allocation) {
   std::vector<std::string> lost;
   for (const HostReport& one : reports)
     if (!one.facts) lost.push_back(one.name + ": " + one.trouble);
   if (lost.empty()) return {"hosts", Grade::kGood, fmt::format("{} answer", reports.size()), {}, {}};
+  if (allocation) return {"hosts", Grade::kNote, some_of(lost, "; "), "what differs there shows when ranks start", "Try: srun --overlap -w HOST true"};
   return {"hosts", Grade::kStops, some_of(lost, "; "), "no rank can be started there",
           "Try: ssh HOST true. It must work without a password, and the program must be there under the same path; or "
           "take the host off the list"};
@@ -199,9 +200,22 @@ Finding network(const Reports& reports, std::string& keep_to) {
 
 }  // namespace
 
-HostCheck check_hosts(const Reports& reports) {
+Finding check_cores(const std::vector<Host>& hosts, const std::vector<int>& cores, int ranks) {
+  std::vector<std::string> crowded;
+  int left = ranks;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const int here = std::min(left, hosts[i].slots);
+    left -= here;
+    if (cores[i] > 0 && here > cores[i]) crowded.push_back(fmt::format("{} has {} for {}", hosts[i].name, counted(cores[i], "core"), counted(here, "rank")));
+  }
+  if (crowded.empty()) return {"cores", Grade::kGood, "one for each rank", {}, {}};
+  return {"cores", Grade::kStops, some_of(crowded), "more ranks than cores slow each other down",
+          "Write as many slots as it has cores, or --oversubscribe to have them all the same"};
+}
+
+HostCheck check_hosts(const Reports& reports, bool allocation) {
   HostCheck check;
-  check.findings = {reach(reports)};
+  check.findings = {reach(reports, allocation)};
   if (std::ranges::none_of(reports, [](const HostReport& one) { return one.facts.has_value(); })) return check;
   check.findings.insert(check.findings.end(), {program(reports), folder(reports)});
   add_inputs(reports, check.findings);

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -32,9 +33,16 @@ std::vector<std::string> peer_command(const ProbeRequest& request) {
   return words;
 }
 
+bool through_slurm(const ProbeRequest& request) { return std::ranges::find(request.shell, "srun") != request.shell.end(); }
+
 std::vector<std::string> command_for(const ProbeRequest& request, const Host& host) {
   if (host.name == host_name() || host.name == "localhost") return peer_command(request);
   std::vector<std::string> words = request.shell;
+  if (through_slurm(request)) {   // takes a command as its words
+    words.push_back(host.name);
+    for (std::string& word : peer_command(request)) words.push_back(std::move(word));
+    return words;
+  }
   if (words.front() == "ssh") words.insert(words.end(), {"-o", "BatchMode=yes", "-o", "ConnectTimeout=5"});
   words.insert(words.end(), {host.name, shell_line(peer_command(request))});
   return words;
@@ -45,6 +53,7 @@ std::string why_silent(Conversation& talk, const ProbeRequest& request) {
   const std::string complaint = talk.complaint();
   if (!code) return fmt::format("nothing came from it within {} s", kFactsLimit.count());
   if (*code == kNoSuchCommand) return fmt::format("there is no {} on it", request.program.string());
+  if (through_slurm(request)) return fmt::format("Slurm starts nothing on it{}", complaint.empty() ? "" : ": " + complaint);
   if (*code == kSshFailed) return fmt::format("it cannot be reached{}", complaint.empty() ? "" : ": " + complaint);
   return fmt::format("{} ended with {} on it{}", request.program.string(), *code,
                      complaint.empty() ? "" : ": " + complaint);

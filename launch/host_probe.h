@@ -12,7 +12,7 @@ namespace palimpsest {
 /// How to ask hosts about themselves.
 struct ProbeRequest {
   std::vector<Host> hosts;
-  std::vector<std::string> shell = {"ssh"};  // reaches a host: its words, then the host's name, then a command line
+  std::vector<std::string> shell = {"ssh"};  // reaches a host: its words, then the host's name, then a command line (srun: its words)
   std::filesystem::path program;
   HostQuestions questions;
   bool links = true;                // try the network between each two of them

@@ -46,7 +46,8 @@ Words mpirun_words(const Starter& starter, const WorldPlan& plan) {
 // --kill-on-bad-exit: a rank that is lost ends the step, so that launch starts it again.
 Words srun_words(const Starter& starter, const WorldPlan& plan) {
   Words words = {starter.program.string(), "--mpi=pmix", "--label", "--kill-on-bad-exit=1", "-n", std::to_string(plan.ranks)};
-  if (plan.bind != "none") words.push_back(plan.bind == "core" ? "--cpu-bind=cores" : "--cpu-bind=ldoms");   // not every cluster can bind
+  if (!plan.nodes.empty()) add(words, {fmt::format("--nodes={}", plan.nodes.size()), "--nodelist=" + joined(plan.nodes, ",")});
+  if (plan.bind != "none") words.emplace_back(plan.bind == "core" ? "--cpu-bind=cores" : "--cpu-bind=ldoms");   // not every cluster can bind
   return words;
 }
 

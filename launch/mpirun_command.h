@@ -28,6 +28,7 @@ Starter mpirun_at_hand(const std::filesystem::path& mpirun, const std::string& p
 struct WorldPlan {
   int ranks = 1;
   std::filesystem::path hostfile;      // empty: this host alone, or what Slurm gave
+  std::vector<std::string> nodes;      // srun: those it keeps to; empty: all of the allocation
   std::vector<std::string> shell;      // reaches a host; empty: as the starter does by itself
   std::string network;                 // what MPI must keep to ("10.77.0.0/24"); empty: it finds out
   std::string bind = "none";           // none | core | numa

@@ -9,6 +9,7 @@
 #include "launch/host_check.h"
 #include "launch/host_probe.h"
 #include "launch/process_identity.h"
+#include "launch/slurm_nodes.h"
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/host_cores.h"
@@ -32,6 +33,8 @@ std::vector<std::string> shell_for(const LaunchRequest& request) {
     if (const char* given = std::getenv(name)) return words_of(given);
   return {"ssh"};
 }
+
+constexpr std::size_t kAskedByThemselves = 64;   // nodes of an allocation, without --check
 
 // GPUs that LibTorch can use: ranks would find no others.
 int gpus_here(const LaunchRequest& request) {
@@ -62,18 +65,48 @@ WorldHosts::WorldHosts(const LaunchRequest& request, const std::filesystem::path
     hosts_ = hosts_of_allocation(), allocation_ = !hosts_.empty();
   if (hosts_.empty()) hosts_ = {{"localhost", slots_here(request)}};
   if (allocation_ && !request.ranks && !std::getenv("SLURM_NTASKS")) count_gpus_of_allocation();
+  if (allocation_ && request.shell.empty()) shell_ = slurm_shell();
+  const std::vector<Host> written = hosts_;
   const bool alone = std::ranges::all_of(hosts_, is_this_host);
-  // Within an allocation Slurm started us, so its hosts are there; and ssh may not be let in.
-  if ((!alone && !allocation_ && !request.no_check) || (request.check && !allocation_)) {
-    const auto reports = probe(/*links=*/true);
-    const HostCheck check = check_hosts(reports);
-    findings_ = check.findings;
-    network_ = check.network;
-    for (std::size_t i = 0; i < hosts_.size(); ++i)
-      if (hosts_[i].slots == 0 && reports[i].facts) hosts_[i].slots = ranks_of(hosts_[i], *reports[i].facts);
-  }
-  if (!request.network.empty()) network_ = request.network;
+  if (request.check || (!alone && !request.no_check)) look_at_hosts();
   complete_slots();
+  if (!in_file_.empty() && !request.no_check && !request.oversubscribe) look_at_cores(written);
+  if (!request.network.empty()) network_ = request.network;
+}
+
+// Of a large allocation Slurm answers for its nodes, unless somebody wants to know: each question is a step of the job.
+bool WorldHosts::can_be_asked() {
+  if (!allocation_) return true;
+  const bool at_hand = slurm_can_be_asked(), few = hosts_.size() <= kAskedByThemselves || request_.check;
+  if (!at_hand || !few)
+    findings_.push_back({"hosts", Grade::kNote, at_hand ? fmt::format("the {} nodes of this allocation were not asked", hosts_.size()) : "the nodes of this allocation were not asked: there is no srun here",
+                         "what differs between them shows when ranks start", at_hand ? "launch --check asks them all" : ""});
+  return at_hand && few;
+}
+
+void WorldHosts::look_at_hosts() {
+  if (!can_be_asked()) return;
+  const auto reports = probe(hosts_, /*links=*/true);
+  const HostCheck check = check_hosts(reports, allocation_);
+  findings_ = check.findings;
+  network_ = check.network;
+  cores_.resize(hosts_.size());
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    if (!reports[i].facts) continue;
+    answered_.push_back(hosts_[i].name);
+    cores_[i] = std::max(reports[i].facts->cores, reports[i].facts->threads);
+    if (hosts_[i].slots == 0) hosts_[i].slots = ranks_of(hosts_[i], *reports[i].facts);
+  }
+}
+
+// `written`: the hosts with the slots that somebody gave them; others got as many as they have cores, or as there is room on their GPUs.
+void WorldHosts::look_at_cores(const std::vector<Host>& written) {
+  cores_.resize(hosts_.size());
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    if (is_this_host(hosts_[i])) cores_[i] = std::max(host_cores().usable(), host_cores().allowed);
+    if (written[i].slots == 0) cores_[i] = 0;
+  }
+  findings_.push_back(check_cores(hosts_, cores_, request_.ranks.value_or(slots_of(hosts_))));
 }
 
 int WorldHosts::ranks_of(const Host& host, const HostFacts& facts) const {
@@ -91,28 +124,38 @@ void WorldHosts::complete_slots() {
     if (host.slots == 0) host.slots = ranks_of_host(request_, host.name, host_cores().usable(), gpus_here(request_));
 }
 
-std::vector<HostReport> WorldHosts::probe(bool links) const {
+std::vector<HostReport> WorldHosts::probe(const std::vector<Host>& hosts, bool links) const {
   HostQuestions questions{.inputs = {}, .images = {}, .folder_token = shared_file_};
   if (links) {
     questions.inputs = inputs_of(request_.command);
     for (const ImagePlace& place : request_.images)
       if (can_be_asked_about(place)) questions.images.push_back(encode(place));
   }
-  return probe_hosts({hosts_, shell_, program_, std::move(questions), links});
+  return probe_hosts({hosts, shell_, program_, std::move(questions), links});
 }
 
-void WorldHosts::look_for_lost() {
-  if (hosts_.size() < 2 || allocation_) return;
+std::size_t WorldHosts::look_for_lost() {
+  if (hosts_.size() < 2 || (allocation_ && !slurm_can_be_asked())) return 0;
+  const auto out = allocation_ ? out_of_service(hosts_) : std::vector<std::string>{};
+  // A node of an allocation that could not be asked in the beginning is Slurm's to judge.
+  std::vector<Host> asked = hosts_;
+  const auto in = [](const Host& host, const std::vector<std::string>& names) { return std::ranges::find(names, host.name) != names.end(); };
+  std::erase_if(asked, [&](const Host& host) { return in(host, out) || (allocation_ && !in(host, answered_)); });
   std::vector<std::string> silent;
-  for (const HostReport& report : probe(/*links=*/false))
+  for (const HostReport& report : probe(asked, /*links=*/false))
     if (!report.facts) silent.push_back(report.name);
-  losses_.count(silent);
+  if (!out.empty()) fmt::print(stderr, "palimpsest: Slurm has taken {} out of service; going on without.\n", joined(out));
   if (!silent.empty())
     fmt::print(stderr, "palimpsest: {} {} not answer; going on without.\n", joined(silent),
                silent.size() == 1 ? "does" : "do");
+  silent.insert(silent.end(), out.begin(), out.end());
+  const std::size_t before = usable().size();
+  losses_.count(silent);
   if (const auto banned = losses_.banned(); !banned.empty())
     fmt::print(stderr, "palimpsest: {} {} lost {} times and {} left out for good.\n", joined(banned),
                banned.size() == 1 ? "was" : "were", HostLosses::kBan, banned.size() == 1 ? "is" : "are");
+  const std::size_t left = usable().size();
+  return before > left ? before - left : 0;
 }
 
 }  // namespace palimpsest

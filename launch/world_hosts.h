@@ -25,14 +25,17 @@ class WorldHosts {
   const std::vector<Finding>& findings() const { return findings_; }
   std::vector<Host> usable() const { return losses_.left_of(hosts_); }
   bool lost_some() const { return usable().size() < hosts_.size(); }
-  /// After a world was lost: asks who is still there, and says who is left out.
-  void look_for_lost();
+  /// After a world was lost: asks who is still there, and says who is left out; how many more those are than before.
+  std::size_t look_for_lost();
 
  private:
   int ranks_of(const Host&, const HostFacts&) const;
   void count_gpus_of_allocation();
   void complete_slots();
-  std::vector<HostReport> probe(bool links) const;
+  bool can_be_asked();
+  void look_at_hosts();
+  void look_at_cores(const std::vector<Host>& written);
+  std::vector<HostReport> probe(const std::vector<Host>&, bool links) const;
 
   const LaunchRequest& request_;
   const std::filesystem::path program_, in_file_;
@@ -40,6 +43,8 @@ class WorldHosts {
   std::vector<std::string> shell_;
   bool allocation_ = false;
   std::vector<Host> hosts_;
+  std::vector<std::string> answered_;   // those that did when they were looked at
+  std::vector<int> cores_;   // of each; 0: not known
   std::string network_;
   std::vector<Finding> findings_;
   HostLosses losses_;

@@ -155,6 +155,17 @@ TEST_F(ACommand, OverSeveralHostsTellsWhichOfThemHaveNoImages) {
   EXPECT_THAT(said, HasSubstr("palimpsest: " + (folder / "photos").string() + ": there is no such folder"));
 }
 
+TEST_F(ACommand, OverHostsWithMoreSlotsThanCoresIsRefusedUnlessThatIsAskedFor) {
+  const std::string hosts = file("hosts", "localhost slots=100000\n");
+  for (const std::vector<std::string>& look : {std::vector<std::string>{"launch", "--check"}, {"launch"}}) {
+    auto words = look;
+    words.insert(words.end(), {"--hosts", hosts, "sweep", sweep(), "--out", folder / "out"});
+    EXPECT_EQ(run(words), 2);
+    EXPECT_THAT(said, HasSubstr("for 100000 ranks: more ranks than cores slow each other down. Write as many slots as it has cores, or --oversubscribe"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
 TEST_F(ACommand, OfLaunchIsRefusedInOurWordsWhereMpirunWouldSayItInItsOwn) {
   if (std::getenv("SLURM_JOB_ID")) GTEST_SKIP() << "within an allocation of Slurm srun is as good as mpirun";
   const auto launched = [&](std::vector<std::string> words) {

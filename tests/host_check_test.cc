@@ -11,6 +11,7 @@
 #include "launch/host_probe.h"
 #include "launch/link_trial.h"
 #include "launch/pair_rounds.h"
+#include "launch/slurm_nodes.h"
 #include "runtime/error.h"
 #include "tests/temporary_folder.h"
 
@@ -107,6 +108,8 @@ TEST(ACheckOfHosts, NamesAHostThatCannotBeReached) {
   hosts[1] = {"b", "it cannot be reached: Connection refused", {}, 0, 0, {}};
   hosts[0].links.clear();
   EXPECT_THAT(complaints(check_hosts(hosts)), ElementsAre("hosts: b: it cannot be reached: Connection refused"));
+  EXPECT_TRUE(stops(check_hosts(hosts).findings));
+  EXPECT_FALSE(stops(check_hosts(hosts, /*allocation=*/true).findings)) << "Slurm gave it";
 }
 
 TEST(ACheckOfHosts, KeepsMpiOffANetworkThatOnlySeemsToJoinThem) {
@@ -118,6 +121,20 @@ TEST(ACheckOfHosts, KeepsMpiOffANetworkThatOnlySeemsToJoinThem) {
   EXPECT_EQ(check.network, "10.0.0.0/24");
   EXPECT_FALSE(stops(check.findings));
   EXPECT_THAT(complaints(check), ElementsAre(HasSubstr("172.17.0.0/16 (docker0) does not join them")));
+}
+
+TEST(ACheckOfHosts, NamesAHostThatWouldGetMoreRanksThanItHasCores) {
+  const std::vector<Host> hosts = {{"a", 64}, {"b", 2}};
+  const Finding crowded = check_cores(hosts, {2, 2}, 66);
+  EXPECT_EQ(crowded.grade, Grade::kStops);
+  EXPECT_EQ(crowded.found, "a has 2 cores for 64 ranks");
+  EXPECT_EQ(check_cores(hosts, {2, 2}, 2).grade, Grade::kGood) << "two ranks fill the first host's cores";
+  EXPECT_EQ(check_cores(hosts, {0, 2}, 66).grade, Grade::kGood) << "nobody knows the first host's cores";
+}
+
+TEST(NodesOfSlurm, ThatAreDownDrainedOrSilentAreOutOfService) {
+  EXPECT_THAT(out_of_service_in("n1 idle\nn2 down*\nn2 down*\nn3 drng\nn4 mix\nn5 alloc*\nn6 drain\nn7 comp\n"), ElementsAre("n2", "n3", "n5", "n6"));
+  EXPECT_THAT(out_of_service_in(""), IsEmpty());
 }
 
 TEST(ACheckOfHosts, NamesAFirewall) {

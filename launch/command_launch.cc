@@ -14,6 +14,7 @@
 #include "launch/mpirun_command.h"
 #include "launch/process_identity.h"
 #include "launch/provenance_mpi.h"
+#include "launch/restarts.h"
 #include "launch/shared_options.h"
 #include "launch/stop_signal.h"
 #include "launch/world_hosts.h"
@@ -29,8 +30,6 @@ namespace palimpsest {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::minutes kLongLife{10};  // a world that worked so long before it was lost gives its restart back
 
 // The file the ranks leave their outcome in; where they are on several hosts it is in this folder, which those share.
 class ExitFile {
@@ -123,9 +122,9 @@ bool killed_by_signal(int exit_code) { return exit_code > 128 && exit_code <= 12
 std::string how_it_ended(const WorldEnd& end) {
   if (end.hung) return "mpirun did not end after rank 0 had";
   if (end.signal) return fmt::format("mpirun was killed by signal {}", end.signal);
-  if (killed_by_signal(end.exit_code))
-    return fmt::format("{} was killed by signal {}", end.lost_rank ? fmt::format("rank {}", *end.lost_rank) : "a rank", end.exit_code - 128);
-  return fmt::format("mpirun ended with {} before rank 0 was through{}", end.exit_code, end.lost_rank ? fmt::format("; rank {} was lost", *end.lost_rank) : "");
+  if (end.loss) return loss_text(*end.loss);
+  if (killed_by_signal(end.exit_code)) return fmt::format("a rank was killed by signal {}", end.exit_code - 128);
+  return fmt::format("mpirun ended with {} before rank 0 was through", end.exit_code);
 }
 
 // What the world came to; nothing where it was lost and can be started again. `begun`: one with this input began before, so that one which
@@ -140,9 +139,9 @@ std::optional<int> outcome_of(const WorldEnd& end, const ExitFile& file, bool be
   const bool lost_at_its_start = end.exit_code == 3;   // as a rank says to which MPI did not come
   if (begun || outcome.started || killed_by_signal(end.exit_code) || lost_at_its_start) return std::nullopt;
   throw InputError(fmt::format(
-      "mpirun ended with {}, and no word of rank 0 is in {}. What mpirun says is above; with --hosts, the hosts must "
+      "{}, and no word of rank 0 is in {}. What was said is above; with --hosts, the hosts must "
       "share this folder and have this program.",
-      end.exit_code, file.path().string()));
+      end.loss ? loss_text(*end.loss) : fmt::format("mpirun ended with {}", end.exit_code), file.path().string()));
 }
 
 // Ranks see no terminal behind mpirun: what they draw a progress bar on is told them.
@@ -263,27 +262,36 @@ int tell_check(const LaunchRequest& request, const WorldHosts& hosts, const Exit
   return 0;
 }
 
+[[noreturn]] void throw_hopeless(const WorldEnd& end) {
+  throw Interrupted(fmt::format("{}, for the second time within seconds of the start and before any work. {} What was committed is safe: the same command resumes.",
+                                how_it_ended(end), end.loss ? loss_advice(*end.loss) : "What was said is above."));
+}
+
 int run_with_restarts(const LaunchRequest& request, WorldHosts& hosts, const ExitFile& file) {
   const Starter starter = starter_for(request);
   Hostfile hostfile;
-  int restart = 0;
+  Restarts restarts(request.restarts);
   bool has_begun = false;
-  for (int left = request.restarts;;) {
+  for (;;) {
     const auto begun = Clock::now();
     file.forget();
     WorldPlan plan = plan_world(request, hosts, starter, hostfile);
+    if (restarts.in_vain()) plan.survive = false;   // an MPI that outlives losses does not tell of them
     name_first_ranks(hosts.several() && !has_begun ? hosts.usable() : std::vector<Host>{}, plan);
     const WorldEnd end = run_world(start_command(starter, plan), starter.tags(), [&] { return outcome_in(file.path()).exit_code.has_value(); });
     if (const auto code = outcome_of(end, file, has_begun)) return *code;
     has_begun = true;
-    if (Clock::now() - begun > kLongLife) left = request.restarts, restart = 0;
-    if (left-- == 0)
+    restarts.count({std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun), outcome_in(file.path()).working, end.signal == 0 && !end.hung});
+    const bool looked = restarts.in_vain();   // it may be for a host
+    if (looked && hosts.look_for_lost() > 0) restarts.a_host_is_gone();
+    if (restarts.hopeless()) throw_hopeless(end);
+    if (restarts.none_left())
       throw Interrupted(how_it_ended(end) +
                         ", and no restart is left. What was committed is safe: the same command resumes.");
-    fmt::print(stderr, "palimpsest: {}; starting again ({} of {} restarts left).\n", how_it_ended(end), left,
+    fmt::print(stderr, "palimpsest: {}; starting again ({} of {} restarts left).\n", how_it_ended(end), restarts.left(),
                request.restarts);
-    wait_before(++restart);
-    hosts.look_for_lost();
+    wait_before(restarts.number());
+    if (!looked) hosts.look_for_lost();
   }
 }
 

@@ -9,6 +9,7 @@
 #include "launch/cancellation.h"
 #include "launch/committer.h"
 #include "launch/device_text.h"
+#include "launch/exit_code.h"
 #include "launch/mailbox.h"
 #include "launch/last_signal.h"
 #include "launch/pack_runner.h"
@@ -116,6 +117,7 @@ class CoordinatorLoop {
     PackOrder order{assignment.pack, {}, assignment.together};
     order.runs.reserve(assignment.runs.size());
     for (std::size_t i = 0; i < assignment.runs.size(); ++i) order.runs.push_back(maker_.order_at(assignment.runs[i], std::move(assignment.ids[i])));
+    announce_work();   // of a pack that kills its worker a smaller one is made the next time
     crash_point("before-order");
     if (assignment.worker.value == kHere)
       runner_.start(std::move(order));

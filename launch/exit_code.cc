@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -25,14 +26,21 @@ bool append_line(const std::string& line) {
 
 void announce_start() { append_line("started"); }
 
+void announce_work() {
+  static const bool announced = append_line("working");
+  static_cast<void>(announced);
+}
+
 int hand_over(int exit_code) { return append_line(std::to_string(exit_code)) ? 0 : exit_code; }
 
 LaunchedOutcome outcome_in(const std::filesystem::path& file) {
   LaunchedOutcome outcome;
   std::ifstream in(file);
-  std::string word;
-  outcome.started = static_cast<bool>(in >> word);
-  if (int code = 0; in >> code) outcome.exit_code = code;
+  for (std::string word; in >> word && !outcome.exit_code;) {
+    outcome.started = true;
+    if (word == "working") outcome.working = true;
+    if (std::isdigit(static_cast<unsigned char>(word[0]))) outcome.exit_code = std::atoi(word.c_str());
+  }
   return outcome;
 }
 

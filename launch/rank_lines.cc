@@ -56,6 +56,9 @@ Tag mpirun_tag(std::string_view text) {
   return {at + (text[at] == ' ' ? 1 : 0), rank, false};
 }
 
+// What mpirun explains stands between two of them.
+bool is_rule(const std::string& line) { return line.size() > 40 && line.find_first_not_of('-') == line.size() - 1; }
+
 // "3: ", numbers padded with blanks.
 Tag srun_tag(std::string_view text) {
   std::size_t at = 0;
@@ -94,7 +97,7 @@ std::string RankLines::feed(std::string_view text) {
     else if (tags_ == Tags::kSrun && end != std::string_view::npos)
       ++end;
     const std::string_view piece = left.substr(0, end);
-    if (at_line_start_ && tags_ == Tags::kMpirun) speaking_ = kNobody;
+    if (at_line_start_) speaking_ = kNobody;
     take(piece);
     at_line_start_ = piece.back() == '\n';
     left.remove_prefix(piece.size());
@@ -107,32 +110,38 @@ std::string RankLines::rest() {
   for (auto& [rank, line] : unfinished_)
     if (!line.empty()) show(rank, line + "\n");
   unfinished_.clear();
+  show(kNobody, std::exchange(explanation_, {}));
   return std::exchange(shown_, {});
 }
 
-// "mpirun noticed that process rank 1 with PID 77 on node ann exited on signal 9 (Killed)."; "srun: error: ann: task 1: Killed"
-void RankLines::heed_starter(std::string_view text) {
-  said_by_starter_ += text;
-  const bool of_srun = tags_ == Tags::kSrun;
-  if (const std::size_t at = said_by_starter_.find(of_srun ? " task " : " process rank "); !lost_ && at != std::string::npos) {
-    const std::size_t begin = at + (of_srun ? 6 : 14), end = digits(said_by_starter_, begin);
-    if (end < said_by_starter_.size() && end > begin) lost_ = std::stoi(said_by_starter_.substr(begin, end - begin));
-  }
-  said_by_starter_.erase(0, said_by_starter_.rfind('\n') + 1);
-}
-
 void RankLines::take(std::string_view text) {
-  if (speaking_ == kNobody) heed_starter(text);
-  if (speaking_ <= 0) {
-    if (speaking_ == kNobody || !text.ends_with('\n') || !told_before(0, std::string(text)))
-      show(speaking_, std::string(text));
+  if (speaking_ == 0) {
+    if (!text.ends_with('\n') || !told_before(0, std::string(text))) show(0, std::string(text));
     return;
   }
   std::string& line = unfinished_[speaking_];
   line += text;
   if (!line.ends_with('\n')) return;
   const std::string whole = std::exchange(line, {});
+  if (speaking_ == kNobody) return take_line(whole);
   if (!told_before(speaking_, whole)) show(speaking_, whole);
+}
+
+void RankLines::take_line(const std::string& line) {
+  const bool begins = explanation_.empty();
+  if (begins && !is_rule(line)) {
+    if (!loss_) loss_ = rank_loss_in(line);
+    return show(kNobody, line);
+  }
+  explanation_ += line;
+  if (!begins && is_rule(line)) take_explanation(std::exchange(explanation_, {}));
+}
+
+// Of a loss launch tells itself, in a line.
+void RankLines::take_explanation(const std::string& text) {
+  const auto loss = rank_loss_in(text);
+  if (!loss) return show(kNobody, text);
+  if (!loss_) loss_ = loss;
 }
 
 void RankLines::show(int rank, const std::string& text) {

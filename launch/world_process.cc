@@ -79,8 +79,8 @@ class Stream {
   }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
+  const std::optional<RankLoss>& loss() const { return lines_.loss(); }
   int writing() const { return pipe_.writing; }
-  std::optional<int> lost() const { return lines_.lost(); }
   int reading() const { return pipe_.reading; }
   void leave_writing_to_child() { close(std::exchange(pipe_.writing, -1)); }
   void pass_on() {
@@ -214,8 +214,8 @@ WorldEnd run_world(const std::vector<std::string>& command, Tags tags, const std
   return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
           .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
           .asked_to_stop = stopper.asked(),
-          .lost_rank = errors.lost() ? errors.lost() : output.lost(),
-          .hung = lingering.killed()};
+          .hung = lingering.killed(),
+          .loss = errors.loss() ? errors.loss() : output.loss()};
 }
 
 }  // namespace palimpsest

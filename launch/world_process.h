@@ -14,8 +14,8 @@ struct WorldEnd {
   int exit_code = 0;
   int signal = 0;  // that killed mpirun; 0: none did
   bool asked_to_stop = false;
-  std::optional<int> lost_rank = {};  // the first that mpirun named
   bool hung = false;  // rank 0 was through, mpirun did not end and was killed
+  std::optional<RankLoss> loss = {};   // the first rank that mpirun or srun told of
 };
 
 /// Runs mpirun to its end, and shows what its ranks write as RankLines does. A stop signal to this process becomes

@@ -11,6 +11,7 @@
 #include "launch/mpirun_command.h"
 #include "launch/peer_clock.h"
 #include "launch/rank_lines.h"
+#include "launch/restarts.h"
 #include "launch/world_process.h"
 #include "runtime/durable_file.h"
 #include "runtime/error.h"
@@ -156,6 +157,14 @@ TEST(TheCommandThatStartsRanks, IsThatOfTheMpiAtHand) {
               AllOf(HasSubstr("MPICH 4.0"), HasSubstr("mpiexec")));
 }
 
+TEST(TheCommandThatStartsRanks, KeepsSrunToTheNodesThatAreLeft) {
+  const Starter srun{Starter::Kind::kSrun, "srun", "", false};
+  WorldPlan plan = plan_of(2);
+  EXPECT_EQ(words(start_command(srun, plan)), "srun --mpi=pmix --label --kill-on-bad-exit=1 -n 2 /p sweep");
+  plan.nodes = {"a", "c"};
+  EXPECT_THAT(words(start_command(srun, plan)), HasSubstr("-n 2 --nodes=2 --nodelist=a,c /p"));
+}
+
 // What ranks write.
 
 TEST(RankLines, LeaveRankZeroAsItIsAndNameTheOthers) {
@@ -189,12 +198,12 @@ TEST(RankLines, KeepWhatIsUnfinishedForTheEnd) {
 TEST(RankLines, KnowWhichRankTheStarterSaysWasLost) {
   RankLines mpirun(Tags::kMpirun), srun(Tags::kSrun);
   mpirun.feed("[1,0]<stderr>: process rank 5 with PID 3 is what I talk of\n");
-  EXPECT_EQ(mpirun.lost(), std::nullopt) << "a rank's own words";
+  EXPECT_EQ(mpirun.loss(), std::nullopt) << "a rank's own words";
   mpirun.feed("mpirun noticed that process ra");
   mpirun.feed("nk 12 with PID 77 on node ann exited on signal 9 (Killed).\nprocess rank 3 with PID 78 followed\n");
-  EXPECT_EQ(mpirun.lost(), 12);
+  EXPECT_EQ(mpirun.loss(), (RankLoss{12, "ann", 9, 0}));
   srun.feed("srun: error: ann: task 2: Killed\n");
-  EXPECT_EQ(srun.lost(), 2);
+  EXPECT_EQ(srun.loss(), (RankLoss{2, "ann", 9, 0}));
 }
 
 TEST(RankLines, ReadTheLabelsOfSrun) {
@@ -202,7 +211,86 @@ TEST(RankLines, ReadTheLabelsOfSrun) {
   EXPECT_EQ(lines.feed(" 0: 3: is text\n12: oh\n"), "3: is text\nrank 12: oh\n");
 }
 
+// A rank that is lost, in the words of what started it.
+
+const std::string kRule = std::string(74, '-') + "\n";
+const std::string kKilled = kRule + "prterun noticed that process rank 3 with PID 4711 on node node2 exited on\nsignal 9 (Killed).\n" + kRule;
+
+TEST(ALostRank, IsNamedWithItsHostAndSignalOrItsExitCode) {
+  EXPECT_EQ(rank_loss_in(kKilled), (RankLoss{3, "node2", 9, 0}));
+  EXPECT_EQ(rank_loss_in("mpirun noticed that process rank 0 with PID 0 on node a exited on signal 11 (Segmentation fault)."), (RankLoss{0, "a", 11, 0}));
+  EXPECT_EQ(rank_loss_in("   Process name: [prterun-vm-30264@1,2]\n   Exit code:    5\n"), (RankLoss{2, "", 0, 5}));
+  EXPECT_EQ(rank_loss_in("  Process name: [[1234,1],2]\n  Exit code:    127\n"), (RankLoss{2, "", 0, 127}));
+  EXPECT_EQ(rank_loss_in("srun: error: node2: task 1: Killed\n"), (RankLoss{1, "node2", 9, 0}));
+  EXPECT_EQ(rank_loss_in("srun: error: node2: tasks 1-3: Segmentation fault (core dumped)\n"), (RankLoss{1, "node2", 11, 0}));
+  EXPECT_EQ(rank_loss_in("srun: error: node2: task 1: Exited with exit code 7\n"), (RankLoss{1, "node2", 0, 7}));
+  EXPECT_EQ(rank_loss_in("srun: error: Node failure on node2\n"), std::nullopt);
+  EXPECT_EQ(loss_text({3, "node2", 9, 0}), "rank 3 on node2 was killed by signal 9 (Killed)");
+  EXPECT_EQ(loss_text({2, "", 0, 5}), "rank 2 ended with 5");
+  EXPECT_THAT(loss_advice({3, "node2", 9, 0}), HasSubstr("memory"));
+}
+
+TEST(ALostRank, IsToldByLaunchAloneAndOtherExplanationsStay) {
+  RankLines lines(Tags::kMpirun);
+  EXPECT_EQ(lines.feed("[1,0]<stderr>: oh\n" + kKilled), "oh\n");
+  EXPECT_EQ(lines.loss(), (RankLoss{3, "node2", 9, 0}));
+  const std::string other = kRule + "There are not enough slots [in the system].\n" + kRule;
+  EXPECT_EQ(lines.feed(other), other);
+  EXPECT_EQ(lines.feed(kRule + "cut off\n"), "");
+  EXPECT_EQ(lines.rest(), kRule + "cut off\n");
+}
+
+TEST(ALostRank, OfSrunIsShownAndKept) {
+  RankLines lines(Tags::kSrun);
+  EXPECT_EQ(lines.feed("1: oh\nsrun: error: node2: task 1: Killed\n"), "rank 1: oh\nsrun: error: node2: task 1: Killed\n");
+  EXPECT_EQ(lines.loss(), (RankLoss{1, "node2", 9, 0}));
+}
+
+// Restarts.
+
+constexpr LostWorld kGotNowhere{std::chrono::seconds(2), false, true};
+
+TEST(RestartsOfAWorld, EndWhenItGotNowhereTwice) {
+  Restarts restarts(3);
+  restarts.count(kGotNowhere);
+  EXPECT_FALSE(restarts.hopeless());
+  EXPECT_TRUE(restarts.in_vain());
+  restarts.count(kGotNowhere);
+  EXPECT_TRUE(restarts.hopeless());
+}
+
+TEST(RestartsOfAWorld, AreAsManyAsAskedForWhereItWorkedLivedOrLostAHost) {
+  for (const LostWorld& real : {LostWorld{std::chrono::seconds(2), true, true}, LostWorld{std::chrono::minutes(1), false, true}, LostWorld{std::chrono::seconds(2), false, false}}) {
+    Restarts restarts(3);
+    for (int i = 0; i < 3; ++i) {
+      restarts.count(real);
+      EXPECT_FALSE(restarts.hopeless());
+      EXPECT_FALSE(restarts.none_left());
+    }
+    restarts.count(real);
+    EXPECT_TRUE(restarts.none_left());
+  }
+  Restarts restarts(3);
+  restarts.count(kGotNowhere);
+  restarts.a_host_is_gone();
+  restarts.count(kGotNowhere);
+  EXPECT_FALSE(restarts.hopeless());
+}
+
+TEST(RestartsOfAWorld, AreGivenBackByOneThatWorkedForLong) {
+  Restarts restarts(1);
+  restarts.count({std::chrono::minutes(1), true, true});
+  restarts.count({std::chrono::minutes(11), true, true});
+  EXPECT_FALSE(restarts.none_left());
+  EXPECT_EQ(restarts.number(), 1);
+}
+
 // Losses.
+
+TEST(ASilence, IsHeededEarlyEnoughForALossToBeKnownWithin30Seconds) {
+  if (std::getenv("PALIMPSEST_SILENCE")) GTEST_SKIP() << "PALIMPSEST_SILENCE says how long";
+  EXPECT_LE(silence_limit() + 2 * beat_interval(1000), std::chrono::seconds(30));   // and the look for the lost, once a second
+}
 
 TEST(SignsOfLife, OfManyWorkersAreTwoThousandASecondAndSeveralFitIntoTheLimit) {
   EXPECT_EQ(beat_interval(2), std::chrono::seconds(1));

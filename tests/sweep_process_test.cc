@@ -14,6 +14,7 @@
 namespace palimpsest {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -261,6 +262,17 @@ TEST_F(ASweep, UnderLaunchEndsWithTheCodeOfItsOutcomeAndWithoutNoise) {
   const std::string file = definition("bad", 0, "efect = 1\n");
   EXPECT_EQ(launch(3, file, "out"), 2);
   EXPECT_THAT(output("out"), Not(HasSubstr("prterun")));
+}
+
+// Rank 0 is killed at each start, as it would be where memory runs out.
+TEST_F(ASweep, UnderLaunchThatIsKilledAtEachStartEndsAtTheSecondWithItsReason) {
+  const std::string file = definition("fast", 0);
+  Process process(launch_command(2, words(file, "out")), log_of("out"), {{{"PALIMPSEST_CRASH_AT", "session-begun"}}, false, 0});
+  EXPECT_EQ(process.wait(), 3);
+  const std::string said = output("out");
+  EXPECT_THAT(said, ContainsRegex("rank 0 on [^ ]+ was killed by signal 9 .Killed., for the second time within seconds of the start and before any work. The system does so where memory runs out"));
+  EXPECT_EQ(said.find("starting again"), said.rfind("starting again")) << said;
+  EXPECT_THAT(said, Not(HasSubstr("noticed that process")));
 }
 
 TEST_F(ASweep, RefusesAFolderThatCannotBeWrittenTo) {

@@ -2,7 +2,7 @@
 # Several hosts, real faults: what must hold across machines, on the testbed (network namespaces, each with its own sshd).
 #
 #   tests/hosts.sh PALIMPSEST [EPISODES] [PART...]     default: 1 episode of each fault, all parts
-#     parts: check unlike equal sharded launch worker node crash cut slow pretrain slurm
+#     parts: check unlike equal sharded launch worker node crash cut slow pretrain allocation slurm
 #   tests/hosts.sh PALIMPSEST 50 episodes              50 sweeps in all: the faults in turn, each on a random host at a random moment
 #   tests/hosts.sh PALIMPSEST 50 pretrain              50 pretrainings, likewise
 #
@@ -12,7 +12,7 @@ program=$(realpath "${1:?the program}")
 episodes=${2:-1}
 shift $(($# > 2 ? 2 : $#))
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(check unlike equal sharded launch worker node crash cut slow pretrain slurm)
+[ ${#parts[@]} -gt 0 ] || parts=(check unlike equal sharded launch worker node crash cut slow pretrain allocation slurm)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 skip() { echo "skipped: $*"; exit 77; }
@@ -75,8 +75,14 @@ part_check() {
   grep -q 'node3' "$scratch/check.log" || { fail "the host that is cut off is not named"; note_log "$scratch/check.log"; }
   say "check: a host that is cut off was named after $((SECONDS - begun)) s"
   grep -q 'over MPI each two of 4 hosts' "$scratch/sound.log" || { fail "launch --check does not try the network over MPI"; note_log "$scratch/sound.log"; }
+  more_ranks_than_cores
   parted_over_mpi
   misleading_network
+}
+more_ranks_than_cores() {
+  { echo "node1 slots=1"; echo "node2 slots=10000"; } >"$scratch/crowded"
+  if on1 launch --hosts crowded sweep equal.toml --out none >"$scratch/check.log" 2>&1; then fail "launch starts 10000 ranks on a host because its hostfile says so"; fi
+  grep -q 'node2 has [0-9]* cores\? for 10000 ranks' "$scratch/check.log" || { fail "a host with more ranks than cores is not named"; note_log "$scratch/check.log"; }
 }
 # Two hosts of which neither reaches the other, and nobody asked before: MPI would wait for minutes.
 parted_over_mpi() {
@@ -229,6 +235,17 @@ part_launch() {
   [ "$said" = 1 ] || { fail "a wrong key is told $said times"; note_log "$scratch/bad.log"; }
   ! grep -q 'starting again' "$scratch/bad.log" || fail "wrong input was tried again"
   say "launch: wrong input was told once, $((SECONDS - begun)) s after the command"
+  killed_at_each_start
+}
+# Rank 0 is killed as soon as it has begun, as where memory runs out: launch says so, once, and does not go on trying.
+killed_at_each_start() {
+  local begun=${EPOCHREALTIME/./} code=0 tenths
+  (cd "$scratch" && PALIMPSEST_CRASH_AT=session-begun hosts exec node1 "$program" launch --oversubscribe -n 2 sweep equal.toml --out killed) >"$scratch/killed.log" 2>&1 || code=$?
+  tenths=$(((${EPOCHREALTIME/./} - begun) / 100000))
+  say "launch: rank 0 killed at each start, told after $((tenths / 10)).$((tenths % 10)) s"
+  [ "$code" = 3 ] || fail "ranks that are killed at each start end with $code"
+  [ "$(grep -c 'starting again' "$scratch/killed.log" || true)" = 1 ] || { fail "ranks that are killed at each start are started other than twice"; note_log "$scratch/killed.log"; }
+  grep -q 'rank 0 on node1 was killed by signal 9' "$scratch/killed.log" || { fail "the rank that was killed is not named"; note_log "$scratch/killed.log"; }
 }
 
 # A sweep over four hosts with a fault in its middle; all of it must be there in the end, with at most so many restarts of the world.
@@ -355,6 +372,37 @@ faulty_pretraining() { # fault, victim, step
   case $fault in crash | cut | node) grep -q "$victim .*going on without" "$log" || fail "$what: it did not go on without the host" ;; esac
   same_losses "$what" "$scratch/undisturbed" "$scratch/resumed" || fail "$what: other losses than those of an undisturbed run"
   [ "$failures" = "$failed" ] || note_log "$log" 20
+}
+
+# Within an allocation of Slurm, where a host is asked by a step of the job, and Slurm says which node is down.
+part_allocation() {
+  command -v salloc >/dev/null || { say "allocation: left out, there is no salloc"; return; }
+  local world log=$scratch/allocated.log code=0 seen
+  make_truth
+  slurm up 4 >/dev/null
+  in_allocation launch --check sweep faulty.toml --out none >"$scratch/sound.log" 2>&1 || { fail "launch --check finds fault with a sound allocation"; note_log "$scratch/sound.log"; }
+  grep -q '4 answer' "$scratch/sound.log" || { fail "the nodes of an allocation are not asked"; note_log "$scratch/sound.log"; }
+  unlike_in_allocation
+  in_allocation launch --restarts 3 sweep faulty.toml --out allocated >"$log" 2>&1 &
+  world=$!
+  wait_for_runs allocated 1 120 "$world" || { fail "allocation: the sweep does not get going"; note_log "$log"; }
+  hosts crash node3
+  seen=$(seconds_to_detection "$world" "$log")
+  wait "$world" || code=$?
+  hosts boot node3
+  say "allocation: a crash of node3, $seen, ended with $code"
+  [ "$code" = 0 ] && [[ $seen == seen* ]] && [ "$(grep -c 'starting again' "$log")" = 1 ] && grep -q 'node3.*going on without' "$log" || { fail "a crash within an allocation"; note_log "$log" 20; }
+  [ "$(export_of "$scratch/allocated")" = "$faulty_truth" ] || fail "a crash within an allocation: other bytes than one process exports"
+  slurm down >/dev/null
+}
+in_allocation() { (cd "$scratch" && slurm exec salloc --quiet --no-kill --nodes=4 --ntasks-per-node=1 "$program" "$@"); }
+unlike_in_allocation() {
+  cp "$scratch/faulty.toml" "$scratch/faulty.other"
+  echo '# other' >>"$scratch/faulty.other"
+  put_over "$scratch/faulty.toml" "$scratch/faulty.other"
+  if in_allocation launch sweep faulty.toml --out none >"$scratch/unlike.log" 2>&1; then fail "launch starts in an allocation with another definition on node3"; fi
+  take_off "$scratch/faulty.toml"
+  grep -q 'faulty.toml is not the first host.s on node3' "$scratch/unlike.log" || { fail "another definition on node3 of an allocation: not named"; note_log "$scratch/unlike.log"; }
 }
 
 part_slurm() {

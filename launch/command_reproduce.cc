@@ -31,8 +31,7 @@ void tell_environment(const RunRecord& record) {
   const PastAttempt* counted = counting_attempt(record);
   const auto session = record.sessions.find(counted ? counted->epoch : -1);
   if (session == record.sessions.end()) return;
-  auto then = session->second.provenance;
-  then["host"] = counted->attempt.host.str();
+  auto then = facts_on_host(session->second.provenance, counted->attempt.host.str());
   then["device"] = without_number(counted->attempt.device.str());
   auto here = provenance(1);
   here["device"] = without_number(device_text(compute_device()));

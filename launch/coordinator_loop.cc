@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "launch/last_signal.h"
 #include "launch/pack_runner.h"
 #include "launch/peer_clock.h"
+#include "launch/provenance.h"
 #include "launch/stop_signal.h"
 #include "launch/wire.h"
 #include "runtime/clock.h"
@@ -22,6 +24,7 @@
 #include "runtime/error.h"
 #include "runtime/host_name.h"
 #include "runtime/log.h"
+#include "sweeps/run_record.h"
 
 namespace palimpsest {
 namespace {
@@ -157,6 +160,8 @@ class CoordinatorLoop {
                                    hello.process.host, PALIMPSEST_VERSION));
     const Study& study = *sweep_.plan.definition().study;
     peer_[rank].worker = Worker{hello.process.host, study.on_gpu ? hello.device : hello.processor, rank, {}};
+    if (const auto other = other_facts(hello.facts, host_facts_, hello.process.host); !other.empty() && told_of_.insert(hello.process.host).second)
+      outbox_.effects.push_back(LedgerEntry{FactsOfHost{other}});
     tell({rank}, welcome_);
     on_worker_ready(sweep_.coordinator, {rank}, *peer_[rank].worker, unix_time(), outbox_);
   }
@@ -252,6 +257,8 @@ class CoordinatorLoop {
 
   SweepAtWork& sweep_;
   RunMaker maker_{sweep_.plan};
+  const std::map<std::string, std::string> host_facts_ = host_provenance();   // of this one
+  std::set<std::string> told_of_;                                             // hosts whose facts are in the ledger
   MpiMail& mail_;
   Peers& peers_;
   Watchdog& watchdog_;

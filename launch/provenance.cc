@@ -68,22 +68,27 @@ std::string driver() {
 
 }  // namespace
 
-std::map<std::string, std::string> provenance(int ranks) {
-  return {{"program", "palimpsest " PALIMPSEST_VERSION},
-          {"commit", kCommit},
-          {"compiler", "g++ " __VERSION__},
-          {"build", PALIMPSEST_BUILD},
-          {"libtorch", TORCH_VERSION},
+std::map<std::string, std::string> host_provenance() {
+  return {{"libtorch", TORCH_VERSION},
           {"mpi", mpi_library()},
           {"sqlite", sqlite3_libversion()},
           {"libc", gnu_get_libc_version()},
-          {"host", host_name()},
           {"processor", processor_text()},
           {"driver", driver()},
           {"system", operating_system()},
-          {"kernel", kernel()},
-          {"ranks", std::to_string(ranks)},
-          {"command", command_line()}};
+          {"kernel", kernel()}};
+}
+
+std::map<std::string, std::string> provenance(int ranks) {
+  std::map<std::string, std::string> facts = {{"program", "palimpsest " PALIMPSEST_VERSION},
+                                              {"commit", kCommit},
+                                              {"compiler", "g++ " __VERSION__},
+                                              {"build", PALIMPSEST_BUILD},
+                                              {"host", host_name()},
+                                              {"ranks", std::to_string(ranks)},
+                                              {"command", command_line()}};
+  facts.merge(host_provenance());
+  return facts;
 }
 
 }  // namespace palimpsest

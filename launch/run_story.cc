@@ -72,10 +72,11 @@ std::string lines_of(const Map& words, Text text) {
   return lines;
 }
 
-const Session* session_of(const RunRecord& record) {
+// Of the session and host of the attempt that counts; none where there is none.
+std::map<std::string, std::string> made_by(const RunRecord& record) {
   const PastAttempt* counted = counting_attempt(record);
   const auto found = record.sessions.find(counted ? counted->epoch : -1);
-  return found == record.sessions.end() ? nullptr : &found->second;
+  return found == record.sessions.end() ? std::map<std::string, std::string>() : facts_on_host(found->second.provenance, counted->attempt.host.str());
 }
 
 Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -141,7 +142,7 @@ std::string show_text(const RunRecord& record, const std::string& study) {
   text += "\nkeys\n" + lines_of(spec.settings.values(), [](const Value& value) { return palimpsest::text(value); });
   text += "\nreads (XXH3-128)\n" + lines_of(spec.inputs, plain);
   if (!record.attempts.empty()) text += "\nattempts\n" + attempt_lines(record);
-  if (const Session* session = session_of(record)) text += "\nmade by, as rank 0 was\n" + lines_of(session->provenance, plain);
+  if (const auto facts = made_by(record); !facts.empty()) text += "\nmade by\n" + lines_of(facts, plain);
   if (!record.measurements.empty()) text += "\nmeasured\n";
   for (const Measurement& one : record.measurements) text += line_of(one);
   return text;
@@ -161,7 +162,7 @@ std::string show_json(const RunRecord& record, const std::string& study) {
   json["seconds"] = run.seconds;
   json["attempts"] = Json::array();
   for (const PastAttempt& one : record.attempts) json["attempts"].push_back(json_of(one));
-  json["made_by"] = session_of(record) ? Json(session_of(record)->provenance) : Json(nullptr);
+  json["made_by"] = made_by(record).empty() ? Json(nullptr) : Json(made_by(record));
   json["measured"] = Json::array();
   for (const Measurement& one : record.measurements) json["measured"].push_back(json_of(one));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

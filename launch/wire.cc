@@ -117,6 +117,7 @@ void put(wire::FromWorker& out, const Hello& in) {
   out.mutable_hello()->set_processor(in.processor);
   out.mutable_hello()->set_rank(in.rank);
   out.mutable_hello()->set_program(in.program);
+  out.mutable_hello()->set_facts(to_json(in.facts));
 }
 void put(wire::FromWorker& out, const RunReports& in) {
   wire::Reports& reports = *out.mutable_reports();
@@ -171,7 +172,7 @@ void put(wire::FromCoordinator& out, const HaltPack&) { out.mutable_halt(); }
 void put(wire::FromCoordinator& out, const GoHome& in) { out.mutable_go_home()->set_some_lost(in.some_lost); }
 void put(wire::FromCoordinator& out, const Answer&) { out.mutable_answer(); }
 
-Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.processor(), in.rank(), in.program()}; }
+Hello hello_of(const wire::Hello& in) { return {process_of(in.process()), in.device(), in.processor(), in.rank(), in.program(), words_of_json(in.facts().empty() ? "{}" : in.facts())}; }
 
 RunReports reports_of(const wire::Reports& in) {
   RunReports out{PackId{in.pack()}, runs_with_ids<RunResult>(in.ids())};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,6 +20,7 @@ struct Hello {
   std::string device, processor;   // what it computes on (device_text.h), and what it does where a study knows the CPU alone
   int rank = 0;
   std::string program;   // its version: coordinator and workers are one program
+  std::map<std::string, std::string> facts = {};   // of its host (provenance.h)
 };
 struct RunReports { PackId pack; std::vector<RunResult> results; };   // of runs that were through within a moment
 struct Left { PackId pack; Leaving leaving = Leaving::kEnded; };

@@ -14,6 +14,7 @@
 #include "launch/mailbox.h"
 #include "launch/pack_runner.h"
 #include "launch/peer_clock.h"
+#include "launch/provenance.h"
 #include "launch/stop_signal.h"
 #include "launch/wire.h"
 #include "runtime/device.h"
@@ -29,7 +30,7 @@ constexpr std::size_t kMostTold = 256;   // runs in a message
 class WorkerLoop {
  public:
   WorkerLoop(int rank, MpiMail& mail, Watchdog& watchdog) : rank_(rank), mail_(mail), watchdog_(watchdog) {
-    tell(Hello{this_process(), device_text(compute_device()), device_text(c10::kCPU), rank, PALIMPSEST_VERSION});
+    tell(Hello{this_process(), device_text(compute_device()), device_text(c10::kCPU), rank, PALIMPSEST_VERSION, host_provenance()});
   }
 
   bool run() {

@@ -40,7 +40,8 @@ struct RunQuarantined { Attempt attempt; std::string reason; };   // it is not h
 /// worker being well.
 enum class Ending { kSecond = 3, kStopped, kLost, kSpared };
 struct AttemptsEnded { std::vector<Attempt> members; Ending how = Ending::kStopped; };
-using LedgerEntry = std::variant<AttemptStarted, RunSucceeded, RunFailed, RunQuarantined, AttemptsEnded>;
+struct FactsOfHost { std::map<std::string, std::string> facts; };   // that are not rank 0's, for the session's provenance (other_facts)
+using LedgerEntry = std::variant<AttemptStarted, RunSucceeded, RunFailed, RunQuarantined, AttemptsEnded, FactsOfHost>;
 
 enum class RunState { kWaiting, kDone, kFailed };
 

@@ -12,6 +12,8 @@
 namespace palimpsest {
 namespace {
 
+const std::string kOn = " on ";   // a fact, and the host it is of
+
 constexpr int kTwinsNamed = 4;
 constexpr std::size_t kLeastOfAnId = 4;   // fewer digits are a number
 
@@ -148,6 +150,23 @@ RunRecord Ledger::record(const RunId& id) const {
   });
   record.measurements = measurements_of(id);
   return record;
+}
+
+std::map<std::string, std::string> other_facts(const std::map<std::string, std::string>& facts, const std::map<std::string, std::string>& of_rank_0, const std::string& host) {
+  std::map<std::string, std::string> others;
+  for (const auto& [name, value] : facts)
+    if (const auto known = of_rank_0.find(name); known == of_rank_0.end() || known->second != value) others[name + kOn + host] = value;
+  return others;
+}
+
+std::map<std::string, std::string> facts_on_host(const std::map<std::string, std::string>& provenance, const std::string& host) {
+  std::map<std::string, std::string> facts;
+  for (const auto& [name, value] : provenance)
+    if (name.find(kOn) == std::string::npos) facts[name] = value;
+  for (const auto& [name, value] : provenance)
+    if (name.ends_with(kOn + host)) facts[name.substr(0, name.size() - host.size() - kOn.size())] = value;
+  if (facts.contains("host")) facts["host"] = host;
+  return facts;
 }
 
 const PastAttempt* counting_attempt(const RunRecord& record) {

@@ -102,6 +102,7 @@ struct LedgerWriter::State {
                                      {"seconds", "?7"}, {"results", "?8"}}) + " WHERE row = ?9"),
         measure_(db, "INSERT INTO measurements (metric, run, runs, shape, numbers, seal) VALUES (?1,?2,?3,?4,?5,seal(?1,?2,?3,?4,?5))"),
         attach_(db, "INSERT INTO attachments (run, name, media_type, bytes, seal) VALUES (?1,?2,?3,?4,seal(?1,?2,?3,?4))"),
+        facts_(db, "UPDATE sessions SET provenance = json_patch(provenance, ?) WHERE epoch = ?"),
         metric_(db, "metrics", "name"),
         shape_(db, "shapes", "axes") {}
 
@@ -246,6 +247,8 @@ struct LedgerWriter::State {
     for (const Attempt& one : ended.members) end(row_of(one), one, static_cast<int>(ended.how), kNothing);
   }
 
+  void put(const FactsOfHost& host) { run(facts_, to_json(host.facts), epoch_); }
+
   void put(const Row& row, const RunResult& result) {
     for (const Measurement& one : result.measurements) put(row, one);
     for (const Attachment& one : result.attachments) put(row, one);
@@ -291,7 +294,7 @@ struct LedgerWriter::State {
   std::int64_t epoch_, next_row_;
   std::function<const Plan&()> plan_;
   NewRuns new_;
-  SQLite::Statement row_there_, make_, hand_out_, attempt_, tell_first_, first_told_, count_, end_, settle_, measure_, attach_;
+  SQLite::Statement row_there_, make_, hand_out_, attempt_, tell_first_, first_told_, count_, end_, settle_, measure_, attach_, facts_;
   Lookup metric_, shape_;
   std::unordered_map<std::int64_t, std::shared_ptr<const Handed>> fresh_;   // runs that have no row yet, by number
   std::map<std::string, Block> blocks_;   // the last of each metric

@@ -22,6 +22,11 @@ struct Session {
   std::map<std::string, std::string> provenance;
 };
 
+/// Facts of a host that are not those of rank 0's, under names of their own, "kernel on node2": they stand in a session's provenance beside its own.
+std::map<std::string, std::string> other_facts(const std::map<std::string, std::string>& facts, const std::map<std::string, std::string>& of_rank_0, const std::string& host);
+/// What a result of this host came from: the session's facts, and the host's own in place of rank 0's.
+std::map<std::string, std::string> facts_on_host(const std::map<std::string, std::string>& provenance, const std::string& host);
+
 /// All the ledger knows of one run.
 struct RunRecord {
   LedgerRun run;

@@ -177,6 +177,7 @@ class Simulation {
   bool enter(const RunFailed& entry);
   bool enter(const RunQuarantined& entry);
   bool enter(const AttemptsEnded& ended);
+  bool enter(const FactsOfHost&) { return false; }   // it is of no run
 
   const SimulatedSweep sweep_;
   Draws draws_;

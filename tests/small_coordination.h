@@ -46,6 +46,7 @@ inline std::string line(const LedgerEntry& entry) {
     for (const Attempt& one : ended->members) text += " " + one.run + " attempt " + std::to_string(one.number);
     return text + (ended->how == Ending::kSecond ? " came second" : ended->how == Ending::kLost ? " lost" : " stopped");
   }
+  if (std::holds_alternative<FactsOfHost>(entry)) return "ledger: facts of a host";
   if (const auto* guilty = std::get_if<RunQuarantined>(&entry)) return "ledger: " + guilty->attempt.run + " " + guilty->reason;
   const auto& failed = std::get<RunFailed>(entry);
   return "ledger: " + failed.attempt.run + " failed: " + failed.reason;

@@ -103,12 +103,13 @@ TEST(Wire, CarriesNumbersThatAreNone) {
 
 TEST(Wire, CarriesTheSmallMessages) {
   const ProcessIdentity process{"node1", 4711, 123456789012ull};
-  const Hello hello = through_the_wire(Hello{process, "cuda:1, NVIDIA H200", "cpu", 3, "0.1.0"});
+  const Hello hello = through_the_wire(Hello{process, "cuda:1, NVIDIA H200", "cpu", 3, "0.1.0", {{"kernel", "Linux 6.1"}, {"driver", "570 \"x\""}}});
   EXPECT_EQ(hello.process, process);
   EXPECT_EQ(hello.device, "cuda:1, NVIDIA H200");
   EXPECT_EQ(hello.processor, "cpu");
   EXPECT_EQ(hello.rank, 3);
   EXPECT_EQ(hello.program, "0.1.0");
+  EXPECT_EQ(hello.facts, (std::map<std::string, std::string>{{"kernel", "Linux 6.1"}, {"driver", "570 \"x\""}}));
   const Welcome welcome = through_the_wire(Welcome{process, "planted", true});
   EXPECT_EQ(welcome.process, process);
   EXPECT_TRUE(welcome.keep_pictures);

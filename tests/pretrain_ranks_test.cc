@@ -128,8 +128,16 @@ TEST_F(PretrainOverRanks, RanksThatSeeAnotherCheckpointUnderThatPathAreNamed) {
     settings.set("training.seed", std::int64_t{0});
   };
   const auto go_on = [&] { pretrain(settings, *everyone_, {.out = "run", .should_stop = {}, .threads = 1}); };
+  const auto state = std::filesystem::path("run/checkpoints/step-000000003/state-00000-of-00001.safetensors");
   train_alone(everyone_->rank() == 1 ? 5 : 0);
   EXPECT_THAT(refusal_of(go_on), testing::HasSubstr("rank 1: its checkpoint run/checkpoints/step-000000003 is not that of rank 0: \""));
+  train_alone(0);
+  if (everyone_->rank() == 2) std::filesystem::resize_file(state, 100);
+  EXPECT_THAT(refusal_of(go_on), testing::HasSubstr("rank 2: run/checkpoints/step-000000003: this checkpoint is not whole here: state-00000-of-00001.safetensors has 100 bytes"));
+  if (everyone_->rank() == 2) std::filesystem::remove_all("run");
+  EXPECT_THAT(refusal_of(go_on), testing::HasSubstr("rank 2: run/checkpoints/step-000000003: this checkpoint is not whole here: it has no manifest"));
+  train_alone(0);
+  EXPECT_EQ(refusal_of(go_on), "not refused") << "equal copies are as good as one folder";
   std::filesystem::current_path(before);
 }
 

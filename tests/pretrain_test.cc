@@ -174,6 +174,28 @@ std::string divergence(const Settings& settings, const std::filesystem::path& ou
   }
 }
 
+TEST(Pretrain, ARunThatDivergedComesToItsEndByTheAdviceItGives) {
+  const TemporaryFolder folder("advice");
+  auto settings = small_pretraining();
+  settings.set("training.checkpoint_steps", std::int64_t{1});
+  settings.set("training.learning_rate", 1e4);
+  settings.set("training.clip", 0.0);
+  std::string said = divergence(settings, folder / "run", false);
+  ASSERT_THAT(said, HasSubstr("is no number"));
+  int followed = 0, folders = 0;
+  std::filesystem::path out = folder / "run";
+  for (; !said.empty() && followed < 30; ++followed) {
+    const std::string option = "--set training.learning_rate=";
+    const auto rate = said.find(option);
+    ASSERT_NE(rate, std::string::npos) << said;
+    settings.set("training.learning_rate", std::stod(said.substr(rate + option.size())));
+    if (said.find("give --out another folder") != std::string::npos) out = folder / std::to_string(++folders);
+    said = divergence(settings, out, said.find("--accept-changes") != std::string::npos);
+  }
+  EXPECT_EQ(said, "") << "after " << followed << " times";
+  EXPECT_GT(folders, 0) << "none of these weights could recover";
+}
+
 TEST(Pretrain, NoCheckpointIsSealedWhoseWeightsGiveNoNumber) {
   const TemporaryFolder folder("sealed");
   auto settings = small_pretraining();

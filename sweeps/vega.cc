@@ -176,7 +176,7 @@ json layers(const Figure& figure, const FigureConditions& conditions, bool stand
        {{"x", x}, {"y", y("y")}, {"color", colour}, {"detail", {{{"field", standalone ? "path" : "unit"}}, {{"field", "split"}}}}}}};
   tell(units, standalone, tooltip(figure, {{"unit", "unit"}, {"y", "value"}}));
   if (line) units["encoding"]["strokeDash"] = dash;
-  if (line && standalone) units["encoding"]["order"] = nullptr;   // as the rows come: x begins anew with each unit of a path
+  if (line && standalone) units["encoding"]["order"] = {{"value", nullptr}};   // as the rows come: x begins anew with each unit of a path
 
   json interval = {
       {"data", {{"name", "means"}}},

@@ -13,8 +13,10 @@
 #include "runtime/error.h"
 #include "sweeps/caveats.h"
 #include "sweeps/csv.h"
+#include "sweeps/drawing.h"
 #include "sweeps/figure_rows.h"
 #include "sweeps/html.h"
+#include "sweeps/vega.h"
 #include "sweeps/verdict_table.h"
 #include "tests/made_up_familiarity.h"
 #include "tests/temporary_folder.h"
@@ -376,6 +378,31 @@ TEST(FigureRows, DrawAllOfManyUnitsInSixPathsWithoutJoiningThem) {
   EXPECT_EQ(breaks, 20u);
   EXPECT_EQ(paths.size(), kPathsOfUnits);
   EXPECT_EQ(std::count(rows.begin(), rows.end(), '\n'), 1 + 20 * 3);
+}
+
+// The paths of a picture that are more than a line: "M0,1L9,2M0,3L9,4".
+std::vector<std::string> paths_of_many(const std::string& svg) {
+  std::vector<std::string> out;
+  static const std::regex path(" d=\"(M[^\"]*M[^\"]*)\"");
+  for (std::sregex_iterator found(svg.begin(), svg.end(), path), end; found != end; ++found) out.push_back((*found)[1]);
+  return out;
+}
+
+TEST(FigureRows, AreDrawnFromTheFirstPlaceToTheLastOfEachUnit) {
+  const TemporaryFolder folder;
+  Figure figure = figure_of_units(20);
+  figure.series[0].mean = {0.5, 9.5}, figure.series[0].low = {0.5, 7}, figure.series[0].high = {0.5, 12};
+  figure.info.title = "Units", figure.slug = "units";
+  Drawing drawing({{"units", [&] { return standalone_spec(figure, {{{}}, {{}}}); }}}, folder.path());
+  if (const std::string why = drawing.finish(); !why.empty()) GTEST_SKIP() << why;
+  const auto paths = paths_of_many(read_file(folder / "units.svg"));
+  ASSERT_EQ(paths.size(), kPathsOfUnits);
+  std::ptrdiff_t units = 0;
+  for (const std::string& path : paths) {
+    EXPECT_TRUE(std::regex_match(path, std::regex("(M0,[-.0-9]+L[1-9][.0-9]*,[-.0-9]+)+"))) << path;
+    units += std::count(path.begin(), path.end(), 'M');
+  }
+  EXPECT_EQ(units, 20);
 }
 
 TEST_F(ReportTest, KeepsFiguresOfOneTitleApart) {

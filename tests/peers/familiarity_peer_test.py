@@ -28,6 +28,8 @@ dropout = 0.0
 qkv = "{qkv}"
 [alignment]
 centre = "set"
+[manifold]
+unbiased = false
 [sweep]
 image_sets = 1
 seeds = 1

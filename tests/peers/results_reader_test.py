@@ -90,7 +90,8 @@ class Reader(unittest.TestCase):
 
     def test_gives_a_frame_of_runs_that_measured_on_different_axes(self):
         longer = self.folder / "longer"
-        palimpsest("sweep", self.folder / "sweep.toml", "--out", longer, "--set", "sweep.grid.\"planted.steps\"=[10,20]")
+        (self.folder / "longer.toml").write_text(DEFINITION + '"planted.steps" = [10, 20]\n')
+        palimpsest("sweep", self.folder / "longer.toml", "--out", longer)
         results = Results(longer)
         with self.assertRaisesRegex(ValueError, "different axes; use frame"):
             results.array("loss")

@@ -17,7 +17,7 @@ else export PALIMPSEST_NO_PYTHON="the environment of tests/peers/requirements.tx
 
 without=(-LE long)
 [[ " $* " != *" -L long "* ]] || without=()
-failed=0
-ctest --test-dir build --output-on-failure "${without[@]}" "$@" || failed=$?
+failed=0 cores=$(nproc)
+ctest --test-dir build --parallel "$(( cores < 4 ? cores : 4 ))" --output-on-failure "${without[@]}" "$@" || failed=$?
 tests/skipped.sh build/Testing/Temporary/LastTest.log
 exit "$failed"

@@ -16,7 +16,7 @@ namespace {
 void refuse_small(const ImageSource& source, const ImageSets& sets, const FamiliarityConfig& config, const VitConfig& encoder) {
   const bool on_image = !config.noise.after_resize;
   const std::int64_t least = on_image ? config.noise.side : encoder.patch;
-  for (const auto* set : {&sets.familiar, &sets.novel})
+  for (const auto* set : {&sets.familiar, &sets.novel, &sets.reference})
     for (const auto index : *set) {
       const Image image = source.image(index);
       if (std::min(image.width, image.height) >= least) continue;
@@ -42,6 +42,20 @@ void refuse_without_figure(const ImageSource& source, const ImageSets& sets, con
       if (figure == 0) refuse(index, " has no figure in the middle square that is shown");
       if (figure == std::ssize(seen.figure)) refuse(index, " has no ground in the middle square that is shown");
     }
+}
+
+// Blocks, heads and a rank that it does not have.
+void refuse_what_the_encoder_lacks(const FamiliarityConfig& config, const SlowWeights& slow) {
+  const std::string& weights = config.start_file.empty() ? config.slow_weights : config.start_file;
+  layers_of(config.layers, slow.config.depth);
+  if (!config.test_layers_off.empty()) layers_of(config.test_layers_off, slow.config.depth, "test.layers_off");
+  for (const auto& [layer, head] : config.test_heads_off)
+    if (layer >= slow.config.depth || head >= slow.config.heads)
+      throw KeyError("test.heads_off", fmt::format("test.heads_off: there is no head {} of block {}; {} has blocks 0 to {} of heads 0 to {}. Name some of these.", head,
+                                                   layer, weights, slow.config.depth - 1, slow.config.heads - 1));
+  if (config.form.qkv == Qkv::kAdapter && config.rank > slow.config.width)
+    throw KeyError("fast.rank", fmt::format("fast.rank = {} is above the width {} of {}: such an update is not low-rank. Lower it, or set fast.qkv = \"full\".", config.rank,
+                                            slow.config.width, weights));
 }
 
 // Some patches must be hidden and some seen, by a decoder that can tell the ones from the others.
@@ -79,26 +93,14 @@ void refuse_incomplete_start(const FamiliarityConfig& config) {
 Inputs inspect_familiarity(const Settings& settings, std::int64_t image_set, std::int64_t image_sets) {
   const auto config = parse_familiarity(settings);
   Inputs inputs;
+  if (!config.start_file.empty()) refuse_incomplete_start(config);
+  const auto slow = shared_slow_weights(config);
+  refuse_what_the_encoder_lacks(config, *slow);
+  refuse_impossible_loss(config, *slow, familiarity_decoder(settings, *slow));
   if (!config.start_file.empty()) {
-    refuse_incomplete_start(config);
-    const auto start = shared_slow_weights(config);
-    refuse_impossible_loss(config, *start, familiarity_decoder(settings, *start));
     inputs.hashes["start.file"] = file_hash(config.start_file);
     return inputs;
   }
-  const auto slow = shared_slow_weights(config);
-  layers_of(config.layers, slow->config.depth);
-  if (!config.test_layers_off.empty()) layers_of(config.test_layers_off, slow->config.depth, "test.layers_off");
-  for (const auto& [layer, head] : config.test_heads_off)
-    if (layer >= slow->config.depth || head >= slow->config.heads)
-      throw KeyError("test.heads_off", fmt::format("test.heads_off: there is no head {} of block {}; {} has blocks 0 to {} of heads 0 to {}. Name some of these.", head,
-                                                   layer, config.slow_weights, slow->config.depth - 1, slow->config.heads - 1));
-  refuse_impossible_loss(config, *slow, familiarity_decoder(settings, *slow));
-  if (config.form.qkv == Qkv::kAdapter && config.rank > slow->config.width)
-    throw KeyError("fast.rank",
-        fmt::format("fast.rank = {} is above the width {} of {}: such an update is not low-rank. Lower it, or set "
-                    "fast.qkv = \"full\".",
-                    config.rank, slow->config.width, config.slow_weights));
   const auto source = shared_images(settings);
   const auto sets = choose_images(*source, settings, image_set, image_sets);
   refuse_small(*source, sets, config, slow->config);

@@ -210,6 +210,14 @@ class Measurements(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, r"ended with 2:\n.*start.safetensors: has no tensor reference.*alignment\.centre = \"set\""):
             swept(self.folder, START_FILE)
 
+    def test_of_what_the_encoder_lacks_are_refused_by_plan(self):
+        self.start_file(5)
+        (self.folder / "sweep.toml").write_text(START_FILE)
+        for keys, said in (("test.heads_off=9.9", "there is no head 9 of block 9; .*start.safetensors has blocks 0 to"),
+                           ("fast.rank=500", "fast.rank = 500 is above the width"), ("fast.layers=7", "there is no block 7")):
+            with self.assertRaisesRegex(AssertionError, rf"ended with 2:\n.*{said}"):
+                palimpsest("plan", self.folder / "sweep.toml", "--set", keys)
+
 
 if __name__ == "__main__":
     unittest.main()

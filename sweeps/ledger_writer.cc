@@ -197,7 +197,7 @@ struct LedgerWriter::State {
   // One row stands for all that are handed out for the first time.
   void hand_out(std::span<const Attempt> members) {
     std::vector<std::int64_t> firsts;
-    const auto pack = std::make_shared<Handed>(members.front());
+    const auto pack = std::make_shared<Handed>(Handed{members.front()});
     for (const Attempt& one : members) {
       if (one.number == 1 && one.place >= 0 && fresh_.try_emplace(one.place, pack).second) firsts.push_back(one.place);
       else start_again(one);

@@ -50,7 +50,7 @@ class CellValues {
       if (axis.when.empty() || key == keys.end()) continue;
       When when{static_cast<std::size_t>(key - keys.begin()), {}};
       for (const auto& [other, value] : axis.when) {
-        when.conditions.push_back(column_of(definition, other, [&](const Value& here) { return static_cast<int>(same_value(here, value)); }));
+        when.conditions.push_back(column_of(definition, other, [&value = value](const Value& here) { return static_cast<int>(same_value(here, value)); }));
         if (!when.conditions.back().axis) when.conditions.back().at = {static_cast<int>(definition.base.has(other) && same_value(definition.base.at(other), value))};
       }
       whens_.push_back(std::move(when));

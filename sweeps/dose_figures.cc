@@ -133,7 +133,7 @@ std::string trend_words(const FigureSeries& series, const std::string& name) {
     if (std::isfinite(series.mean[d])) doses.push_back(d);
   std::vector<double> responses;
   for (const auto& [unit, course] : series.units) {
-    if (!std::ranges::all_of(doses, [&](std::size_t d) { return std::isfinite(course[d]); })) continue;
+    if (!std::ranges::all_of(doses, [&course = course](std::size_t d) { return std::isfinite(course[d]); })) continue;
     for (const std::size_t d : doses) responses.push_back(course[d]);
   }
   const auto trend = dose_trend(responses, doses.size());

@@ -25,7 +25,7 @@ class Filter {
   explicit Filter(const Definition& definition) : definition_(definition) {
     for (const SweepAxis& axis : definition.grid) {
       std::vector<Answers> all;
-      for (const auto& [key, value] : axis.when) all.push_back(answers(key, [&](const Value& here) { return same_value(here, value); }));
+      for (const auto& [key, value] : axis.when) all.push_back(answers(key, [&value = value](const Value& here) { return same_value(here, value); }));
       whens_.push_back(std::move(all));
     }
     for (const Exclusion& exclusion : definition.excluded) {

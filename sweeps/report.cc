@@ -91,7 +91,7 @@ Report write_report(const ReportSource& source, const std::filesystem::path& fol
   auto [figures, claims] = findings_of(source, conditions);
   Report report{std::move(claims), folder / "report.html", ""};
   Drawing drawing(svg == SvgFiles::kWrite ? specifications_of(figures, conditions) : Drawing::Specifications(), folder / "figures");
-  const auto write_page = [&](const std::string& no_svg) {
+  const auto write_page = [&, &figures = figures](const std::string& no_svg) {
     report.no_svg = no_svg;
     write_durably(report.page, page(source, report, figures, conditions));
   };

@@ -23,6 +23,12 @@ double number_of(const Json& json) {
   throw FormatError("a number is written as \"" + word + "\"");
 }
 
+// JSON's own conversion takes 1e83 as well, whatever comes of it.
+std::int64_t integer_of(const Json& json) {
+  if (!json.is_number_integer()) throw FormatError("an integer is written as " + json.dump());
+  return json.get<std::int64_t>();
+}
+
 Json json_of(bool value) { return {"b", value}; }
 Json json_of(std::int64_t value) { return {"i", value}; }
 Json json_of(double value) { return {"d", number(value)}; }
@@ -42,10 +48,14 @@ Value value_of(const Json& json) {
   const std::string type = json.at(0).get<std::string>();
   const Json& value = json.at(1);
   if (type == "b") return value.get<bool>();
-  if (type == "i") return value.get<std::int64_t>();
+  if (type == "i") return integer_of(value);
   if (type == "d") return number_of(value);
   if (type == "s") return value.get<std::string>();
-  if (type == "I") return value.get<std::vector<std::int64_t>>();
+  if (type == "I") {
+    std::vector<std::int64_t> list;
+    for (const Json& one : value) list.push_back(integer_of(one));
+    return list;
+  }
   if (type == "S") return value.get<std::vector<std::string>>();
   if (type != "D") throw FormatError("a value is of the unknown type \"" + type + "\"");
   std::vector<double> list;
